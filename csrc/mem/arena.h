@@ -1,0 +1,79 @@
+/* arena.h - one POSIX shared-memory object that holds all data of one worker.
+ *
+ *   object:  | superblock (64 KiB) | page table (reserved, 16 B a page) | 64 KiB pages ...          |
+ *   process: base -> mapping A (MAP_SHARED)       the one in use now
+ *                    mapping B (MAP_PRIVATE)      the same object, for the freeze (DESIGN 4)
+ *
+ * Owns      the object, its two mappings and the process-local handle `struct arena`.
+ * Callers   the worker creates, grows and writes; snapshotters and tools attach read-only.
+ * Promises  refs stay valid when the arena grows, when it is frozen and in a later process. Growth
+ *           uses posix_fallocate: a full /dev/shm is ST_ARENA_FULL, never SIGBUS.
+ * Fails     by status, having changed nothing.
+ * Crash     the superblock's `busy` mark tells the next worker whether a command was cut short.
+ */
+#ifndef SHMREDIS_ARENA_H
+#define SHMREDIS_ARENA_H
+
+#include "mem/bytes.h"
+#include "status.h"
+
+/* A reference inside an arena in units of 8 bytes, so 32 GiB are reachable. 0 is null. */
+typedef uint32_t ref_t;
+#define REF_NULL 0u
+#define REF_UNIT 8u
+
+#define PAGE_SHIFT 16
+#define PAGE_SIZE_BYTES ((size_t)1 << PAGE_SHIFT)
+#define ARENA_MAGIC 0x52444d485352414eULL
+#define ARENA_LAYOUT 1u
+#define ARENA_ROOTS 32
+
+/* At offset 0 of the object. Written by the owning worker only; tools read it. */
+struct arena_super {
+    uint64_t magic;
+    uint32_t layout;          /* ARENA_LAYOUT: changes with any structure that lives in arenas */
+    uint32_t busy;            /* non-zero while a command or the allocator is changing something */
+    uint16_t slot_first;      /* hash slots whose keys live here, inclusive */
+    uint16_t slot_last;
+    uint32_t generation;      /* one more at each attach */
+    uint64_t size;            /* bytes of the object that are allocated now */
+    uint64_t max_size;        /* bytes of address space the owner reserves */
+    uint8_t hash_seed[16];    /* SipHash key of every table in here */
+    uint64_t aof_position;    /* offset of the AOF that the content corresponds to */
+    ref_t roots[ARENA_ROOTS]; /* entry points of the upper layers, see db/keyspace.h */
+    uint64_t checksum;        /* XXH3-64 of the fields above, kept true at orderly stops */
+};
+
+/* Process-local. `base` is public because every ref is resolved through it. */
+struct arena {
+    char *base;
+    struct heap *heap; /* the allocator's process-local side, mem/heap.h */
+    int fd;
+    uint64_t reserved; /* bytes of address space behind each mapping */
+    char *shared;      /* mapping A */
+    char *private_;    /* mapping B */
+    char name[256];
+};
+
+static inline void *arena_ptr(const struct arena *a, ref_t r) {
+    return a->base + (uint64_t)r * REF_UNIT;
+}
+static inline ref_t arena_ref(const struct arena *a, const void *p) {
+    return (ref_t)((uint64_t)((const char *)p - a->base) / REF_UNIT);
+}
+static inline struct arena_super *arena_super(const struct arena *a) {
+    return (struct arena_super *)(void *)a->base;
+}
+
+/* Takes over `fd`, an open and empty shared-memory object called `name`; reserves `max_size` bytes of
+ * address space twice and lays out an empty heap. ST_SHM_SPACE, ST_SHM_MAP. */
+status arena_create(struct arena *a, int fd, const char *name, uint64_t max_size,
+                    const uint8_t seed[16]);
+/* Maps an existing object that arena_create laid out. ST_SHM_FORMAT when magic or layout differ. */
+status arena_attach(struct arena *a, int fd, const char *name);
+/* Unmaps and closes; the object itself stays until someone unlinks it. */
+void arena_close(struct arena *a);
+/* Makes the object at least `size` bytes. For the heap only. */
+status arena_grow(struct arena *a, uint64_t size);
+
+#endif

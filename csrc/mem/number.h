@@ -1,0 +1,28 @@
+/* number.h - numbers as Redis reads and writes them in text.
+ *
+ * Owns nothing. Every parser rejects what Redis rejects: leading spaces, plus signs, leading zeros
+ * (integers), trailing bytes, empty strings.
+ */
+#ifndef SHMREDIS_NUMBER_H
+#define SHMREDIS_NUMBER_H
+
+#include "mem/bytes.h"
+
+#define NUMBER_TEXT_MAX 5200 /* %.17Lf of the largest long double */
+
+/* Canonical decimal int64 ("-0", "007", "+1", " 1" are not). */
+bool str_to_i64(struct str s, int64_t *out);
+/* A finite or infinite double as strtod reads it, whole string, no leading space, NaN refused. */
+bool str_to_double(struct str s, double *out);
+/* The same for INCRBYFLOAT: long double; infinities are read, NaN refused. */
+bool str_to_long_double(struct str s, long double *out);
+
+/* Writers return the number of bytes written (no NUL counted, one is written). */
+size_t i64_to_text(char out[24], int64_t v);
+/* Shortest text that reads back as the same double, in Redis's form: 2.5, 1e+300, 1e-7, inf, -inf,
+ * nan, 3, 1e+20, 99999999999999990000000. Scores and RESP3 doubles. */
+size_t double_to_text(char out[64], double v);
+/* INCRBYFLOAT's form: 17 digits after the point, trailing zeros cut, never an exponent. */
+size_t long_double_to_text(char out[NUMBER_TEXT_MAX], long double v);
+
+#endif
