@@ -1,0 +1,93 @@
+/* call.h - one command being executed: its arguments, its reply, and how it tells the world.
+ *
+ * A command reads as its own specification: parse the arguments, find the key with the type expected,
+ * call the type's function, reply. It checks everything before it changes anything.
+ */
+#ifndef SHMREDIS_CALL_H
+#define SHMREDIS_CALL_H
+
+#include "cmd/command.h"
+#include "cmd/reply.h"
+#include "db/keyspace.h"
+
+struct call {
+    struct engine *eng;
+    struct reply *out;
+    const struct command *cmd;
+    struct session *session; /* NULL when nobody is connected (tests, loading) */
+    int argc;
+    struct str *argv; /* argv[0] is the name; bytes live until the command ends, never in the arena */
+    int db;
+    uint64_t dirty;            /* changes so far; 0 at the end: nothing is propagated */
+    bool quiet;                /* propagate nothing although dirty */
+    bool no_touch;             /* CLIENT NO-TOUCH */
+    struct rewrite *rewritten; /* what to propagate instead of argv; cmd/propagate.c */
+};
+
+/* --- keys --- */
+/* argv[i] for reading; false if it is of another type (the error is then the reply). A missing key is
+ * true with k->entry NULL. */
+bool call_read(struct call *c, int i, enum value_type type, struct key *k);
+/* The same for writing. */
+bool call_write(struct call *c, int i, enum value_type type, struct key *k);
+/* No type check. */
+struct entry *call_find(struct call *c, int i, enum key_access access, struct key *k);
+
+/* --- after a change --- */
+/* Counts n changes, tells watchers, fires one keyspace event (NULL: none). */
+void call_changed(struct call *c, const struct key *k, enum notify_class cls, const char *event,
+                  uint64_t n);
+/* The usual end of a removal: if `empty`, deletes the key and fires "del". */
+void call_delete_if(struct call *c, struct key *k, bool empty);
+
+/* --- propagation: by default argv is logged as it is when dirty --- */
+/* Logs this instead; a second call adds a further command. Arguments are copied. */
+void call_propagate(struct call *c, int argc, const struct str *argv);
+/* The same from words separated by one space: %b a `const struct str *`, %i an int64_t, %a an int: all
+ * of c->argv from that index on; other words are themselves. call_propagatef(c, "SREM %b %b", &k, &m) */
+void call_propagatef(struct call *c, const char *format, ...);
+/* True for ST_OK; else replies the error and is false. */
+bool call_ok(struct call *c, status st);
+
+/* --- arguments: each replies its error and returns false --- */
+bool arg_i64(struct call *c, int i, int64_t *out);
+/* With another error line than "ERR value is not an integer or out of range". */
+bool arg_i64_or(struct call *c, int i, int64_t *out, const char *error_line);
+/* In [min, max], else error_line (also for a non-number). */
+bool arg_range(struct call *c, int i, int64_t min, int64_t max, int64_t *out,
+               const char *error_line);
+bool arg_double(struct call *c, int i, double *out, const char *error_line);
+/* Option words: compares argv[i], if there is one, in any case. */
+static inline bool arg_is(const struct call *c, int i, const char *word) {
+    return i < c->argc && str_is(c->argv[i], word);
+}
+void call_syntax_error(struct call *c);
+void call_arity_error(struct call *c);
+
+/* EX, PX, EXAT, PXAT at argv[*i] with its number. 0: not such an option (or no number after it); 1:
+ * taken, *i stands on the number, *expiry is absolute ms (may be past); -1: error replied, "ERR invalid
+ * expire time in '<cmd>' command" also for numbers <= 0. */
+int arg_expiry_option(struct call *c, int *i, uint64_t *expiry);
+/* A time of argv[i] in `unit_ms` (1000 or 1), relative or absolute, as absolute ms; the past and
+ * negative results are allowed. False: not an integer or overflow, replied. */
+bool arg_expiry(struct call *c, int i, int64_t unit_ms, bool relative, int64_t *expiry_ms);
+
+/* Glob of KEYS, SCAN, CONFIG GET: * ? [a-z] [^..] backslash. No exponential patterns. */
+bool glob_match(struct str pattern, struct str s, bool nocase);
+
+/* --- SCAN family --- */
+struct scan_options {
+    struct str pattern; /* .p NULL: everything */
+    int64_t count;      /* default 10 */
+    struct str type;    /* SCAN TYPE; .p NULL: any */
+    bool no_values;     /* HSCAN NOVALUES */
+};
+enum scan_accept { SCAN_TYPE = 1, SCAN_NOVALUES = 2 };
+bool arg_cursor(struct call *c, int i, uint64_t *cursor);
+/* Options from argv[i] to the end. */
+bool arg_scan_options(struct call *c, int i, unsigned accept, struct scan_options *out);
+static inline bool scan_matches(const struct scan_options *o, struct str s) {
+    return !o->pattern.p || glob_match(o->pattern, s, false);
+}
+
+#endif

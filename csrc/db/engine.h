@@ -1,0 +1,99 @@
+/* engine.h - one worker's engine: its arena, databases, clock, limits, statistics and hooks.
+ *
+ * Made of small structs by subject; functions take the smallest they need. Process-local except for
+ * what engine_db() points to. One engine per worker process; tests make as many as they like.
+ */
+#ifndef SHMREDIS_ENGINE_H
+#define SHMREDIS_ENGINE_H
+
+#include "core.h"
+#include "db/entry.h"
+
+/* In the arena: one per database, found from the superblock's ROOT_DATABASES. */
+struct db {
+    struct dict keys;
+    uint64_t volatile_keys;  /* keys with an expiry */
+    uint64_t field_ttl_keys; /* hashes that may have expiring fields */
+    uint64_t expire_cursor;  /* where active expiry goes on */
+    uint64_t avg_ttl_ms;     /* running estimate, for INFO */
+};
+enum { ROOT_DATABASES = 0, ROOT_SYSTEM = 1 };
+
+enum maxmemory_policy {
+    POLICY_NOEVICTION,
+    POLICY_ALLKEYS_LRU,
+    POLICY_ALLKEYS_LFU,
+    POLICY_ALLKEYS_LRM,
+    POLICY_ALLKEYS_RANDOM,
+    POLICY_VOLATILE_LRU,
+    POLICY_VOLATILE_LFU,
+    POLICY_VOLATILE_LRM,
+    POLICY_VOLATILE_RANDOM,
+    POLICY_VOLATILE_TTL
+};
+
+/* Classes of keyspace events, as notify-keyspace-events has them. */
+enum notify_class {
+    NOTIFY_KEYSPACE = 1 << 0,     /* K */
+    NOTIFY_KEYEVENT = 1 << 1,     /* E */
+    NOTIFY_GENERIC = 1 << 2,      /* g */
+    NOTIFY_STRING = 1 << 3,       /* $ */
+    NOTIFY_LIST = 1 << 4,         /* l */
+    NOTIFY_SET = 1 << 5,          /* s */
+    NOTIFY_HASH = 1 << 6,         /* h */
+    NOTIFY_ZSET = 1 << 7,         /* z */
+    NOTIFY_EXPIRED = 1 << 8,      /* x */
+    NOTIFY_EVICTED = 1 << 9,      /* e */
+    NOTIFY_STREAM = 1 << 10,      /* t */
+    NOTIFY_KEY_MISS = 1 << 11,    /* m */
+    NOTIFY_MODULE = 1 << 13,      /* d */
+    NOTIFY_NEW = 1 << 14,         /* n */
+    NOTIFY_OVERWRITTEN = 1 << 15, /* o */
+    NOTIFY_TYPE_CHANGED = 1 << 16 /* c */
+};
+
+/* What upper layers are told. Each may be NULL. Strings are valid during the call only. */
+struct engine_hooks {
+    void *ctx;
+    /* Once per effective write: what a log or a replica must execute. */
+    void (*propagate)(void *ctx, int db, int argc, const struct str *argv);
+    void (*notify)(void *ctx, enum notify_class cls, const char *event, struct str key, int db);
+    /* A key's content or existence changed (WATCH, client-side caching). */
+    void (*modified)(void *ctx, struct str key, int db);
+};
+
+struct engine {
+    struct arena arena;
+    int databases;
+    uint64_t now_ms; /* wall clock of this command or tick; engine_tick_clock sets it */
+    uint64_t now_us;
+    uint32_t lru_clock;           /* 24 bits, seconds */
+    struct engine_config config;  /* core.h */
+    struct engine_stats stats;    /* core.h */
+    struct engine_hooks hooks;
+    uint64_t random_state[2];
+    struct lazy_queue *lazy;   /* db/lazyfree.h */
+    struct evict_pool *evict;  /* db/evict.h */
+    struct defrag *defrag;     /* db/defrag.h */
+    struct registry *registry; /* cmd/registry.h */
+    struct hub *hub;           /* net/hub.h */
+};
+
+static inline struct db *engine_db(const struct engine *eng, int index) {
+    struct db *dbs = arena_ptr(&eng->arena, arena_super(&eng->arena)->roots[ROOT_DATABASES]);
+    return dbs + index;
+}
+/* Reads the clocks into now_ms, now_us and lru_clock. */
+void engine_tick_clock(struct engine *eng);
+/* 64 random bits, not for secrets. Fits dict_random with the engine as its ctx. */
+uint64_t engine_random(void *eng);
+/* Uniform in [0, n), n > 0. */
+uint64_t engine_random_below(struct engine *eng, uint64_t n);
+
+/* Call the hooks when there is somebody to hear. */
+void engine_propagate(struct engine *eng, int db, int argc, const struct str *argv);
+void engine_notify(struct engine *eng, enum notify_class cls, const char *event, struct str key,
+                   int db);
+void engine_modified(struct engine *eng, struct str key, int db);
+
+#endif

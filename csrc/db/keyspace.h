@@ -1,0 +1,88 @@
+/* keyspace.h - keys of the databases: finding, adding, replacing, deleting one key.
+ *
+ * Owns      every entry and, through it, every value.
+ * Callers   commands (by cmd/call.h), expiry, eviction, the defragmenter.
+ * Promises  a struct key is valid until the keyspace changes by anything but functions given that very
+ *           struct, which keep it up to date. Expired keys are deleted on the way (and propagated).
+ * Fails     ST_ARENA_FULL, having changed nothing.
+ */
+#ifndef SHMREDIS_KEYSPACE_H
+#define SHMREDIS_KEYSPACE_H
+
+#include "db/engine.h"
+
+/* A key as it was looked up. entry is NULL when there is no such key. */
+struct key {
+    struct str name;
+    uint64_t hash;
+    int db;
+    ref_t *place;
+    struct entry *entry;
+};
+
+enum key_access {
+    KEY_READ = 0,  /* counts a hit or miss, touches the access clock */
+    KEY_WRITE = 1, /* touches the clock, counts nothing */
+    KEY_PEEK = 2   /* neither: OBJECT, TYPE, DEBUG … */
+};
+
+/* Looks up; a key that has expired is deleted first. Returns k->entry. */
+struct entry *key_find(struct engine *eng, int db, struct str name, enum key_access access,
+                       struct key *k);
+/* The same when the hash is known already. */
+struct entry *key_find_hashed(struct engine *eng, int db, struct str name, uint64_t hash,
+                              enum key_access access, struct key *k);
+
+/* --- values that are not strings --- */
+/* Adds the missing key with a value built before; on failure the value still belongs to the caller. */
+status key_add(struct engine *eng, struct key *k, const struct value *v);
+/* Stores what a type function did to the value (new root, new encoding). Never fails. */
+void key_store(struct engine *eng, struct key *k, const struct value *v);
+/* Replaces whatever is there (and frees it) or adds; the expiry goes. */
+status key_replace(struct engine *eng, struct key *k, const struct value *v);
+/* Says whether a hash has (or may have) expiring fields: active expiry then visits it. */
+void key_set_field_ttl(struct engine *eng, struct key *k, bool on);
+
+/* --- strings --- */
+#define EXPIRY_NONE 0u
+#define EXPIRY_KEEP UINT64_MAX
+/* Sets a string, integer-encoded when it is one; the key may be missing or of any type. `expiry` is in
+ * ms, EXPIRY_NONE or EXPIRY_KEEP. */
+status key_set_string(struct engine *eng, struct key *k, struct str bytes, uint64_t expiry);
+status key_set_integer(struct engine *eng, struct key *k, int64_t v, uint64_t expiry);
+/* Makes the string (created if missing) a writable run of n bytes, zeros beyond its old end, and gives
+ * its place; for APPEND, SETRANGE, SETBIT. n is not below the old length. The expiry stays. */
+status key_grow_string(struct engine *eng, struct key *k, size_t n, char **bytes);
+
+/* --- existence and time --- */
+/* Deletes entry and value: small ones at once, big ones in slices by the lazy queue when `lazy`. */
+void key_delete(struct engine *eng, struct key *k, bool lazy);
+/* Sets the expiry in ms (EXPIRY_NONE removes it). */
+status key_set_expiry(struct engine *eng, struct key *k, uint64_t expiry);
+/* Gives the value and expiry to another name or database without copying the value; `to` is missing
+ * (to->entry NULL) before, `from` afterwards. */
+status key_move(struct engine *eng, struct key *from, struct key *to);
+
+static inline bool key_expired(const struct engine *eng, const struct entry *e) {
+    return entry_volatile(e) && entry_expiry(e) <= eng->now_ms;
+}
+/* Deletes a key whose time has come: propagates DEL, notifies "expired", counts. */
+void key_expire_now(struct engine *eng, struct key *k);
+
+/* Frees a value (any type) at once or lazily. */
+void value_free(struct engine *eng, struct value v, bool lazy);
+
+/* --- whole databases --- */
+uint64_t keyspace_count(const struct engine *eng, int db);
+/* A uniformly random key that has not expired; NULL if none is found. */
+struct entry *keyspace_random(struct engine *eng, int db, struct key *k);
+/* Empties one database. Lazy: the table is freed in slices. */
+void keyspace_flush(struct engine *eng, int db, bool lazy);
+void keyspace_swap(struct engine *eng, int a, int b);
+extern const struct dict_kind keyspace_kind;
+
+/* Creates the databases in a fresh arena. */
+status keyspace_create(struct engine *eng, int databases);
+void keyspace_check(const struct engine *eng);
+
+#endif
