@@ -1,15 +1,225 @@
 /* core.h - all that Python sees of the C core; cffi reads this very text.
  *
  * Plain declarations only: no macros, no inline functions. Ownership is said at each function.
+ * Functions that can fail return an int that is 0 or a status (status.h); status_text gives its
+ * error line.
  */
 #ifndef SHMREDIS_CORE_H
 #define SHMREDIS_CORE_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdbool.h>
 
 struct arena;
 struct engine;
 struct session;
+
+/* --- statuses ------------------------------------------------------------------------------------
+ */
+
+const char *core_status_text(int st); /* "ERR syntax error"; static */
+const char *core_status_name(int st); /* "SYNTAX"; static */
+/* Whether a command that this test of Redis's glob rules is for would match; see cmd/glob.c. */
+bool core_glob_match(const char *pattern, size_t pattern_n, const char *s, size_t n, bool nocase);
+
+/* --- engine: one worker's data -------------------------------------------------------------------
+ */
+
+/* Limits and policies that the data path reads. One option of engine_set_option each, by field
+ * name. */
+struct engine_config {
+    int64_t hash_max_listpack_entries, hash_max_listpack_value;
+    int64_t set_max_intset_entries, set_max_listpack_entries, set_max_listpack_value;
+    int64_t zset_max_listpack_entries, zset_max_listpack_value;
+    int64_t list_max_listpack_size, list_compress_depth;
+    int64_t proto_max_bulk_len, client_query_buffer_limit;
+    int64_t maxmemory, maxmemory_policy, maxmemory_samples; /* policy: enum maxmemory_policy */
+    int64_t lfu_log_factor, lfu_decay_time;
+    int64_t lazyfree_lazy_eviction, lazyfree_lazy_expire, lazyfree_lazy_server_del;
+    int64_t lazyfree_lazy_user_del, lazyfree_lazy_user_flush;
+    int64_t active_expire, active_expire_effort; /* active_expire: DEBUG SET-ACTIVE-EXPIRE */
+    int64_t activedefrag, active_defrag_ignore_bytes, active_defrag_threshold_lower;
+    int64_t active_defrag_threshold_upper, active_defrag_cycle_min, active_defrag_cycle_max;
+    int64_t active_defrag_max_scan_fields;
+    int64_t notify_events;           /* mask of enum notify_class; 0: the notify hook is silent */
+    int64_t slowlog_log_slower_than; /* us; negative: off */
+    int64_t slowlog_max_len, slowlog_entry_max_argc, slowlog_entry_max_string_len;
+    int64_t latency_monitor_threshold; /* ms; 0: off */
+    int64_t latency_tracking;
+    int64_t auth_required; /* new sessions start unauthenticated */
+    int64_t hz;
+};
+
+struct engine_stats {
+    uint64_t commands, connections, hits, misses;
+    uint64_t expired_keys, expired_fields, evicted_keys;
+    uint64_t expired_stale_ppm; /* INFO expired_stale_perc in parts per million */
+    uint64_t expire_time_capped, expire_cycle_us, evict_us;
+    uint64_t lazyfree_pending, lazyfreed_objects;
+    uint64_t net_in, net_out, reads, writes, error_replies;
+    uint64_t defrag_hits, defrag_misses, defrag_key_hits, defrag_key_misses, defrag_us;
+    uint64_t defrag_running; /* 0, or the CPU percentage it may use now */
+    uint64_t dirty;          /* changes since start: INFO rdb_changes_since_last_save */
+};
+
+struct engine_memory {
+    uint64_t used, peak; /* bytes of live blocks in the arena */
+    uint64_t committed;  /* bytes of pages that hold a block */
+    uint64_t object;     /* bytes the kernel backs */
+    uint64_t blocks;
+    uint64_t by_owner[16]; /* enum mem_owner in mem/heap.h */
+    uint64_t tables;       /* bytes of the databases' hash tables */
+    uint64_t arena_max;
+};
+
+struct db_info {
+    uint64_t keys, volatile_keys, field_ttl_keys, avg_ttl_ms;
+    uint64_t table_bytes, table_buckets, table_overflow;
+};
+
+/* Lays out an engine in the open, empty shared-memory object `fd` (kept, closed by engine_delete).
+ * The name is for messages; the caller links and unlinks it. NULL with *st set on failure. */
+struct engine *engine_new(int fd, const char *name, uint64_t max_size, const uint8_t *seed16,
+                          int databases, int *st);
+void engine_delete(struct engine *eng);
+/* False: no such option. Names are the fields of struct engine_config. */
+bool engine_set_option(struct engine *eng, const char *field, int64_t value);
+bool engine_get_option(const struct engine *eng, const char *field, int64_t *value);
+struct engine_stats *engine_stats(struct engine *eng); /* lives as long as the engine */
+void engine_memory(struct engine *eng, struct engine_memory *out);
+void engine_reset_stats(
+    struct engine *eng); /* CONFIG RESETSTAT: stats, command stats, histograms */
+bool engine_db_info(struct engine *eng, int db, struct db_info *out); /* false: no such database */
+int engine_databases(const struct engine *eng);
+void engine_reset_peak(struct engine *eng);
+
+/* Background work within `budget_us`: active expiry, lazy free, eviction, defragmentation, clock.
+ * Returns ms until it wants to run again (at most 1000 / hz; 0: at once, there is more to do). */
+int engine_cron(struct engine *eng, uint64_t budget_us);
+/* MEMORY PURGE: defragments everything now and gives empty pages back; bytes released. */
+uint64_t engine_purge(struct engine *eng);
+/* Walks every invariant of arena, tables and values; aborts on a breach. DEBUG and tests. */
+void engine_check(struct engine *eng);
+
+/* Records what the propagate and notify hooks say, as RESP commands one after the other, until
+ * taken. For tests; a record that nobody takes grows without bound. */
+void engine_record(struct engine *eng, bool on);
+const char *engine_recorded(struct engine *eng, size_t *n); /* valid until the next command */
+void engine_recorded_clear(struct engine *eng);
+
+/* --- sessions: the protocol side of one connection
+ * ------------------------------------------------ */
+
+/* Outcome of session_feed, a set of bits; 0: everything done and sent. */
+enum feed_outcome {
+    FEED_OUTPUT = 1, /* bytes are left in session_output: write them, then session_output_done */
+    FEED_CALL = 2,   /* a command of Python is next: session_argv …, session_reply, feed(s, 0) */
+    FEED_BUFFER = 4, /* where to read into has changed: ask session_input again */
+    FEED_CLOSE = 8,  /* close the connection when the output is out */
+    FEED_WAITING = 16, /* a barrier: replies of others are outstanding, or clients are paused */
+    FEED_BLOCKED = 32  /* blocked in a command */
+};
+
+/* `fd` is a connected plain socket to which replies are sent directly, or -1 (TLS, tests): all
+ * output then goes by session_output. The session never closes it. */
+struct session *session_new(struct engine *eng, int fd, uint64_t id);
+void session_delete(struct session *s);
+/* Where to read into and how many bytes fit. Usually the engine's one shared buffer, the same for
+ * all sessions; while a big argument is arriving, its own place. Valid until the next session_feed.
+ */
+char *session_input(struct session *s, size_t *size);
+/* Parses and executes what has arrived (n bytes just read into session_input). */
+int session_feed(struct session *s, size_t n);
+/* Bytes to be written that could not be sent directly; valid until output_done. */
+const char *session_output(struct session *s, size_t *n);
+/* They were handed to the transport; `drained`: nothing is queued there, direct sends may go on. */
+void session_output_done(struct session *s, bool drained);
+
+/* FEED_CALL: the command to be executed in Python. Bytes are valid until session_reply. */
+int session_argc(const struct session *s);
+const char *session_argv(const struct session *s, int i, size_t *n);
+/* Index of the row in the registry (command_row). */
+int session_command(const struct session *s);
+/* Gives the RESP reply of the pending Python command (n may be 0: no reply) and ends it; `usec` is
+ * how long it took, for statistics. */
+void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec);
+/* Bytes sent out of turn (push messages, MONITOR). Kept in order with replies. */
+void session_push(struct session *s, const char *resp, size_t n);
+
+/* Reply slots: a place in the reply order whose bytes come later (commands of other workers).
+ * Opened while handling a command; later replies queue behind it. Returns an id. */
+uint64_t session_open_slot(struct session *s);
+/* Fills a slot; false if the session has no such slot. Returns with output ready if it was the
+ * first. */
+bool session_fill_slot(struct session *s, uint64_t slot, const char *resp, size_t n);
+
+/* What Python keeps in a session. */
+enum session_flag {
+    SESSION_AUTHENTICATED = 1,
+    SESSION_NO_TOUCH = 2,
+    SESSION_NO_EVICT = 4,
+    SESSION_REPLY_OFF = 8,
+    SESSION_REPLY_SKIP = 16, /* the next command's reply is dropped */
+    SESSION_CLOSING = 32     /* close after the output */
+};
+struct session_info {
+    uint64_t id;
+    int fd, db, resp;
+    uint32_t flags;
+    uint64_t created_ms, last_ms; /* wall clock of creation and of the last command */
+    uint64_t net_in, net_out, commands;
+    uint64_t query_buffer; /* bytes of its own input waiting for their rest */
+    uint64_t query_buffer_free, argv_bytes;
+    uint64_t output_bytes; /* reply bytes not yet sent */
+    uint64_t memory;       /* all in */
+    int last_command;      /* row index, -1: none yet */
+    bool pending_call;
+};
+void session_info(const struct session *s, struct session_info *out);
+void session_set_flag(struct session *s, uint32_t flag, bool on);
+void session_set_db(struct session *s, int db);
+void session_set_resp(struct session *s, int resp);
+/* CLIENT PAUSE: until then (wall ms; 0: not), for all commands or for writes only. Sessions that
+ * hit it return FEED_WAITING; feed(s, 0) after the end resumes them. */
+void engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only);
+
+/* --- commands
+ * ------------------------------------------------------------------------------------- */
+
+struct key_spec_info {
+    uint16_t flags;      /* enum key_flag in cmd/command.h */
+    char begin, find;    /* 'i' 'k' '?', 'r' 'n' '?'; 0: no such spec */
+    int at, a, b, c;     /* cmd/command.h */
+    const char *keyword; /* or NULL; static */
+};
+struct command_info {
+    const char *name;  /* upper case, "OBJECT|ENCODING" for a subcommand */
+    const char *group; /* "string", "hash" … */
+    int arity;
+    uint32_t flags; /* enum command_flag in cmd/command.h */
+    const char *acl;
+    struct key_spec_info keys[3];
+    bool python;
+    uint64_t calls, usec, rejected, failed;
+};
+/* Registers a command implemented in Python; its row index or -1 (duplicate, bad arguments).
+ * Strings are copied. `keys` may be NULL. A subcommand's container must be registered before it. */
+int engine_register_command(struct engine *eng, const char *name, const char *group, int arity,
+                            uint32_t flags, const char *acl, const struct key_spec_info *keys);
+int engine_command_count(const struct engine *eng);
+bool engine_command_info(const struct engine *eng, int row, struct command_info *out);
+/* Row of a command by name, any case ("get", "object|encoding"); -1: none. */
+int engine_find_command(const struct engine *eng, const char *name, size_t n);
+/* Latency histogram of a command: counts per bucket of powers of two of us ([2^i, 2^(i+1)));
+ * copies 40. */
+bool engine_command_histogram(const struct engine *eng, int row, uint64_t *buckets40);
+/* Error statistics, INFO errorstats: the i-th prefix and its count; false: no more. */
+bool engine_error_stat(const struct engine *eng, int i, const char **prefix, uint64_t *count);
+void engine_count_error(struct engine *eng, const char *prefix, size_t n);
+
+/* Executes one command as if a client had sent it, on database `db`; the RESP reply is valid until
+ * the next call. Only commands of C. For loading, scripts, tests. */
+const char *engine_execute(struct engine *eng, int db, int resp, int argc, const char *const *argv,
+                           const size_t *argn, size_t *n);
 
 #endif

@@ -1,7 +1,7 @@
 /* status.h - how a function of the core says that it could not.
  *
- * One list gives the C enum, the RESP error line of each status and the Python exceptions. A function
- * that can fail returns `status`; its result comes by a last out-parameter. ST_OK is 0.
+ * One list gives the C enum, the RESP error line of each status and the Python exceptions. A
+ * function that can fail returns `status`; its result comes by a last out-parameter. ST_OK is 0.
  */
 #ifndef SHMREDIS_STATUS_H
 #define SHMREDIS_STATUS_H

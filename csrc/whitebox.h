@@ -7,7 +7,8 @@
 #define SHMREDIS_WHITEBOX_H
 #include "core.h"
 
-/* An arena on an unnamed memory object (memfd) for tests, not registered anywhere; NULL on failure. */
+/* An arena on an unnamed memory object (memfd) for tests, not registered anywhere; NULL on failure.
+ */
 struct arena *wb_arena_new(uint64_t max_size);
 void wb_arena_delete(struct arena *a);
 

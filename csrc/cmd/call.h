@@ -1,7 +1,7 @@
 /* call.h - one command being executed: its arguments, its reply, and how it tells the world.
  *
- * A command reads as its own specification: parse the arguments, find the key with the type expected,
- * call the type's function, reply. It checks everything before it changes anything.
+ * A command reads as its own specification: parse the arguments, find the key with the type
+ * expected, call the type's function, reply. It checks everything before it changes anything.
  */
 #ifndef SHMREDIS_CALL_H
 #define SHMREDIS_CALL_H
@@ -16,7 +16,8 @@ struct call {
     const struct command *cmd;
     struct session *session; /* NULL when nobody is connected (tests, loading) */
     int argc;
-    struct str *argv; /* argv[0] is the name; bytes live until the command ends, never in the arena */
+    struct str
+        *argv; /* argv[0] is the name; bytes live until the command ends, never in the arena */
     int db;
     uint64_t dirty;            /* changes so far; 0 at the end: nothing is propagated */
     bool quiet;                /* propagate nothing although dirty */
@@ -25,8 +26,8 @@ struct call {
 };
 
 /* --- keys --- */
-/* argv[i] for reading; false if it is of another type (the error is then the reply). A missing key is
- * true with k->entry NULL. */
+/* argv[i] for reading; false if it is of another type (the error is then the reply). A missing key
+ * is true with k->entry NULL. */
 bool call_read(struct call *c, int i, enum value_type type, struct key *k);
 /* The same for writing. */
 bool call_write(struct call *c, int i, enum value_type type, struct key *k);
@@ -43,8 +44,9 @@ void call_delete_if(struct call *c, struct key *k, bool empty);
 /* --- propagation: by default argv is logged as it is when dirty --- */
 /* Logs this instead; a second call adds a further command. Arguments are copied. */
 void call_propagate(struct call *c, int argc, const struct str *argv);
-/* The same from words separated by one space: %b a `const struct str *`, %i an int64_t, %a an int: all
- * of c->argv from that index on; other words are themselves. call_propagatef(c, "SREM %b %b", &k, &m) */
+/* The same from words separated by one space: %b a `const struct str *`, %i an int64_t, %a an int:
+ * all of c->argv from that index on; other words are themselves. call_propagatef(c, "SREM %b %b",
+ * &k, &m) */
 void call_propagatef(struct call *c, const char *format, ...);
 /* True for ST_OK; else replies the error and is false. */
 bool call_ok(struct call *c, status st);
@@ -65,8 +67,8 @@ void call_syntax_error(struct call *c);
 void call_arity_error(struct call *c);
 
 /* EX, PX, EXAT, PXAT at argv[*i] with its number. 0: not such an option (or no number after it); 1:
- * taken, *i stands on the number, *expiry is absolute ms (may be past); -1: error replied, "ERR invalid
- * expire time in '<cmd>' command" also for numbers <= 0. */
+ * taken, *i stands on the number, *expiry is absolute ms (may be past); -1: error replied, "ERR
+ * invalid expire time in '<cmd>' command" also for numbers <= 0. */
 int arg_expiry_option(struct call *c, int *i, uint64_t *expiry);
 /* A time of argv[i] in `unit_ms` (1000 or 1), relative or absolute, as absolute ms; the past and
  * negative results are allowed. False: not an integer or overflow, replied. */

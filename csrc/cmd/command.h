@@ -1,8 +1,8 @@
-/* command.h - the row that describes a command. Dispatch, COMMAND, ACL, routing and propagation all read
- * the same rows.
+/* command.h - the row that describes a command. Dispatch, COMMAND, ACL, routing and propagation all
+ * read the same rows.
  *
- * Each csrc/cmd file ends with its own array of rows and exports it as one struct command_group, which
- * has its line in registry.c. Commands of Python register a row with the same fields.
+ * Each csrc/cmd file ends with its own array of rows and exports it as one struct command_group,
+ * which has its line in registry.c. Commands of Python register a row with the same fields.
  */
 #ifndef SHMREDIS_COMMAND_H
 #define SHMREDIS_COMMAND_H

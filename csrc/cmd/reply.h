@@ -4,7 +4,8 @@
  * A bulk string of REPLY_BORROW bytes or more is not copied: the buffer notes where it lies in the
  * arena, and the session sends it from there before the next command runs.
  *
- * Owns      the buffer (malloc). Never fails: when memory runs out the process aborts, as malloc does.
+ * Owns      the buffer (malloc). Never fails: when memory runs out the process aborts, as malloc
+ * does.
  */
 #ifndef SHMREDIS_REPLY_H
 #define SHMREDIS_REPLY_H

@@ -67,9 +67,9 @@ struct engine {
     int databases;
     uint64_t now_ms; /* wall clock of this command or tick; engine_tick_clock sets it */
     uint64_t now_us;
-    uint32_t lru_clock;           /* 24 bits, seconds */
-    struct engine_config config;  /* core.h */
-    struct engine_stats stats;    /* core.h */
+    uint32_t lru_clock;          /* 24 bits, seconds */
+    struct engine_config config; /* core.h */
+    struct engine_stats stats;   /* core.h */
     struct engine_hooks hooks;
     uint64_t random_state[2];
     struct lazy_queue *lazy;   /* db/lazyfree.h */

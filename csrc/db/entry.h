@@ -92,7 +92,8 @@ static inline uint8_t *entry_tail(const struct entry *e) {
 static inline ref_t entry_root(const struct entry *e) {
     return load_u32(entry_tail(e));
 }
-/* Type, encoding and root together, as type functions take them (root REF_NULL for inline strings). */
+/* Type, encoding and root together, as type functions take them (root REF_NULL for inline strings).
+ */
 struct value entry_value(const struct entry *e);
 /* A string value: its bytes, or, for ENC_INT, its decimal text written into buf. Strings only. */
 struct str entry_string(const struct arena *a, const struct entry *e, char buf[24]);
@@ -106,7 +107,7 @@ const char *entry_encoding_name(const struct arena *a, const struct entry *e);
 /* What to build. */
 struct entry_spec {
     struct str key;
-    uint64_t expiry;    /* ms, 0 none */
+    uint64_t expiry; /* ms, 0 none */
     uint32_t clock;
     uint8_t flags;      /* ENTRY_PLAIN, ENTRY_FIELD_TTL */
     struct value value; /* type and encoding; root unless ENC_INT or ENC_INLINE */

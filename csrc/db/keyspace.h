@@ -2,8 +2,8 @@
  *
  * Owns      every entry and, through it, every value.
  * Callers   commands (by cmd/call.h), expiry, eviction, the defragmenter.
- * Promises  a struct key is valid until the keyspace changes by anything but functions given that very
- *           struct, which keep it up to date. Expired keys are deleted on the way (and propagated).
+ * Promises  a struct key is valid until the keyspace changes by anything but functions given that
+ * very struct, which keep it up to date. Expired keys are deleted on the way (and propagated).
  * Fails     ST_ARENA_FULL, having changed nothing.
  */
 #ifndef SHMREDIS_KEYSPACE_H
@@ -34,7 +34,8 @@ struct entry *key_find_hashed(struct engine *eng, int db, struct str name, uint6
                               enum key_access access, struct key *k);
 
 /* --- values that are not strings --- */
-/* Adds the missing key with a value built before; on failure the value still belongs to the caller. */
+/* Adds the missing key with a value built before; on failure the value still belongs to the caller.
+ */
 status key_add(struct engine *eng, struct key *k, const struct value *v);
 /* Stores what a type function did to the value (new root, new encoding). Never fails. */
 void key_store(struct engine *eng, struct key *k, const struct value *v);
@@ -46,12 +47,13 @@ void key_set_field_ttl(struct engine *eng, struct key *k, bool on);
 /* --- strings --- */
 #define EXPIRY_NONE 0u
 #define EXPIRY_KEEP UINT64_MAX
-/* Sets a string, integer-encoded when it is one; the key may be missing or of any type. `expiry` is in
- * ms, EXPIRY_NONE or EXPIRY_KEEP. */
+/* Sets a string, integer-encoded when it is one; the key may be missing or of any type. `expiry` is
+ * in ms, EXPIRY_NONE or EXPIRY_KEEP. */
 status key_set_string(struct engine *eng, struct key *k, struct str bytes, uint64_t expiry);
 status key_set_integer(struct engine *eng, struct key *k, int64_t v, uint64_t expiry);
-/* Makes the string (created if missing) a writable run of n bytes, zeros beyond its old end, and gives
- * its place; for APPEND, SETRANGE, SETBIT. n is not below the old length. The expiry stays. */
+/* Makes the string (created if missing) a writable run of n bytes, zeros beyond its old end, and
+ * gives its place; for APPEND, SETRANGE, SETBIT. n is not below the old length. The expiry stays.
+ */
 status key_grow_string(struct engine *eng, struct key *k, size_t n, char **bytes);
 
 /* --- existence and time --- */

@@ -20,11 +20,12 @@ enum value_type {
 };
 
 enum encoding {
-    ENC_INT = 0,        /* string */
-    ENC_INLINE = 1,     /* string whose bytes are in its entry: embstr or raw */
-    ENC_RAW = 2,        /* string: root is a block {uint32_t length, bytes} */
-    ENC_LISTPACK = 3,   /* root is a listpack */
-    ENC_LISTPACKEX = 4, /* hash with field expiry: root is {uint64_t earliest, listpack of triples} */
+    ENC_INT = 0,      /* string */
+    ENC_INLINE = 1,   /* string whose bytes are in its entry: embstr or raw */
+    ENC_RAW = 2,      /* string: root is a block {uint32_t length, bytes} */
+    ENC_LISTPACK = 3, /* root is a listpack */
+    ENC_LISTPACKEX =
+        4, /* hash with field expiry: root is {uint64_t earliest, listpack of triples} */
     ENC_HASHTABLE = 5,
     ENC_INTSET = 6,
     ENC_QUICKLIST = 7,
@@ -46,15 +47,16 @@ struct type_ops {
     const char *name; /* what TYPE says */
     /* Frees up to about `budget` elements; true when nothing is left and v->root is REF_NULL. */
     bool (*free_some)(struct arena *a, struct value *v, size_t budget);
-    /* How many elements freeing would touch; 1 for one-block encodings. Lazy free is for the big. */
+    /* How many elements freeing would touch; 1 for one-block encodings. Lazy free is for the big.
+     */
     uint64_t (*effort)(const struct arena *a, const struct value *v);
     /* A deep copy in *dst; ST_ARENA_FULL, nothing left behind. */
     status (*copy)(struct arena *a, const struct value *v, struct value *dst);
     uint64_t (*length)(const struct arena *a, const struct value *v);
     /* Bytes of all blocks behind root; looks at `samples` elements (0: all) and extrapolates. */
     size_t (*memory)(const struct arena *a, const struct value *v, size_t samples);
-    /* Moves blocks out of sparse pages (heap_sparse, heap_move), about `budget` elements from *cursor
-     * (0 starts, 0 again when done); may change v->root. */
+    /* Moves blocks out of sparse pages (heap_sparse, heap_move), about `budget` elements from
+     * *cursor (0 starts, 0 again when done); may change v->root. */
     void (*relocate)(struct arena *a, struct value *v, uint64_t *cursor, size_t budget);
     /* Mixes the value into a DEBUG DIGEST (db/digest.h). */
     void (*digest)(const struct arena *a, const struct value *v, struct digest *d);
@@ -62,8 +64,8 @@ struct type_ops {
     void (*check)(const struct arena *a, const struct value *v);
     /* Hashes only, else NULL: the earliest field expiry in ms (0 none) … */
     uint64_t (*next_field_expiry)(const struct arena *a, const struct value *v);
-    /* … and deleting the fields due at eng->now_ms, at most `budget`, with propagation and events of
-     * `key`; returns how many. The caller deletes the key when the hash is empty then. */
+    /* … and deleting the fields due at eng->now_ms, at most `budget`, with propagation and events
+     * of `key`; returns how many. The caller deletes the key when the hash is empty then. */
     size_t (*expire_fields)(struct engine *eng, int db, struct str key, struct value *v,
                             size_t budget);
 };

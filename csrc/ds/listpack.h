@@ -1,11 +1,11 @@
 /* listpack.h - Redis's listpack: many small strings and integers in one run of bytes.
  *
- * The byte layout is Redis's (an interchange format: RDB, DUMP), see specs of the format in listpack.c.
- * Functions work on plain bytes and never allocate: the caller makes room first.
+ * The byte layout is Redis's (an interchange format: RDB, DUMP), see specs of the format in
+ * listpack.c. Functions work on plain bytes and never allocate: the caller makes room first.
  *
  * Owns      nothing; `lp` points to a listpack of lp_bytes(lp) bytes.
- * Promises  element pointers `p` are valid until the listpack changes; NULL is past the last element.
- *           lp_length is O(1) below 65,535 elements.
+ * Promises  element pointers `p` are valid until the listpack changes; NULL is past the last
+ * element. lp_length is O(1) below 65,535 elements.
  */
 #ifndef SHMREDIS_LISTPACK_H
 #define SHMREDIS_LISTPACK_H
@@ -51,9 +51,11 @@ uint8_t *lp_insert(uint8_t *lp, uint8_t *p, struct str s);
 static inline uint8_t *lp_append(uint8_t *lp, struct str s) {
     return lp_insert(lp, NULL, s);
 }
-/* Replaces the element at p (room for lp_bytes - old + new bytes is there); returns the new element. */
+/* Replaces the element at p (room for lp_bytes - old + new bytes is there); returns the new
+ * element. */
 uint8_t *lp_replace(uint8_t *lp, uint8_t *p, struct str s);
-/* Deletes `count` elements from p on (fewer at the end); returns the element after them, or NULL. */
+/* Deletes `count` elements from p on (fewer at the end); returns the element after them, or NULL.
+ */
 uint8_t *lp_delete(uint8_t *lp, uint8_t *p, size_t count);
 
 /* Hostile bytes: the whole of `bytes` is one well-formed listpack. */

@@ -1,6 +1,6 @@
 /* arena.h - one POSIX shared-memory object that holds all data of one worker.
  *
- *   object:  | superblock (64 KiB) | page table (reserved, 16 B a page) | 64 KiB pages ...          |
+ *   object:  | superblock (64 KiB) | page table (reserved, 16 B a page) | 64 KiB pages ... |
  *   process: base -> mapping A (MAP_SHARED)       the one in use now
  *                    mapping B (MAP_PRIVATE)      the same object, for the freeze (DESIGN 4)
  *
@@ -31,9 +31,9 @@ typedef uint32_t ref_t;
 /* At offset 0 of the object. Written by the owning worker only; tools read it. */
 struct arena_super {
     uint64_t magic;
-    uint32_t layout;          /* ARENA_LAYOUT: changes with any structure that lives in arenas */
-    uint32_t busy;            /* non-zero while a command or the allocator is changing something */
-    uint16_t slot_first;      /* hash slots whose keys live here, inclusive */
+    uint32_t layout;     /* ARENA_LAYOUT: changes with any structure that lives in arenas */
+    uint32_t busy;       /* non-zero while a command or the allocator is changing something */
+    uint16_t slot_first; /* hash slots whose keys live here, inclusive */
     uint16_t slot_last;
     uint32_t generation;      /* one more at each attach */
     uint64_t size;            /* bytes of the object that are allocated now */
@@ -65,8 +65,8 @@ static inline struct arena_super *arena_super(const struct arena *a) {
     return (struct arena_super *)(void *)a->base;
 }
 
-/* Takes over `fd`, an open and empty shared-memory object called `name`; reserves `max_size` bytes of
- * address space twice and lays out an empty heap. ST_SHM_SPACE, ST_SHM_MAP. */
+/* Takes over `fd`, an open and empty shared-memory object called `name`; reserves `max_size` bytes
+ * of address space twice and lays out an empty heap. ST_SHM_SPACE, ST_SHM_MAP. */
 status arena_create(struct arena *a, int fd, const char *name, uint64_t max_size,
                     const uint8_t seed[16]);
 /* Maps an existing object that arena_create laid out. ST_SHM_FORMAT when magic or layout differ. */

@@ -49,8 +49,8 @@ static inline bool str_is(struct str s, const char *word) {
     size_t i = 0;
     for (; i < s.n && word[i]; i++)
         if (((unsigned char)s.p[i] ^ (unsigned char)word[i]) & 0xdf ||
-            ((s.p[i] ^ word[i]) && !(((unsigned char)word[i] | 0x20) >= 'a' &&
-                                     ((unsigned char)word[i] | 0x20) <= 'z')))
+            ((s.p[i] ^ word[i]) &&
+             !(((unsigned char)word[i] | 0x20) >= 'a' && ((unsigned char)word[i] | 0x20) <= 'z')))
             return false;
     return i == s.n && !word[i];
 }

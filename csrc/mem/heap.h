@@ -1,9 +1,9 @@
 /* heap.h - blocks of bytes inside an arena: size-class slabs and multi-page spans.
  *
- * Owns      every page behind the superblock, its descriptor, and the free lists (all in the arena).
- * Callers   the worker that owns the arena; never a snapshotter; tools read descriptors only.
- * Promises  O(1) for slabs; at most 12.5 % internal waste above 64 bytes, classes every 8 bytes below
- *           128; blocks are 8-byte aligned (64-byte aligned when the size is a multiple of 64);
+ * Owns      every page behind the superblock, its descriptor, and the free lists (all in the
+ * arena). Callers   the worker that owns the arena; never a snapshotter; tools read descriptors
+ * only. Promises  O(1) for slabs; at most 12.5 % internal waste above 64 bytes, classes every 8
+ * bytes below 128; blocks are 8-byte aligned (64-byte aligned when the size is a multiple of 64);
  *           allocation never moves another block and never changes `base`.
  * Fails     REF_NULL when the arena cannot grow; the caller answers -OOM, having changed nothing.
  * Crash     the page table stays walkable at every store, so tools can read it post mortem.
@@ -46,21 +46,21 @@ size_t heap_usable(const struct arena *a, ref_t r);
 
 /* True when r lies in a page so sparse that moving it would help to empty the page. */
 bool heap_sparse(const struct arena *a, ref_t r);
-/* Copies the block into the fullest page of its class and frees the old one; REF_NULL if there is no
- * better place. The caller stores the new ref at once in the block's one owner. */
+/* Copies the block into the fullest page of its class and frees the old one; REF_NULL if there is
+ * no better place. The caller stores the new ref at once in the block's one owner. */
 ref_t heap_move(struct arena *a, ref_t r);
 /* Gives whole empty pages back to the kernel; returns bytes released. Not while frozen. */
 size_t heap_trim(struct arena *a);
 
 struct heap_stats {
-    uint64_t used;            /* bytes of live blocks, class sizes */
-    uint64_t peak;            /* highest `used` since the heap was made or reset */
-    uint64_t committed;       /* bytes of pages that hold at least one block, and page table */
-    uint64_t object;          /* bytes of the object that the kernel backs now (holes left out) */
-    uint64_t blocks;          /* live blocks */
-    uint64_t by_owner[16];    /* bytes of live blocks by enum mem_owner */
-    uint64_t moved;           /* blocks moved by heap_move, ever */
-    uint64_t trimmed;         /* bytes given back, ever */
+    uint64_t used;         /* bytes of live blocks, class sizes */
+    uint64_t peak;         /* highest `used` since the heap was made or reset */
+    uint64_t committed;    /* bytes of pages that hold at least one block, and page table */
+    uint64_t object;       /* bytes of the object that the kernel backs now (holes left out) */
+    uint64_t blocks;       /* live blocks */
+    uint64_t by_owner[16]; /* bytes of live blocks by enum mem_owner */
+    uint64_t moved;        /* blocks moved by heap_move, ever */
+    uint64_t trimmed;      /* bytes given back, ever */
 };
 void heap_stats(const struct arena *a, struct heap_stats *out);
 void heap_reset_peak(struct arena *a);
