@@ -217,6 +217,47 @@ bool engine_command_histogram(const struct engine *eng, int row, uint64_t *bucke
 bool engine_error_stat(const struct engine *eng, int i, const char **prefix, uint64_t *count);
 void engine_count_error(struct engine *eng, const char *prefix, size_t n);
 
+/* --- slow commands and the latency monitor
+ * ----------------------------------------------------- */
+
+struct slowlog_entry {
+    uint64_t id, time_s, usec;
+    int argc_total; /* arguments the command had */
+    int argc;       /* arguments kept, the last one may be a note about the rest */
+};
+struct slowlog_totals {
+    uint64_t count, sum_us, max_us;
+};
+enum slowlog_text { SLOWLOG_ADDR = -1, SLOWLOG_NAME = -2 };
+size_t engine_slowlog_length(const struct engine *eng);
+/* The i-th, newest first; false: no such entry. */
+bool engine_slowlog_entry(const struct engine *eng, size_t i, struct slowlog_entry *out);
+/* An argument (which >= 0) or enum slowlog_text; valid until the next command; NULL: none. */
+const char *engine_slowlog_text(const struct engine *eng, size_t i, int which, size_t *n);
+void engine_slowlog_reset(struct engine *eng);
+void engine_slowlog_totals(const struct engine *eng, struct slowlog_totals *out);
+void engine_slowlog_reset_totals(struct engine *eng); /* CONFIG RESETSTAT */
+/* Who a session is, for the slow log: "ip:port" and the name of CLIENT SETNAME. Copied. */
+void session_set_peer(struct session *s, const char *addr, size_t n);
+void session_set_name(struct session *s, const char *name, size_t n);
+
+struct latency_sample {
+    uint64_t time_s, ms;
+};
+struct latency_event {
+    char name[32];
+    struct latency_sample latest;
+    uint64_t max_ms, sum_ms, total; /* since the series began */
+    uint32_t samples;               /* how many it holds now */
+};
+/* Records an event that took this long, if the monitor is on and it was slow. */
+void engine_latency_note(struct engine *eng, const char *event, uint64_t usec);
+bool engine_latency_event(const struct engine *eng, int i, struct latency_event *out);
+/* Oldest first; returns how many, at most 160. */
+int engine_latency_samples(const struct engine *eng, const char *event,
+                           struct latency_sample *out160);
+bool engine_latency_reset(struct engine *eng, const char *event); /* false: no such series */
+
 /* Executes one command as if a client had sent it, on database `db`; the RESP reply is valid until
  * the next call. Only commands of C. For loading, scripts, tests. */
 const char *engine_execute(struct engine *eng, int db, int resp, int argc, const char *const *argv,

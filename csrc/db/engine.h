@@ -76,7 +76,9 @@ struct engine {
     struct evict_pool *evict;  /* db/evict.h */
     struct defrag *defrag;     /* db/defrag.h */
     struct registry *registry; /* cmd/registry.h */
+    struct latency *latency;   /* db/latency.h */
     struct hub *hub;           /* net/hub.h */
+    struct slowlog *slowlog;   /* net/slowlog.h */
 };
 
 static inline struct db *engine_db(const struct engine *eng, int index) {
