@@ -1,0 +1,1 @@
+"""Commands written in Python: one small module per subject."""

@@ -1,0 +1,121 @@
+"""What a command written in Python may see: its arguments, its client, its server.
+
+The protocols say what the worker process has to offer; `worker/` implements them and tests fake
+them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Protocol
+
+from shmredis.engine import Engine, session_info
+
+__all__ = ["Client", "Config", "Context", "Server", "ServerFacts", "ShutdownMode"]
+
+
+class Client(Protocol):
+    """One connection."""
+
+    session: Any  # struct session *
+    id: int
+    addr: str  # "ip:port", or "path:0" on a unix socket
+    laddr: str
+    name: bytes
+    lib_name: bytes
+    lib_ver: bytes
+    user: str
+    read_events: int
+
+    def close(self) -> None:
+        """Drops the connection at once, whatever it is doing."""
+
+
+class Config(Protocol):
+    """The directives in force."""
+
+    path: str | None  # the configuration file
+
+    def get(self, pattern: str) -> dict[str, str]:
+        """Directives whose names match the glob pattern, with their values as CONFIG GET says."""
+
+    def set(self, pairs: list[tuple[str, str]]) -> None:
+        """Changes all or none. Raises: ConfigError, whose text is the error line's end."""
+
+    def rewrite(self) -> None:
+        """Writes the values in force into the file. Raises: OSError."""
+
+
+class ShutdownMode(Enum):
+    """What SHUTDOWN does about saving."""
+
+    DEFAULT = auto()
+    SAVE = auto()
+    NOSAVE = auto()
+
+
+@dataclass(slots=True)
+class ServerFacts:
+    """What the server knows about itself beyond the engine; INFO and ROLE show it."""
+
+    run_id: str
+    replication_id: str
+    executable: str
+    started_s: float
+    rejected_connections: int = 0
+    evicted_clients: int = 0
+    reads: int = 0
+    query_buffer_disconnections: int = 0
+    output_buffer_disconnections: int = 0
+    auth_failures: int = 0
+    listeners: list[str] = field(default_factory=list)  # "name=tcp,bind=127.0.0.1,port=6379"
+
+
+class Server(Protocol):
+    """One worker process."""
+
+    engine: Engine
+    config: Config
+    facts: ServerFacts
+
+    @property
+    def clients(self) -> Mapping[int, Client]:
+        """All connections by id, oldest first."""
+
+    def pause(self, until_ms: int, writes_only: bool) -> None:
+        """Suspends clients until this wall-clock time; 0 ends a pause."""
+
+    def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
+        """Begins an orderly stop of all processes. Raises: CommandError."""
+
+    def log(self, level: str, text: str) -> None:
+        """Writes a line to the server's log."""
+
+
+class Context:
+    """One call of a command."""
+
+    __slots__ = ("argv", "client", "server")
+
+    def __init__(self, server: Server, client: Client, argv: list[bytes]) -> None:
+        self.server = server
+        self.client = client
+        self.argv = argv
+
+    @property
+    def engine(self) -> Engine:
+        return self.server.engine
+
+    @property
+    def session(self) -> Any:
+        return self.client.session
+
+    @property
+    def resp(self) -> int:
+        """The client's RESP version."""
+        return int(session_info(self.client.session).resp)
+
+    @property
+    def db(self) -> int:
+        """The client's selected database."""
+        return int(session_info(self.client.session).db)
