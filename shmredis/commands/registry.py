@@ -16,6 +16,7 @@ import pkgutil
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import TypeVar
 
 from shmredis import commands
 from shmredis._core import ffi, lib
@@ -28,6 +29,7 @@ __all__ = ["CommandTable", "Flag", "KeySpec", "Row", "command", "container", "de
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Context], Reply | Awaitable[Reply]]
+AnyHandler = TypeVar("AnyHandler", bound=Handler)
 
 
 class Flag(IntFlag):
@@ -100,13 +102,13 @@ def command(
     acl: str = "",
     group: str = "server",
     keys: Iterable[KeySpec] = (),
-) -> Callable[[Handler], Handler]:
+) -> Callable[[AnyHandler], AnyHandler]:
     """Declares the decorated function as the command `name` ("CLIENT KILL" for a subcommand).
 
     `acl` has the categories beyond those that the flags imply.
     """
 
-    def declare(handler: Handler) -> Handler:
+    def declare(handler: AnyHandler) -> AnyHandler:
         row_name = name.replace(" ", "|")
         _declare(Row(row_name, group, arity, flags, acl, tuple(keys), handler))
         return handler

@@ -14,7 +14,7 @@ and the classes below for what Python has no word for.
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias, Union
+from typing import Any, TypeAlias, Union
 
 __all__ = [
     "NO_REPLY",
@@ -88,8 +88,7 @@ Reply: TypeAlias = Union[
     float,
     "list[Reply]",
     "tuple[Reply, ...]",
-    "dict[bytes, Reply]",
-    "dict[str, Reply]",
+    "dict[Any, Reply]",
     Simple,
     Verbatim,
     Set,
@@ -184,7 +183,7 @@ def _write_items(
         _write(out, item, resp)
 
 
-def _write_map(out: list[bytes], pairs: "dict[bytes, Reply] | dict[str, Reply]", resp: int) -> None:
+def _write_map(out: list[bytes], pairs: "dict[Any, Reply]", resp: int) -> None:
     out.append(b"%%%d\r\n" % len(pairs) if resp > 2 else b"*%d\r\n" % (2 * len(pairs)))
     for key, value in pairs.items():
         _write(out, key, resp)

@@ -1,0 +1,112 @@
+"""CLIENT KILL: by address, or by filters of which all must match."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shmredis._core import lib
+from shmredis.commands.arguments import integer, shown, syntax_error, word
+from shmredis.commands.client import OTHERS, parse_kind
+from shmredis.commands.context import Client, Context
+from shmredis.commands.registry import command
+from shmredis.commands.resp import OK, CommandError, Reply
+from shmredis.engine import session_info
+
+Test = Callable[[Client], bool]
+
+
+@dataclass(slots=True)
+class KillFilter:
+    """Which clients to kill: those for which all tests hold."""
+
+    tests: list[Test] = field(default_factory=list)
+    skip_me: bool = True
+
+    def matches(self, client: Client) -> bool:
+        return all(test(client) for test in self.tests)
+
+
+def parse_filter(args: list[bytes]) -> KillFilter:
+    """Options in pairs. Raises: CommandError."""
+    chosen = KillFilter()
+    for i in range(0, len(args), 2):
+        if i + 1 == len(args):
+            raise syntax_error()
+        option, value = word(args[i]), args[i + 1]
+        if option == "SKIPME":
+            chosen.skip_me = _parse_yes(value)
+        elif option in _TESTS:
+            chosen.tests.append(_TESTS[option](value))
+        else:
+            raise syntax_error()
+    return chosen
+
+
+def _parse_yes(value: bytes) -> bool:
+    if word(value) not in ("YES", "NO"):
+        raise syntax_error()
+    return word(value) == "YES"
+
+
+def _by_id(value: bytes) -> Test:
+    wanted = integer(value, "ERR client-id should be greater than 0", low=1)
+    return lambda client: client.id == wanted
+
+
+def _by_type(value: bytes) -> Test:
+    normal = parse_kind(value) == "normal"
+    return lambda client: normal
+
+
+def _by_user(value: bytes) -> Test:
+    if value != b"default":
+        raise CommandError(f"ERR No such user '{shown(value)}'")
+    return lambda client: client.user == "default"
+
+
+def _by_address(value: bytes) -> Test:
+    wanted = shown(value)
+    return lambda client: client.addr == wanted
+
+
+def _by_local_address(value: bytes) -> Test:
+    wanted = shown(value)
+    return lambda client: client.laddr == wanted
+
+
+def _by_age(value: bytes) -> Test:
+    age = integer(value, "ERR maxage is not an integer or out of range")
+    if age <= 0:
+        raise CommandError("ERR maxage should be greater than 0")
+    return lambda client: time.time() - session_info(client.session).created_ms / 1000 >= age
+
+
+_TESTS: dict[str, Callable[[bytes], Test]] = {
+    "ID": _by_id,
+    "TYPE": _by_type,
+    "USER": _by_user,
+    "ADDR": _by_address,
+    "LADDR": _by_local_address,
+    "MAXAGE": _by_age,
+}
+
+
+def _kill(ctx: Context, chosen: KillFilter) -> int:
+    victims = [client for client in ctx.server.clients.values() if chosen.matches(client)]
+    if chosen.skip_me:
+        victims = [client for client in victims if client is not ctx.client]
+    for client in victims:
+        if client is ctx.client:
+            lib.session_set_flag(ctx.session, lib.SESSION_CLOSING, True)
+        else:
+            client.close()
+    return len(victims)
+
+
+@command("CLIENT KILL", arity=-3, flags=OTHERS, acl="connection", group="connection")
+def client_kill(ctx: Context) -> Reply:
+    if len(ctx.argv) == 3:
+        if not _kill(ctx, KillFilter([_by_address(ctx.argv[2])], skip_me=False)):
+            raise CommandError("ERR No such client")
+        return OK
+    return _kill(ctx, parse_filter(ctx.argv[2:]))

@@ -1,0 +1,213 @@
+"""COMMAND: the command table as clients see it."""
+
+from collections import defaultdict
+
+from shmredis._core import lib
+from shmredis.commands.arguments import shown, syntax_error, word
+from shmredis.commands.categories import categories_of, flags_of, key_flags, key_range
+from shmredis.commands.context import Context
+from shmredis.commands.docs import CommandDoc, command_docs
+from shmredis.commands.keys import FoundKey, find_keys
+from shmredis.commands.registry import Flag, command
+from shmredis.commands.resp import CommandError, Reply, Set, Simple
+from shmredis.commands.syntax import Argument
+from shmredis.engine import CommandFacts, Engine, KeySpecFacts
+
+ANYTIME = Flag.LOADING | Flag.STALE
+
+
+class Table:
+    """All rows, containers with their subcommands."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.rows = engine.commands()
+        self.subcommands: dict[str, list[CommandFacts]] = defaultdict(list)
+        for row in self.rows:
+            if "|" in row.name:
+                self.subcommands[row.name.partition("|")[0]].append(row)
+
+    @property
+    def top(self) -> list[CommandFacts]:
+        return [row for row in self.rows if "|" not in row.name]
+
+    def find(self, name: bytes) -> CommandFacts | None:
+        wanted = word(name)
+        return next((row for row in self.rows if row.name == wanted), None)
+
+
+# --- COMMAND, COMMAND INFO ---
+
+
+def _tags(names: list[str]) -> Set:
+    return Set([Simple(name) for name in names])
+
+
+def _info(table: Table, row: CommandFacts) -> Reply:
+    doc = command_docs().get(row.name)
+    subcommands = [_info(table, sub) for sub in table.subcommands[row.name]]
+    return [
+        row.name.lower(),
+        row.arity,
+        _tags(flags_of(row)),
+        *key_range(row),
+        _tags([f"@{name}" for name in categories_of(row)]),
+        Set(list(doc.tips)) if doc else Set([]),
+        Set([_spec(spec) for spec in row.keys]),
+        subcommands or Set([]),
+    ]
+
+
+def _spec(spec: KeySpecFacts) -> Reply:
+    kinds = {"i": "index", "k": "keyword", "r": "range", "n": "keynum", "?": "unknown"}
+    begin: dict[str, Reply] = {}
+    if spec.begin == "i":
+        begin = {"index": spec.at}
+    elif spec.begin == "k":
+        begin = {"keyword": spec.keyword, "startfrom": spec.at}
+    find: dict[str, Reply] = {}
+    if spec.find == "r":
+        find = {"lastkey": spec.a, "keystep": spec.b, "limit": spec.c}
+    elif spec.find == "n":
+        find = {"keynumidx": spec.a, "firstkey": spec.b, "keystep": spec.c}
+    return {
+        "flags": _tags(key_flags(spec.flags)),
+        "begin_search": {"type": kinds[spec.begin], "spec": begin},
+        "find_keys": {"type": kinds[spec.find], "spec": find},
+    }
+
+
+@command("COMMAND", arity=-1, flags=ANYTIME | Flag.CONTAINER, acl="connection")
+def command_all(ctx: Context) -> Reply:
+    table = Table(ctx.engine)
+    return [_info(table, row) for row in table.top]
+
+
+@command("COMMAND INFO", arity=-2, flags=ANYTIME, acl="connection")
+def command_info(ctx: Context) -> Reply:
+    names = ctx.argv[2:]
+    if not names:
+        return command_all(ctx)
+    table = Table(ctx.engine)
+    return [_info(table, row) if (row := table.find(name)) else None for name in names]
+
+
+@command("COMMAND COUNT", arity=2, flags=ANYTIME, acl="connection")
+def command_count(ctx: Context) -> Reply:
+    return len(Table(ctx.engine).top)
+
+
+# --- COMMAND DOCS ---
+
+
+def _doc(table: Table, row: CommandFacts) -> Reply:
+    doc = command_docs().get(row.name)
+    reply: dict[str, Reply] = {"summary": doc.summary if doc else ""}
+    reply["since"] = doc.since if doc else ""
+    reply["group"] = row.group
+    if doc:
+        reply |= _doc_flags(doc)
+        if arguments := doc.arguments():
+            reply["arguments"] = [_argument(row, argument) for argument in arguments]
+    if subcommands := table.subcommands[row.name]:
+        reply["subcommands"] = {sub.name.lower(): _doc(table, sub) for sub in subcommands}
+    return reply
+
+
+def _doc_flags(doc: CommandDoc) -> dict[str, Reply]:
+    if doc.deprecated:
+        since, replacement = doc.deprecated
+        flags = _tags(["deprecated"])
+        return {"doc_flags": flags, "deprecated_since": since, "replaced_by": replacement}
+    return {"doc_flags": _tags(["syscmd"])} if doc.syscmd else {}
+
+
+def _argument(row: CommandFacts, argument: Argument) -> Reply:
+    reply: dict[str, Reply] = {"name": argument.name, "type": argument.type}
+    if not argument.arguments:
+        reply["display_text"] = argument.name
+    if argument.type == "key" and row.keys:
+        reply["key_spec_index"] = _spec_index(row, argument.name)
+    if argument.token:
+        reply["token"] = argument.token
+    names = ("optional", "multiple", "multiple_token")
+    if flags := [name for name in names if getattr(argument, name)]:
+        reply["flags"] = _tags(flags)
+    if argument.arguments:
+        reply["arguments"] = [_argument(row, inner) for inner in argument.arguments]
+    return reply
+
+
+def _spec_index(row: CommandFacts, name: str) -> int:
+    """Which key spec an argument belongs to: the first has the first key, the second the others."""
+    later = name in ("destination", "newkey", "key2") or (name == "key" and row.keys[0].find == "r")
+    return 1 if later and len(row.keys) > 1 and not _is_first(row, name) else 0
+
+
+def _is_first(row: CommandFacts, name: str) -> bool:
+    usage = command_docs()[row.name].usage.split()
+    return bool(usage) and usage[0] == name
+
+
+@command("COMMAND DOCS", arity=-2, flags=ANYTIME, acl="connection")
+def command_docs_reply(ctx: Context) -> Reply:
+    table = Table(ctx.engine)
+    names = ctx.argv[2:]
+    rows = [row for name in names if (row := table.find(name))] if names else table.top
+    return {row.name.lower(): _doc(table, row) for row in rows}
+
+
+# --- COMMAND LIST ---
+
+
+@command("COMMAND LIST", arity=-2, flags=ANYTIME, acl="connection")
+def command_list(ctx: Context) -> Reply:
+    table = Table(ctx.engine)
+    args = ctx.argv[2:]
+    if not args:
+        return [row.name.lower() for row in table.top]
+    if len(args) != 3 or word(args[0]) != "FILTERBY":
+        raise syntax_error()
+    return [row.name.lower() for row in table.rows if _passes(row, word(args[1]), args[2])]
+
+
+def _passes(row: CommandFacts, by: str, value: bytes) -> bool:
+    if by == "PATTERN":
+        name = row.name.encode()
+        return bool(lib.core_glob_match(value, len(value), name, len(name), True))
+    if by == "ACLCAT":
+        return shown(value).lower() in categories_of(row)
+    if by == "MODULE":
+        return False
+    raise syntax_error()
+
+
+# --- COMMAND GETKEYS ---
+
+
+def _keys(ctx: Context) -> list[FoundKey]:
+    argv = ctx.argv[2:]
+    row = _resolve(Table(ctx.engine), argv)
+    if row is None:
+        raise CommandError("ERR Invalid command specified")
+    if not row.keys:
+        raise CommandError("ERR The command has no key arguments")
+    if len(argv) != row.arity if row.arity > 0 else len(argv) < -row.arity:
+        raise CommandError("ERR Invalid number of arguments specified for command")
+    return find_keys(row, argv)
+
+
+def _resolve(table: Table, argv: list[bytes]) -> CommandFacts | None:
+    row = table.find(argv[0])
+    if row and row.flags & Flag.CONTAINER and len(argv) > 1:
+        return table.find(argv[0] + b"|" + argv[1])
+    return row
+
+
+@command("COMMAND GETKEYS", arity=-3, flags=ANYTIME, acl="connection")
+def command_getkeys(ctx: Context) -> Reply:
+    return [key.name for key in _keys(ctx)]
+
+
+@command("COMMAND GETKEYSANDFLAGS", arity=-3, flags=ANYTIME, acl="connection")
+def command_getkeysandflags(ctx: Context) -> Reply:
+    return [[key.name, _tags(list(key.flags))] for key in _keys(ctx)]

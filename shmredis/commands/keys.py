@@ -1,0 +1,78 @@
+"""Finding the keys among a command's arguments, from its row."""
+
+from dataclasses import dataclass
+
+from shmredis.commands.arguments import word
+from shmredis.commands.categories import key_flags
+from shmredis.commands.resp import CommandError
+from shmredis.engine import CommandFacts, KeySpecFacts
+
+__all__ = ["FoundKey", "find_keys"]
+
+BAD_ARGUMENTS = "ERR Invalid arguments specified for command"
+NOT_KEY = 1 << 8
+
+
+@dataclass(slots=True, frozen=True)
+class FoundKey:
+    """A key and how the command uses it."""
+
+    name: bytes
+    flags: tuple[str, ...]
+
+
+def find_keys(row: CommandFacts, argv: list[bytes]) -> list[FoundKey]:
+    """The keys in the order of their places. Raises: CommandError when the arguments are odd."""
+    found: dict[int, FoundKey] = {}
+    for spec in row.keys:
+        flags = _flags(row, spec, argv)
+        for place in _places(spec, argv):
+            found.setdefault(place, FoundKey(argv[place], flags))
+    return [found[place] for place in sorted(found)]
+
+
+def _places(spec: KeySpecFacts, argv: list[bytes]) -> range:
+    begin = _begin(spec, argv)
+    if begin is None or spec.find == "?" or spec.flags & NOT_KEY:
+        return range(0)
+    if spec.find == "n":
+        return _counted(spec, argv, begin)
+    last = begin + spec.a if spec.a >= 0 else len(argv) + spec.a
+    if spec.c > 1 and spec.a < 0:
+        last = begin + (len(argv) - begin) // spec.c + spec.a
+    if begin >= len(argv) or last >= len(argv):
+        raise CommandError(BAD_ARGUMENTS)
+    return range(begin, last + 1, spec.b)
+
+
+def _begin(spec: KeySpecFacts, argv: list[bytes]) -> int | None:
+    """Where the keys begin, None when that cannot be known or the keyword is absent."""
+    if spec.begin == "i":
+        return spec.at
+    if spec.begin == "k":
+        forward = spec.at >= 0
+        places = range(spec.at, len(argv)) if forward else range(len(argv) + spec.at, 0, -1)
+        return next((i + 1 for i in places if word(argv[i]) == spec.keyword), None)
+    return None
+
+
+def _counted(spec: KeySpecFacts, argv: list[bytes], begin: int) -> range:
+    """Keys behind the argument that says how many there are."""
+    place = begin + spec.a
+    if place >= len(argv) or not argv[place].isdigit() or len(argv[place]) > 10:
+        raise CommandError(BAD_ARGUMENTS)
+    first = begin + spec.b
+    end = first + int(argv[place]) * spec.c
+    if end > len(argv) or end == first:
+        raise CommandError(BAD_ARGUMENTS)
+    return range(first, end, spec.c)
+
+
+def _flags(row: CommandFacts, spec: KeySpecFacts, argv: list[bytes]) -> tuple[str, ...]:
+    """The use of the keys, which options may change."""
+    options = {word(arg) for arg in argv[2:]}
+    if row.name == "SET" and "GET" not in {word(arg) for arg in argv[3:]}:
+        return ("OW", "update")
+    if row.name == "DELEX" and not options:
+        return ("RM", "delete")
+    return tuple(name for name in key_flags(spec.flags) if name != "variable_flags")
