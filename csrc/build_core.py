@@ -35,6 +35,7 @@ def builder() -> FFI:
     ffi = FFI()
     ffi.cdef(declarations("core.h"))
     ffi.cdef(declarations("whitebox.h"))
+    ffi.cdef('extern "Python" uint64_t python_xxh3(const char *p, size_t n);')
     compile_args, link_args = compile_flags()
     ffi.set_source(
         "shmredis._core",

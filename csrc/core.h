@@ -101,6 +101,9 @@ uint64_t engine_purge(struct engine *eng);
 /* Walks every invariant of arena, tables and values; aborts on a breach. DEBUG and tests. */
 void engine_check(struct engine *eng);
 
+/* The function behind DIGEST, SET IFDEQ and DELEX IFDEQ: XXH3, 64 bit, seed 0. */
+void engine_set_digest(struct engine *eng, uint64_t (*xxh3)(const char *p, size_t n));
+
 /* Records what the propagate and notify hooks say, as RESP commands one after the other, until
  * taken. For tests; a record that nobody takes grows without bound. */
 void engine_record(struct engine *eng, bool on);

@@ -41,6 +41,8 @@ void reply_cstr(struct reply *r, const char *s); /* bulk */
 void reply_bulk_i64(struct reply *r, int64_t v);
 /* A bulk string from the arena that stays where it is until the command ends: may be borrowed. */
 void reply_bulk_borrowed(struct reply *r, struct str s);
+/* Copies borrowed bytes into their place. */
+void reply_settle(struct reply *r);
 void reply_int(struct reply *r, int64_t v);
 void reply_bool(struct reply *r, bool v);             /* #t #f; RESP2 :1 :0 */
 void reply_double(struct reply *r, double v);         /* ",1.5"; RESP2 bulk */

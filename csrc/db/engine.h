@@ -60,6 +60,8 @@ struct engine_hooks {
     void (*notify)(void *ctx, enum notify_class cls, const char *event, struct str key, int db);
     /* A key's content or existence changed (WATCH, client-side caching). */
     void (*modified)(void *ctx, struct str key, int db);
+    /* XXH3, 64 bit, seed 0: the digest of DIGEST and IFDEQ. */
+    uint64_t (*xxh3)(const char *p, size_t n);
 };
 
 struct engine {
@@ -78,6 +80,7 @@ struct engine {
     struct registry *registry; /* cmd/registry.h */
     struct latency *latency;   /* db/latency.h */
     struct hub *hub;           /* net/hub.h */
+    struct recorder *recorder; /* core_commands.c */
     struct slowlog *slowlog;   /* net/slowlog.h */
 };
 

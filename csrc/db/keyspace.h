@@ -50,6 +50,8 @@ void key_set_field_ttl(struct engine *eng, struct key *k, bool on);
 /* Sets a string, integer-encoded when it is one; the key may be missing or of any type. `expiry` is
  * in ms, EXPIRY_NONE or EXPIRY_KEEP. */
 status key_set_string(struct engine *eng, struct key *k, struct str bytes, uint64_t expiry);
+/* The same, but never integer-encoded: results of floating-point commands. */
+status key_set_text(struct engine *eng, struct key *k, struct str bytes, uint64_t expiry);
 status key_set_integer(struct engine *eng, struct key *k, int64_t v, uint64_t expiry);
 /* Makes the string (created if missing) a writable run of n bytes, zeros beyond its old end, and
  * gives its place; for APPEND, SETRANGE, SETBIT. n is not below the old length. The expiry stays.
@@ -61,9 +63,11 @@ status key_grow_string(struct engine *eng, struct key *k, size_t n, char **bytes
 void key_delete(struct engine *eng, struct key *k, bool lazy);
 /* Sets the expiry in ms (EXPIRY_NONE removes it). */
 status key_set_expiry(struct engine *eng, struct key *k, uint64_t expiry);
-/* Gives the value and expiry to another name or database without copying the value; `to` is missing
- * (to->entry NULL) before, `from` afterwards. */
+/* Gives the value and expiry to another name or database without copying the value; what `to` was
+ * is replaced, `from` is missing afterwards. They are different keys. */
 status key_move(struct engine *eng, struct key *from, struct key *to);
+/* A deep copy with the expiry; what `to` was is replaced. */
+status key_copy(struct engine *eng, const struct key *from, struct key *to);
 
 static inline bool key_expired(const struct engine *eng, const struct entry *e) {
     return entry_volatile(e) && entry_expiry(e) <= eng->now_ms;

@@ -37,7 +37,6 @@ struct dict {
 struct dict_kind {
     struct str (*key)(const void *item);
     bool (*marked)(const void *item); /* NULL: nothing is ever marked */
-    enum mem_owner owner;             /* of buckets; OWN_TABLE */
 };
 
 /* Hash of a key under the arena's seed (SipHash-1-3, 64 bit). */

@@ -27,6 +27,7 @@ typedef uint32_t ref_t;
 #define ARENA_MAGIC 0x52444d485352414eULL
 #define ARENA_LAYOUT 1u
 #define ARENA_ROOTS 32
+#define ARENA_MAX_BYTES ((uint64_t)32 << 30)
 
 /* At offset 0 of the object. Written by the owning worker only; tools read it. */
 struct arena_super {
@@ -75,5 +76,7 @@ status arena_attach(struct arena *a, int fd, const char *name);
 void arena_close(struct arena *a);
 /* Makes the object at least `size` bytes. For the heap only. */
 status arena_grow(struct arena *a, uint64_t size);
+/* Gives memory to [from, to) of the object, which may be a hole. For the heap only. */
+status arena_back(struct arena *a, uint64_t from, uint64_t to);
 
 #endif

@@ -1,0 +1,49 @@
+/* call.c - keys of a call, and what follows a change. */
+#include "cmd/call.h"
+
+struct entry *call_find(struct call *c, int i, enum key_access access, struct key *k) {
+    if (UNLIKELY(c->no_touch) && access == KEY_READ) {
+        key_find(c->eng, c->db, c->argv[i], KEY_PEEK, k);
+        c->eng->stats.hits += k->entry != NULL;
+        c->eng->stats.misses += k->entry == NULL;
+        return k->entry;
+    }
+    return key_find(c->eng, c->db, c->argv[i], access, k);
+}
+
+static bool find_typed(struct call *c, int i, enum key_access access, enum value_type type,
+                       struct key *k) {
+    if (!call_find(c, i, access, k)) return true;
+    if (UNLIKELY(entry_type(k->entry) != type)) {
+        reply_status(c->out, ST_WRONG_TYPE);
+        return false;
+    }
+    return true;
+}
+
+bool call_read(struct call *c, int i, enum value_type type, struct key *k) {
+    return find_typed(c, i, KEY_READ, type, k);
+}
+
+bool call_write(struct call *c, int i, enum value_type type, struct key *k) {
+    return find_typed(c, i, KEY_WRITE, type, k);
+}
+
+void call_changed(struct call *c, const struct key *k, enum notify_class cls, const char *event,
+                  uint64_t n) {
+    c->dirty += n;
+    engine_modified(c->eng, k->name, k->db);
+    if (event) engine_notify(c->eng, cls, event, k->name, k->db);
+}
+
+void call_delete_if(struct call *c, struct key *k, bool empty) {
+    if (!empty) return;
+    key_delete(c->eng, k, c->eng->config.lazyfree_lazy_server_del);
+    engine_notify(c->eng, NOTIFY_GENERIC, "del", k->name, k->db);
+}
+
+bool call_ok(struct call *c, status st) {
+    if (LIKELY(st == ST_OK)) return true;
+    reply_status(c->out, st);
+    return false;
+}

@@ -1,0 +1,34 @@
+/* connection.c - the commands of a connection that need no Python: PING, ECHO, SELECT. */
+#include "cmd/call.h"
+#include "core.h"
+
+static void cmd_ping(struct call *c) {
+    if (c->argc > 2)
+        call_arity_error(c);
+    else if (c->argc == 2)
+        reply_bulk(c->out, c->argv[1]);
+    else
+        reply_simple(c->out, "PONG");
+}
+
+static void cmd_echo(struct call *c) {
+    reply_bulk(c->out, c->argv[1]);
+}
+
+static void cmd_select(struct call *c) {
+    int64_t db;
+    if (!arg_i64(c, 1, &db)) return;
+    if (db < 0 || db >= c->eng->databases) {
+        reply_status(c->out, ST_DB_INDEX);
+        return;
+    }
+    if (c->session) session_set_db(c->session, (int)db);
+    reply_ok(c->out);
+}
+
+static const struct command connection_rows[] = {
+    { "PING", -1, CMD_FAST, "connection", cmd_ping, { { 0 } } },
+    { "ECHO", 2, CMD_LOADING | CMD_STALE | CMD_FAST, "connection", cmd_echo, { { 0 } } },
+    { "SELECT", 2, CMD_LOADING | CMD_STALE | CMD_FAST, "connection", cmd_select, { { 0 } } },
+};
+COMMAND_GROUP(connection_commands, "connection", connection_rows);

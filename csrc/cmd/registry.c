@@ -1,0 +1,174 @@
+/* registry.c - the list of command groups, and look-up by name. */
+#include "cmd/registry.h"
+
+#include <ctype.h>
+
+extern const struct command_group connection_commands, database_commands, expiry_commands,
+    generic_commands, keyspace_commands, lcs_commands, string_commands, string_many_commands,
+    string_number_commands, string_range_commands;
+
+/* One line a group: adding a file of commands adds its line here. */
+static const struct command_group *const groups[] = {
+    &connection_commands,    &database_commands,     &expiry_commands, &generic_commands,
+    &keyspace_commands,      &lcs_commands,          &string_commands, &string_many_commands,
+    &string_number_commands, &string_range_commands,
+};
+
+#define NAME_MAX_BYTES 63u
+#define SLOTS 2048u /* of the open-addressing table; a power of two, several times the commands */
+#define ERRORS_MAX 128
+
+struct error_stat {
+    char prefix[32];
+    uint64_t count;
+};
+
+struct registry {
+    struct command_row **rows;
+    int count, capacity;
+    uint16_t slots[SLOTS]; /* row index + 1 */
+    int errors;
+    struct error_stat error[ERRORS_MAX];
+};
+
+/* Upper-cases s into out and hashes it (FNV-1a); false if it is too long for a name. */
+static bool fold_name(struct str s, char out[NAME_MAX_BYTES + 1], uint32_t *hash) {
+    if (s.n == 0 || s.n > NAME_MAX_BYTES) return false;
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c >= 'a' && c <= 'z') c = (char)(c - 32);
+        out[i] = c;
+        h = (h ^ (unsigned char)c) * 16777619u;
+    }
+    out[s.n] = '\0';
+    *hash = h ^ h >> 15;
+    return true;
+}
+
+struct command_row *registry_find(const struct registry *reg, struct str name) {
+    char upper[NAME_MAX_BYTES + 1];
+    uint32_t h;
+    if (!fold_name(name, upper, &h)) return NULL;
+    for (uint32_t i = h % SLOTS; reg->slots[i]; i = (i + 1) % SLOTS) {
+        struct command_row *row = reg->rows[reg->slots[i] - 1];
+        if (!strcmp(row->cmd.name, upper) && strlen(upper) == name.n) return row;
+    }
+    return NULL;
+}
+
+struct command_row *registry_find_sub(const struct registry *reg,
+                                      const struct command_row *container, struct str sub) {
+    char name[NAME_MAX_BYTES + 1];
+    size_t n = strlen(container->cmd.name);
+    if (n + 1 + sub.n > NAME_MAX_BYTES) return NULL;
+    memcpy(name, container->cmd.name, n);
+    name[n] = '|';
+    memcpy(name + n + 1, sub.p, sub.n);
+    return registry_find(reg, (struct str){ name, n + 1 + sub.n });
+}
+
+static void append_row(struct registry *reg, struct command_row *row) {
+    if (reg->count == reg->capacity) {
+        reg->capacity = reg->capacity ? 2 * reg->capacity : 256;
+        reg->rows = realloc(reg->rows, (size_t)reg->capacity * sizeof(struct command_row *));
+        ASSERT(reg->rows && (size_t)reg->capacity <= SLOTS / 2);
+    }
+    row->index = reg->count;
+    reg->rows[reg->count++] = row;
+}
+
+struct command_row *registry_add(struct registry *reg, const struct command *cmd,
+                                 const char *group) {
+    struct str name = { cmd->name, strlen(cmd->name) };
+    char upper[NAME_MAX_BYTES + 1];
+    uint32_t h;
+    if (!fold_name(name, upper, &h) || registry_find(reg, name)) return NULL;
+    struct command_row *row = calloc(1, sizeof *row);
+    ASSERT(row);
+    row->cmd = *cmd;
+    row->cmd.name = strdup(upper);
+    row->cmd.acl = strdup(cmd->acl ? cmd->acl : "");
+    row->group = strdup(group);
+    append_row(reg, row);
+    uint32_t i = h % SLOTS;
+    while (reg->slots[i]) i = (i + 1) % SLOTS;
+    reg->slots[i] = (uint16_t)(row->index + 1);
+    return row;
+}
+
+struct registry *registry_new(void) {
+    struct registry *reg = calloc(1, sizeof *reg);
+    ASSERT(reg);
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+        for (size_t i = 0; i < groups[g]->count; i++)
+            ASSERT(registry_add(reg, &groups[g]->rows[i], groups[g]->name));
+    return reg;
+}
+
+void registry_delete(struct registry *reg) {
+    if (!reg) return;
+    for (int i = 0; i < reg->count; i++) {
+        free((char *)(uintptr_t)reg->rows[i]->cmd.name);
+        free((char *)(uintptr_t)reg->rows[i]->cmd.acl);
+        free((char *)(uintptr_t)reg->rows[i]->group);
+        free(reg->rows[i]->histogram);
+        free(reg->rows[i]);
+    }
+    free(reg->rows);
+    free(reg);
+}
+
+int registry_count(const struct registry *reg) {
+    return reg->count;
+}
+
+struct command_row *registry_row(const struct registry *reg, int index) {
+    return index >= 0 && index < reg->count ? reg->rows[index] : NULL;
+}
+
+void registry_count_call(struct command_row *row, uint64_t usec, bool failed) {
+    row->calls++;
+    row->usec += usec;
+    row->failed += failed;
+    if (UNLIKELY(!row->histogram)) {
+        row->histogram = calloc(HISTOGRAM_BUCKETS, sizeof(uint64_t));
+        ASSERT(row->histogram);
+    }
+    int bucket = usec ? 63 - __builtin_clzll(usec) : 0;
+    row->histogram[bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1]++;
+}
+
+void registry_reset_stats(struct registry *reg) {
+    for (int i = 0; i < reg->count; i++) {
+        struct command_row *row = reg->rows[i];
+        row->calls = row->usec = row->rejected = row->failed = 0;
+        free(row->histogram);
+        row->histogram = NULL;
+    }
+    reg->errors = 0;
+}
+
+void registry_count_error(struct registry *reg, struct str line) {
+    size_t n = 0;
+    while (n < line.n && n < sizeof reg->error->prefix - 1 && line.p[n] != ' ' && line.p[n] != '\r')
+        n++;
+    for (int i = 0; i < reg->errors; i++) {
+        if (strlen(reg->error[i].prefix) == n && !memcmp(reg->error[i].prefix, line.p, n)) {
+            reg->error[i].count++;
+            return;
+        }
+    }
+    if (reg->errors == ERRORS_MAX) return;
+    struct error_stat *e = &reg->error[reg->errors++];
+    memcpy(e->prefix, line.p, n);
+    e->prefix[n] = '\0';
+    e->count = 1;
+}
+
+bool registry_error_stat(const struct registry *reg, int i, const char **prefix, uint64_t *count) {
+    if (i < 0 || i >= reg->errors) return false;
+    *prefix = reg->error[i].prefix;
+    *count = reg->error[i].count;
+    return true;
+}

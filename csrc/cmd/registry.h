@@ -1,0 +1,40 @@
+/* registry.h - all commands of an engine by name and by row index, with their statistics.
+ *
+ * Owns      the rows (copies, at stable addresses), those of C and those that Python registers.
+ * Promises  find is O(1) in any letter case; row indexes never change.
+ */
+#ifndef SHMREDIS_REGISTRY_H
+#define SHMREDIS_REGISTRY_H
+
+#include "cmd/command.h"
+#include "core.h"
+
+#define HISTOGRAM_BUCKETS 40
+
+struct command_row {
+    struct command cmd;
+    const char *group;
+    int index;
+    uint64_t calls, usec, rejected, failed;
+    uint64_t *histogram; /* HISTOGRAM_BUCKETS powers of two of us; made at the first call */
+};
+
+struct registry *registry_new(void);
+void registry_delete(struct registry *reg);
+/* Adds a copy of the row; NULL if the name is taken, empty or too long. */
+struct command_row *registry_add(struct registry *reg, const struct command *cmd,
+                                 const char *group);
+struct command_row *registry_find(const struct registry *reg, struct str name);
+/* The row of "container|sub"; NULL if there is no such subcommand. */
+struct command_row *registry_find_sub(const struct registry *reg,
+                                      const struct command_row *container, struct str sub);
+int registry_count(const struct registry *reg);
+struct command_row *registry_row(const struct registry *reg, int index);
+/* Counts a finished call. */
+void registry_count_call(struct command_row *row, uint64_t usec, bool failed);
+void registry_reset_stats(struct registry *reg);
+/* Errors by prefix ("ERR", "WRONGTYPE" …), INFO errorstats. The line has no dash. */
+void registry_count_error(struct registry *reg, struct str line);
+bool registry_error_stat(const struct registry *reg, int i, const char **prefix, uint64_t *count);
+
+#endif

@@ -1,0 +1,357 @@
+/* string.c - GET and SET in all their forms. */
+#include "cmd/string.h"
+
+#include <ctype.h>
+
+/* --- conditions --- */
+
+void string_digest_text(const struct engine *eng, struct str s, char out[DIGEST_DIGITS + 1]) {
+    uint64_t digest = eng->hooks.xxh3 ? eng->hooks.xxh3(s.p, s.n) : 0;
+    snprintf(out, DIGEST_DIGITS + 1, "%016llx", (unsigned long long)digest);
+}
+
+enum condition arg_comparison(struct call *c, int i) {
+    static const char *const words[] = { "IFEQ", "IFNE", "IFDEQ", "IFDNE" };
+    for (int w = 0; w < 4; w++)
+        if (arg_is(c, i, words[w])) return (enum condition)(COND_IFEQ + w);
+    return COND_NONE;
+}
+
+bool check_digest_operand(struct call *c, enum condition cond, struct str operand) {
+    if (cond < COND_IFDEQ || operand.n == DIGEST_DIGITS) return true;
+    reply_error(c->out, "ERR must be exactly 16 hexadecimal characters");
+    return false;
+}
+
+static bool digest_equal(const char digest[DIGEST_DIGITS], struct str operand) {
+    for (size_t i = 0; i < DIGEST_DIGITS; i++)
+        if (tolower((unsigned char)operand.p[i]) != digest[i]) return false;
+    return true;
+}
+
+bool comparison_holds(const struct engine *eng, const struct key *k, enum condition cond,
+                      struct str operand) {
+    bool negated = cond == COND_IFNE || cond == COND_IFDNE;
+    if (!k->entry) return negated;
+    char buf[24], digest[DIGEST_DIGITS + 1];
+    struct str value = entry_string(&eng->arena, k->entry, buf);
+    if (cond < COND_IFDEQ) return str_eq(value, operand) != negated;
+    string_digest_text(eng, value, digest);
+    return digest_equal(digest, operand) != negated;
+}
+
+/* --- reading --- */
+
+static void reply_value(struct call *c, const struct key *k) {
+    char buf[24];
+    if (k->entry)
+        reply_bulk_borrowed(c->out, entry_string(&c->eng->arena, k->entry, buf));
+    else
+        reply_null(c->out);
+}
+
+static void cmd_get(struct call *c) {
+    struct key k;
+    if (call_read(c, 1, TYPE_STRING, &k)) reply_value(c, &k);
+}
+
+static void cmd_strlen(struct call *c) {
+    struct key k;
+    char buf[24];
+    if (!call_read(c, 1, TYPE_STRING, &k)) return;
+    reply_int(c->out, k.entry ? (int64_t)entry_string(&c->eng->arena, k.entry, buf).n : 0);
+}
+
+static void cmd_digest(struct call *c) {
+    struct key k;
+    char buf[24], digest[DIGEST_DIGITS + 1];
+    if (!call_read(c, 1, TYPE_STRING, &k)) return;
+    if (!k.entry) {
+        reply_null(c->out);
+        return;
+    }
+    string_digest_text(c->eng, entry_string(&c->eng->arena, k.entry, buf), digest);
+    reply_bulk(c->out, (struct str){ digest, DIGEST_DIGITS });
+}
+
+/* --- SET --- */
+
+struct set_options {
+    enum condition cond;
+    struct str operand;
+    bool get, expires; /* expires: a time was given */
+    uint64_t expiry;   /* EXPIRY_NONE, EXPIRY_KEEP or ms */
+};
+
+/* One word of SET's options at argv[*i]; false: error replied. */
+static bool take_set_option(struct call *c, int *i, struct set_options *o) {
+    enum condition cmp = arg_comparison(c, *i);
+    bool free_time = o->expiry == EXPIRY_NONE && !o->expires;
+    if (o->cond == COND_NONE && arg_is(c, *i, "NX")) {
+        o->cond = COND_NX;
+    } else if (o->cond == COND_NONE && arg_is(c, *i, "XX")) {
+        o->cond = COND_XX;
+    } else if (o->cond == COND_NONE && cmp != COND_NONE && *i + 1 < c->argc) {
+        o->cond = cmp;
+        o->operand = c->argv[++*i];
+        return check_digest_operand(c, cmp, o->operand);
+    } else if (arg_is(c, *i, "GET")) {
+        o->get = true;
+    } else if (free_time && arg_is(c, *i, "KEEPTTL")) {
+        o->expiry = EXPIRY_KEEP;
+    } else {
+        int taken = free_time ? arg_expiry_option(c, i, &o->expiry) : 0;
+        if (taken == 0) call_syntax_error(c);
+        o->expires = taken == 1;
+        return taken == 1;
+    }
+    return true;
+}
+
+static bool condition_holds(struct call *c, const struct key *k, const struct set_options *o) {
+    switch (o->cond) {
+    case COND_NONE: return true;
+    case COND_NX: return !k->entry;
+    case COND_XX: return k->entry;
+    default: return comparison_holds(c->eng, k, o->cond, o->operand);
+    }
+}
+
+/* Stores argv[value] under k and says so to the log; replies nothing. */
+static bool store(struct call *c, struct key *k, int value, const struct set_options *o) {
+    if (!call_ok(c, key_set_string(c->eng, k, c->argv[value], o->expiry))) return false;
+    call_changed(c, k, NOTIFY_STRING, "set", 1);
+    if (o->expires) {
+        engine_notify(c->eng, NOTIFY_GENERIC, "expire", k->name, k->db);
+        call_propagatef(c, "SET %b %b PXAT %i", &k->name, &c->argv[value], (int64_t)o->expiry);
+    }
+    return true;
+}
+
+static void cmd_set(struct call *c) {
+    struct set_options o = { 0 };
+    for (int i = 3; i < c->argc; i++)
+        if (!take_set_option(c, &i, &o)) return;
+    struct key k;
+    bool typed = o.get || condition_compares(o.cond);
+    if (typed ? !call_write(c, 1, TYPE_STRING, &k) : (call_find(c, 1, KEY_WRITE, &k), false))
+        return;
+    size_t mark = c->out->n;
+    char buf[24];
+    bool holds = condition_holds(c, &k, &o);
+    if (o.get && k.entry)
+        reply_bulk(c->out, entry_string(&c->eng->arena, k.entry, buf));
+    else if (o.get || !holds)
+        reply_null(c->out);
+    else
+        reply_ok(c->out);
+    if (!holds) return;
+    size_t end = c->out->n;
+    if (store(c, &k, 2, &o)) return;
+    /* The error alone is the reply. */
+    memmove(c->out->p + mark, c->out->p + end, c->out->n - end);
+    c->out->n -= end - mark;
+}
+
+static void cmd_setnx(struct call *c) {
+    struct key k;
+    struct set_options o = { 0 };
+    bool missing = !call_find(c, 1, KEY_WRITE, &k);
+    if (missing && !store(c, &k, 2, &o)) return;
+    reply_int(c->out, missing);
+}
+
+static void set_with_expiry(struct call *c, int64_t unit_ms) {
+    int64_t given, expiry;
+    struct key k;
+    if (!arg_i64(c, 2, &given)) return;
+    if (given <= 0) {
+        reply_errorf(c->out, "ERR invalid expire time in '%s' command",
+                     unit_ms == 1 ? "psetex" : "setex");
+        return;
+    }
+    if (!arg_expiry(c, 2, unit_ms, true, &expiry)) return;
+    call_find(c, 1, KEY_WRITE, &k);
+    struct set_options o = { .expires = true, .expiry = (uint64_t)expiry };
+    if (store(c, &k, 3, &o)) reply_ok(c->out);
+}
+
+static void cmd_setex(struct call *c) {
+    set_with_expiry(c, 1000);
+}
+
+static void cmd_psetex(struct call *c) {
+    set_with_expiry(c, 1);
+}
+
+static void cmd_getset(struct call *c) {
+    struct key k;
+    char buf[24];
+    if (!call_write(c, 1, TYPE_STRING, &k)) return;
+    char *old = NULL;
+    struct str value = { NULL, 0 };
+    if (k.entry) {
+        value = entry_string(&c->eng->arena, k.entry, buf);
+        old = malloc(value.n + 1);
+        ASSERT(old);
+        memcpy(old, value.p, value.n);
+    }
+    struct set_options o = { 0 };
+    if (store(c, &k, 2, &o)) {
+        call_propagatef(c, "SET %b %b", &k.name, &c->argv[2]);
+        if (old)
+            reply_bulk(c->out, (struct str){ old, value.n });
+        else
+            reply_null(c->out);
+    }
+    free(old);
+}
+
+/* --- reading that changes --- */
+
+static void cmd_getdel(struct call *c) {
+    struct key k;
+    char buf[24];
+    if (!call_write(c, 1, TYPE_STRING, &k)) return;
+    if (!k.entry) {
+        reply_null(c->out);
+        return;
+    }
+    reply_bulk(c->out, entry_string(&c->eng->arena, k.entry, buf));
+    key_delete(c->eng, &k, c->eng->config.lazyfree_lazy_server_del);
+    call_changed(c, &k, NOTIFY_GENERIC, "del", 1);
+    call_propagatef(c, "DEL %b", &k.name);
+}
+
+/* GETEX's change, after the value is in the reply. */
+static void apply_getex(struct call *c, struct key *k, bool persist, uint64_t expiry) {
+    if (persist) {
+        if (!entry_volatile(k->entry) || !call_ok(c, key_set_expiry(c->eng, k, EXPIRY_NONE)))
+            return;
+        call_changed(c, k, NOTIFY_GENERIC, "persist", 1);
+        call_propagatef(c, "PERSIST %b", &k->name);
+    } else if (expiry <= c->eng->now_ms) {
+        key_delete(c->eng, k, c->eng->config.lazyfree_lazy_expire);
+        call_changed(c, k, NOTIFY_GENERIC, "del", 1);
+        call_propagatef(c, "DEL %b", &k->name);
+    } else {
+        if (!call_ok(c, key_set_expiry(c->eng, k, expiry))) return;
+        call_changed(c, k, NOTIFY_GENERIC, "expire", 1);
+        call_propagatef(c, "PEXPIREAT %b %i", &k->name, (int64_t)expiry);
+    }
+}
+
+static void cmd_getex(struct call *c) {
+    bool persist = false;
+    uint64_t expiry = EXPIRY_NONE;
+    for (int i = 2; i < c->argc; i++) {
+        bool first = !persist && expiry == EXPIRY_NONE;
+        int taken = 0;
+        if (first && arg_is(c, i, "PERSIST"))
+            taken = persist = true;
+        else if (first)
+            taken = arg_expiry_option(c, &i, &expiry);
+        if (taken == 0) call_syntax_error(c);
+        if (taken != 1) return;
+    }
+    struct key k;
+    char buf[24];
+    if (!call_read(c, 1, TYPE_STRING, &k)) return;
+    if (!k.entry) {
+        reply_null(c->out);
+        return;
+    }
+    reply_bulk(c->out, entry_string(&c->eng->arena, k.entry, buf));
+    if (persist || expiry != EXPIRY_NONE) apply_getex(c, &k, persist, expiry);
+}
+
+/* --- conditional deletion --- */
+
+static void delete_string(struct call *c, struct key *k) {
+    key_delete(c->eng, k, c->eng->config.lazyfree_lazy_user_del);
+    call_changed(c, k, NOTIFY_GENERIC, "del", 1);
+    call_propagatef(c, "DEL %b", &k->name);
+}
+
+static void cmd_delex(struct call *c) {
+    struct key k;
+    if (c->argc != 2 && c->argc != 4) {
+        call_arity_error(c);
+        return;
+    }
+    bool holds = true;
+    if (!call_find(c, 1, KEY_WRITE, &k)) {
+        reply_int(c->out, 0);
+        return;
+    }
+    if (c->argc == 4) {
+        enum condition cond = arg_comparison(c, 2);
+        if (cond == COND_NONE) {
+            reply_error(c->out, "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
+            return;
+        }
+        if (entry_type(k.entry) != TYPE_STRING) {
+            reply_error(c->out, "ERR Key should be of string type if conditions are specified");
+            return;
+        }
+        if (!check_digest_operand(c, cond, c->argv[3])) return;
+        holds = comparison_holds(c->eng, &k, cond, c->argv[3]);
+    }
+    if (holds) delete_string(c, &k);
+    reply_int(c->out, holds);
+}
+
+static void cmd_delifeq(struct call *c) {
+    struct key k;
+    if (!call_write(c, 1, TYPE_STRING, &k)) return;
+    bool holds = k.entry && comparison_holds(c->eng, &k, COND_IFEQ, c->argv[2]);
+    if (holds) delete_string(c, &k);
+    reply_int(c->out, holds);
+}
+
+#define READS KEY(1, KF_RO | KF_ACCESS)
+static const struct command string_rows[] = {
+    { "GET", 2, CMD_READ | CMD_FAST, "string", cmd_get, { READS } },
+    { "STRLEN", 2, CMD_READ | CMD_FAST, "string", cmd_strlen, { KEY(1, KF_RO) } },
+    { "DIGEST", 2, CMD_READ | CMD_FAST, "string", cmd_digest, { READS } },
+    { "SET",
+      -3,
+      CMD_WRITE | CMD_DENYOOM,
+      "string",
+      cmd_set,
+      { KEY(1, KF_RW | KF_ACCESS | KF_UPDATE | KF_VARIABLE) } },
+    { "SETNX",
+      3,
+      CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+      "string",
+      cmd_setnx,
+      { KEY(1, KF_OW | KF_INSERT) } },
+    { "SETEX", 4, CMD_WRITE | CMD_DENYOOM, "string", cmd_setex, { KEY(1, KF_OW | KF_UPDATE) } },
+    { "PSETEX", 4, CMD_WRITE | CMD_DENYOOM, "string", cmd_psetex, { KEY(1, KF_OW | KF_UPDATE) } },
+    { "GETSET",
+      3,
+      CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+      "string",
+      cmd_getset,
+      { KEY(1, KF_RW | KF_ACCESS | KF_UPDATE) } },
+    { "GETDEL",
+      2,
+      CMD_WRITE | CMD_FAST,
+      "string",
+      cmd_getdel,
+      { KEY(1, KF_RW | KF_ACCESS | KF_DELETE) } },
+    { "GETEX",
+      -2,
+      CMD_WRITE | CMD_FAST,
+      "string",
+      cmd_getex,
+      { KEY(1, KF_RW | KF_ACCESS | KF_UPDATE) } },
+    { "DELEX",
+      -2,
+      CMD_WRITE | CMD_FAST,
+      "string",
+      cmd_delex,
+      { KEY(1, KF_RW | KF_DELETE | KF_VARIABLE) } },
+    { "DELIFEQ", 3, CMD_WRITE | CMD_FAST, "string", cmd_delifeq, { KEY(1, KF_RM | KF_DELETE) } },
+};
+COMMAND_GROUP(string_commands, "string", string_rows);

@@ -1,0 +1,159 @@
+/* string_many.c - strings, several keys at a time: MGET, MSET and their like. */
+#include "cmd/call.h"
+
+static void cmd_mget(struct call *c) {
+    reply_array(c->out, (size_t)c->argc - 1);
+    for (int i = 1; i < c->argc; i++) {
+        struct key k;
+        char buf[24];
+        if (call_find(c, i, KEY_READ, &k) && entry_type(k.entry) == TYPE_STRING)
+            reply_bulk(c->out, entry_string(&c->eng->arena, k.entry, buf));
+        else
+            reply_null(c->out);
+    }
+}
+
+/* Logs the first n pairs as a command of their own. */
+static void propagate_done(struct call *c, int first, int n) {
+    c->argv[first - 1] = STR("MSET");
+    call_propagate(c, 1 + 2 * n, c->argv + first - 1);
+}
+
+/* Sets the pairs argv[first], argv[first + 1] …; true when all are in. When the arena is full after
+ * some of them, those stay, are logged, and the error is the reply. */
+static bool set_pairs(struct call *c, int first, int pairs, uint64_t expiry, bool expires) {
+    for (int i = 0; i < pairs; i++) {
+        struct key k;
+        call_find(c, first + 2 * i, KEY_WRITE, &k);
+        status st = key_set_string(c->eng, &k, c->argv[first + 2 * i + 1], expiry);
+        if (st != ST_OK) {
+            if (i) propagate_done(c, first, i);
+            return call_ok(c, st);
+        }
+        if (expires) engine_notify(c->eng, NOTIFY_GENERIC, "expire", k.name, k.db);
+        call_changed(c, &k, NOTIFY_STRING, "set", 1);
+    }
+    return true;
+}
+
+static bool any_exists(struct call *c, int first, int pairs) {
+    for (int i = 0; i < pairs; i++) {
+        struct key k;
+        if (call_find(c, first + 2 * i, KEY_WRITE, &k)) return true;
+    }
+    return false;
+}
+
+static bool all_exist(struct call *c, int first, int pairs) {
+    for (int i = 0; i < pairs; i++) {
+        struct key k;
+        if (!call_find(c, first + 2 * i, KEY_WRITE, &k)) return false;
+    }
+    return true;
+}
+
+static void cmd_mset(struct call *c) {
+    if (c->argc % 2 == 0)
+        call_arity_error(c);
+    else if (set_pairs(c, 1, c->argc / 2, EXPIRY_NONE, false))
+        reply_ok(c->out);
+}
+
+static void cmd_msetnx(struct call *c) {
+    if (c->argc % 2 == 0)
+        call_arity_error(c);
+    else if (any_exists(c, 1, c->argc / 2))
+        reply_int(c->out, 0);
+    else if (set_pairs(c, 1, c->argc / 2, EXPIRY_NONE, false))
+        reply_int(c->out, 1);
+}
+
+/* --- MSETEX --- */
+
+struct msetex {
+    int pairs;
+    bool nx, xx, expires;
+    uint64_t expiry;
+    int time_arg; /* argv index of the word of the time option */
+};
+
+static bool parse_msetex(struct call *c, struct msetex *o) {
+    int64_t n;
+    *o = (struct msetex){ 0 };
+    if (!arg_range(c, 1, 1, INT32_MAX, &n, "ERR invalid numkeys value")) return false;
+    if (n > (c->argc - 2) / 2) {
+        reply_error(c->out, "ERR wrong number of key-value pairs");
+        return false;
+    }
+    o->pairs = (int)n;
+    for (int i = 2 + 2 * o->pairs; i < c->argc; i++) {
+        bool free_time = o->expiry == EXPIRY_NONE;
+        if (!o->nx && !o->xx && arg_is(c, i, "NX")) {
+            o->nx = true;
+        } else if (!o->nx && !o->xx && arg_is(c, i, "XX")) {
+            o->xx = true;
+        } else if (free_time && arg_is(c, i, "KEEPTTL")) {
+            o->expiry = EXPIRY_KEEP;
+        } else {
+            o->time_arg = i;
+            int taken = free_time ? arg_expiry_option(c, &i, &o->expiry) : 0;
+            if (taken == 0) call_syntax_error(c);
+            if (taken != 1) return false;
+            o->expires = true;
+        }
+    }
+    return true;
+}
+
+/* The same command with the time as an absolute one. */
+static void propagate_msetex(struct call *c, const struct msetex *o) {
+    char text[24];
+    struct str *argv = malloc((size_t)c->argc * sizeof *argv);
+    ASSERT(argv);
+    memcpy(argv, c->argv, (size_t)c->argc * sizeof *argv);
+    argv[o->time_arg] = STR("PXAT");
+    argv[o->time_arg + 1] = (struct str){ text, i64_to_text(text, (int64_t)o->expiry) };
+    call_propagate(c, c->argc, argv);
+    free(argv);
+}
+
+static void cmd_msetex(struct call *c) {
+    struct msetex o;
+    if (!parse_msetex(c, &o)) return;
+    if ((o.nx && any_exists(c, 2, o.pairs)) || (o.xx && !all_exist(c, 2, o.pairs))) {
+        reply_int(c->out, 0);
+        return;
+    }
+    if (!set_pairs(c, 2, o.pairs, o.expiry, o.expires)) return;
+    if (o.expires) propagate_msetex(c, &o);
+    reply_int(c->out, 1);
+}
+
+static const struct command string_many_rows[] = {
+    { "MGET", -2, CMD_READ | CMD_FAST, "string", cmd_mget, { KEYS(1, -1, 1, KF_RO | KF_ACCESS) } },
+    { "MSET",
+      -3,
+      CMD_WRITE | CMD_DENYOOM,
+      "string",
+      cmd_mset,
+      { KEYS(1, -1, 2, KF_OW | KF_UPDATE) } },
+    { "MSETNX",
+      -3,
+      CMD_WRITE | CMD_DENYOOM,
+      "string",
+      cmd_msetnx,
+      { KEYS(1, -1, 2, KF_OW | KF_INSERT) } },
+    { "MSETEX",
+      -4,
+      CMD_WRITE | CMD_DENYOOM | CMD_MOVABLE_KEYS,
+      "string",
+      cmd_msetex,
+      { { .flags = KF_OW | KF_UPDATE,
+          .begin = 'i',
+          .find = 'n',
+          .at = 1,
+          .a = 0,
+          .b = 1,
+          .c = 2 } } },
+};
+COMMAND_GROUP(string_many_commands, "string", string_many_rows);

@@ -1,0 +1,257 @@
+/* string_number.c - strings as numbers: INCR and its family. */
+#include "cmd/call.h"
+
+/* The integer at k (0 if missing); false: not one, replied. */
+static bool present_integer(struct call *c, const struct key *k, int64_t *v) {
+    char buf[24];
+    *v = 0;
+    if (!k->entry) return true;
+    if (entry_encoding(k->entry) == ENC_INT) {
+        *v = entry_integer(k->entry);
+        return true;
+    }
+    if (str_to_i64(entry_string(&c->eng->arena, k->entry, buf), v)) return true;
+    reply_status(c->out, ST_NOT_INTEGER);
+    return false;
+}
+
+static bool present_float(struct call *c, const struct key *k, long double *v) {
+    char buf[24];
+    *v = 0;
+    if (!k->entry) return true;
+    if (str_to_long_double(entry_string(&c->eng->arena, k->entry, buf), v)) return true;
+    reply_status(c->out, ST_NOT_FLOAT);
+    return false;
+}
+
+static void increment(struct call *c, int64_t by) {
+    struct key k;
+    int64_t v;
+    if (!call_write(c, 1, TYPE_STRING, &k) || !present_integer(c, &k, &v)) return;
+    if (__builtin_add_overflow(v, by, &v)) {
+        reply_status(c->out, ST_OVERFLOW);
+        return;
+    }
+    if (!call_ok(c, key_set_integer(c->eng, &k, v, EXPIRY_KEEP))) return;
+    call_changed(c, &k, NOTIFY_STRING, "incrby", 1);
+    reply_int(c->out, v);
+}
+
+static void cmd_incr(struct call *c) {
+    increment(c, 1);
+}
+
+static void cmd_decr(struct call *c) {
+    increment(c, -1);
+}
+
+static void cmd_incrby(struct call *c) {
+    int64_t by;
+    if (arg_i64(c, 2, &by)) increment(c, by);
+}
+
+static void cmd_decrby(struct call *c) {
+    int64_t by;
+    if (!arg_i64(c, 2, &by)) return;
+    if (by == INT64_MIN)
+        reply_error(c->out, "ERR decrement would overflow");
+    else
+        increment(c, -by);
+}
+
+static bool is_finite(long double v) {
+    return v - v == 0;
+}
+
+static void cmd_incrbyfloat(struct call *c) {
+    struct key k;
+    long double v, by;
+    if (!call_write(c, 1, TYPE_STRING, &k) || !present_float(c, &k, &v)) return;
+    if (!str_to_long_double(c->argv[2], &by)) {
+        reply_status(c->out, ST_NOT_FLOAT);
+        return;
+    }
+    v += by;
+    if (!is_finite(v)) {
+        reply_status(c->out, ST_NAN_RESULT);
+        return;
+    }
+    char text[NUMBER_TEXT_MAX];
+    struct str s = { text, long_double_to_text(text, v) };
+    if (!call_ok(c, key_set_text(c->eng, &k, s, EXPIRY_KEEP))) return;
+    call_changed(c, &k, NOTIFY_STRING, "incrbyfloat", 1);
+    call_propagatef(c, "SET %b %b KEEPTTL", &k.name, &s);
+    reply_bulk(c->out, s);
+}
+
+/* --- INCREX --- */
+
+struct increx {
+    bool by_float, saturate, enx, persist, has_low, has_high;
+    struct str by, low, high; /* texts; read as the kind that BYINT or BYFLOAT says */
+    uint64_t expiry;
+};
+
+static bool take_increx_option(struct call *c, int *i, struct increx *o) {
+    bool more = *i + 1 < c->argc;
+    if (more && !o->by.p && (arg_is(c, *i, "BYINT") || arg_is(c, *i, "BYFLOAT"))) {
+        o->by_float = arg_is(c, *i, "BYFLOAT");
+        o->by = c->argv[++*i];
+    } else if (more && !o->has_low && arg_is(c, *i, "LBOUND")) {
+        o->has_low = true;
+        o->low = c->argv[++*i];
+    } else if (more && !o->has_high && arg_is(c, *i, "UBOUND")) {
+        o->has_high = true;
+        o->high = c->argv[++*i];
+    } else if (arg_is(c, *i, "SATURATE")) {
+        o->saturate = true;
+    } else if (arg_is(c, *i, "ENX")) {
+        o->enx = true;
+    } else if (arg_is(c, *i, "PERSIST") && o->expiry == EXPIRY_NONE && !o->persist) {
+        o->persist = true;
+    } else {
+        bool free_time = o->expiry == EXPIRY_NONE && !o->persist;
+        int taken = free_time ? arg_expiry_option(c, i, &o->expiry) : 0;
+        if (taken == 0) call_syntax_error(c);
+        return taken == 1;
+    }
+    return true;
+}
+
+/* The expiry part of INCREX on the key just written; says what to log. */
+static void increx_expiry(struct call *c, struct key *k, const struct increx *o, struct str text) {
+    bool sets = o->expiry != EXPIRY_NONE && !(o->enx && entry_volatile(k->entry));
+    if (sets && o->expiry <= c->eng->now_ms) {
+        key_delete(c->eng, k, c->eng->config.lazyfree_lazy_expire);
+        engine_notify(c->eng, NOTIFY_GENERIC, "del", k->name, k->db);
+        call_propagatef(c, "DEL %b", &k->name);
+    } else if (sets && key_set_expiry(c->eng, k, o->expiry) == ST_OK) {
+        engine_notify(c->eng, NOTIFY_GENERIC, "expire", k->name, k->db);
+        call_propagatef(c, "SET %b %b PXAT %i", &k->name, &text, (int64_t)o->expiry);
+    } else if (o->persist && entry_volatile(k->entry)) {
+        key_set_expiry(c->eng, k, EXPIRY_NONE);
+        engine_notify(c->eng, NOTIFY_GENERIC, "persist", k->name, k->db);
+        call_propagatef(c, "SET %b %b", &k->name, &text);
+    } else {
+        call_propagatef(c, "SET %b %b KEEPTTL", &k->name, &text);
+    }
+}
+
+static bool bound_integer(struct call *c, struct str s, const char *name, int64_t *v) {
+    if (str_to_i64(s, v)) return true;
+    reply_errorf(c->out, "ERR %s is not an integer or out of range", name);
+    return false;
+}
+
+static void reply_int_pair(struct call *c, int64_t a, int64_t b) {
+    reply_array(c->out, 2);
+    reply_int(c->out, a);
+    reply_int(c->out, b);
+}
+
+static void increx_integer(struct call *c, const struct increx *o) {
+    int64_t by = 1, low = INT64_MIN, high = INT64_MAX, old, now, delta;
+    struct key k;
+    if (o->by.p && !bound_integer(c, o->by, "Increment", &by)) return;
+    if (o->has_low && !bound_integer(c, o->low, "LBOUND", &low)) return;
+    if (o->has_high && !bound_integer(c, o->high, "UBOUND", &high)) return;
+    if (low > high) {
+        reply_error(c->out, "ERR LBOUND can't be greater than UBOUND");
+        return;
+    }
+    if (!call_write(c, 1, TYPE_STRING, &k) || !present_integer(c, &k, &old)) return;
+    bool overflow = __builtin_add_overflow(old, by, &now);
+    bool outside = overflow || now < low || now > high;
+    if (outside && !o->saturate) {
+        reply_int_pair(c, old, 0);
+        return;
+    }
+    if (overflow) now = by > 0 ? INT64_MAX : INT64_MIN;
+    now = now < low ? low : now > high ? high : now;
+    if (__builtin_sub_overflow(now, old, &delta)) delta = now > old ? INT64_MAX : INT64_MIN;
+    if (!call_ok(c, key_set_integer(c->eng, &k, now, EXPIRY_KEEP))) return;
+    call_changed(c, &k, NOTIFY_STRING, "incrby", 1);
+    char text[24];
+    increx_expiry(c, &k, o, (struct str){ text, i64_to_text(text, now) });
+    reply_int_pair(c, now, delta);
+}
+
+static bool bound_float(struct call *c, struct str s, const char *what, long double *v) {
+    if (str_to_long_double(s, v)) return true;
+    reply_errorf(c->out, "ERR %s is not a valid float", what);
+    return false;
+}
+
+/* A double in RESP3, a bulk string in RESP2, with INCRBYFLOAT's digits. */
+static void reply_long_double(struct call *c, long double v) {
+    char text[NUMBER_TEXT_MAX];
+    struct str s = { text, long_double_to_text(text, v) };
+    if (c->out->resp < 3) {
+        reply_bulk(c->out, s);
+        return;
+    }
+    reply_raw(c->out, ",", 1);
+    reply_raw(c->out, s.p, s.n);
+    REPLY_RAW(c->out, "\r\n");
+}
+
+static void reply_float_pair(struct call *c, long double a, long double b) {
+    reply_array(c->out, 2);
+    reply_long_double(c, a);
+    reply_long_double(c, b);
+}
+
+static void increx_float(struct call *c, const struct increx *o) {
+    long double by, low = -1.0L / 0.0L, high = 1.0L / 0.0L, old;
+    struct key k;
+    if (!bound_float(c, o->by, "Increment", &by)) return;
+    if (!is_finite(by)) {
+        reply_error(c->out, "ERR BYFLOAT increment cannot be Infinity");
+        return;
+    }
+    if (o->has_low && !bound_float(c, o->low, "LBOUND", &low)) return;
+    if (o->has_high && !bound_float(c, o->high, "UBOUND", &high)) return;
+    if (low > high) {
+        reply_error(c->out, "ERR LBOUND can't be greater than UBOUND");
+        return;
+    }
+    if (!call_write(c, 1, TYPE_STRING, &k) || !present_float(c, &k, &old)) return;
+    long double now = old + by;
+    if (!is_finite(now) || now < low || now > high) {
+        if (o->saturate) now = now < low ? low : now > high ? high : now;
+        if (!o->saturate || !is_finite(now)) {
+            reply_float_pair(c, old, 0);
+            return;
+        }
+    }
+    char text[NUMBER_TEXT_MAX];
+    struct str s = { text, long_double_to_text(text, now) };
+    if (!call_ok(c, key_set_text(c->eng, &k, s, EXPIRY_KEEP))) return;
+    call_changed(c, &k, NOTIFY_STRING, "incrbyfloat", 1);
+    increx_expiry(c, &k, o, s);
+    reply_float_pair(c, now, now - old);
+}
+
+static void cmd_increx(struct call *c) {
+    struct increx o = { 0 };
+    for (int i = 2; i < c->argc; i++)
+        if (!take_increx_option(c, &i, &o)) return;
+    if (o.enx && o.expiry == EXPIRY_NONE)
+        reply_error(c->out, "ERR ENX flag requires an expiration");
+    else if (o.by_float)
+        increx_float(c, &o);
+    else
+        increx_integer(c, &o);
+}
+
+#define COUNTER KEY(1, KF_RW | KF_ACCESS | KF_UPDATE)
+#define COUNTER_FLAGS CMD_WRITE | CMD_DENYOOM | CMD_FAST
+static const struct command string_number_rows[] = {
+    { "INCR", 2, COUNTER_FLAGS, "string", cmd_incr, { COUNTER } },
+    { "DECR", 2, COUNTER_FLAGS, "string", cmd_decr, { COUNTER } },
+    { "INCRBY", 3, COUNTER_FLAGS, "string", cmd_incrby, { COUNTER } },
+    { "DECRBY", 3, COUNTER_FLAGS, "string", cmd_decrby, { COUNTER } },
+    { "INCRBYFLOAT", 3, COUNTER_FLAGS, "string", cmd_incrbyfloat, { COUNTER } },
+    { "INCREX", -2, COUNTER_FLAGS, "string", cmd_increx, { COUNTER } },
+};
+COMMAND_GROUP(string_number_commands, "string", string_number_rows);

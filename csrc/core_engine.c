@@ -1,0 +1,252 @@
+/* core_engine.c - the engine as Python sees it (core.h): making one, options, statistics, cron. */
+#include "core.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+#include "cmd/call.h"
+#include "cmd/registry.h"
+#include "db/defrag.h"
+#include "db/evict.h"
+#include "db/expire.h"
+#include "db/latency.h"
+#include "db/lazyfree.h"
+#include "net/dispatch.h"
+#include "net/hub.h"
+#include "net/slowlog.h"
+
+const char *core_status_text(int st) {
+    return status_text((status)st);
+}
+
+const char *core_status_name(int st) {
+    return status_name((status)st);
+}
+
+bool core_glob_match(const char *pattern, size_t pattern_n, const char *s, size_t n, bool nocase) {
+    return glob_match((struct str){ pattern, pattern_n }, (struct str){ s, n }, nocase);
+}
+
+/* --- life --- */
+
+static const struct engine_config default_config = {
+    .hash_max_listpack_entries = 512,
+    .hash_max_listpack_value = 64,
+    .set_max_intset_entries = 512,
+    .set_max_listpack_entries = 128,
+    .set_max_listpack_value = 64,
+    .zset_max_listpack_entries = 128,
+    .zset_max_listpack_value = 64,
+    .list_max_listpack_size = -2,
+    .proto_max_bulk_len = 512ll << 20,
+    .client_query_buffer_limit = 1ll << 30,
+    .maxmemory_samples = 5,
+    .lfu_log_factor = 10,
+    .lfu_decay_time = 1,
+    .active_expire = 1,
+    .active_expire_effort = 1,
+    .active_defrag_ignore_bytes = 100ll << 20,
+    .active_defrag_threshold_lower = 10,
+    .active_defrag_threshold_upper = 100,
+    .active_defrag_cycle_min = 1,
+    .active_defrag_cycle_max = 25,
+    .active_defrag_max_scan_fields = 1000,
+    .slowlog_log_slower_than = 10000,
+    .slowlog_max_len = 128,
+    .slowlog_entry_max_argc = 32,
+    .slowlog_entry_max_string_len = 128,
+    .latency_tracking = 1,
+    .hz = 10,
+};
+
+/* Frees what is process-local; the arena's object stays. */
+static void free_local(struct engine *eng) {
+    lazyfree_delete(eng->lazy);
+    evict_delete(eng->evict);
+    defrag_delete(eng->defrag);
+    registry_delete(eng->registry);
+    slowlog_delete(eng);
+    latency_delete(eng);
+    hub_delete(eng->hub);
+    engine_recorder_free(eng);
+    free(eng);
+}
+
+struct engine *engine_new(int fd, const char *name, uint64_t max_size, const uint8_t *seed16,
+                          int databases, int *st) {
+    struct engine *eng = calloc(1, sizeof *eng);
+    ASSERT(eng);
+    eng->config = default_config;
+    eng->lazy = lazyfree_new();
+    eng->evict = evict_new();
+    eng->defrag = defrag_new();
+    eng->registry = registry_new();
+    eng->hub = hub_new();
+    memcpy(eng->random_state, seed16, sizeof eng->random_state);
+    eng->random_state[0] |= 1; /* the generator must not start from zero */
+    engine_tick_clock(eng);
+    *st = (int)arena_create(&eng->arena, fd, name, max_size, seed16);
+    if (*st == ST_OK) {
+        *st = (int)keyspace_create(eng, databases);
+        if (*st == ST_OK) return eng;
+        arena_close(&eng->arena);
+    }
+    free_local(eng);
+    return NULL;
+}
+
+void engine_delete(struct engine *eng) {
+    if (!eng) return;
+    arena_close(&eng->arena);
+    free_local(eng);
+}
+
+void engine_set_digest(struct engine *eng, uint64_t (*xxh3)(const char *p, size_t n)) {
+    eng->hooks.xxh3 = xxh3;
+}
+
+int engine_databases(const struct engine *eng) {
+    return eng->databases;
+}
+
+/* --- options --- */
+
+struct option {
+    const char *field;
+    size_t offset;
+};
+#define OPTION(field)                                                                              \
+    { #field, offsetof(struct engine_config, field) }
+static const struct option options[] = {
+    OPTION(hash_max_listpack_entries),
+    OPTION(hash_max_listpack_value),
+    OPTION(set_max_intset_entries),
+    OPTION(set_max_listpack_entries),
+    OPTION(set_max_listpack_value),
+    OPTION(zset_max_listpack_entries),
+    OPTION(zset_max_listpack_value),
+    OPTION(list_max_listpack_size),
+    OPTION(list_compress_depth),
+    OPTION(proto_max_bulk_len),
+    OPTION(client_query_buffer_limit),
+    OPTION(maxmemory),
+    OPTION(maxmemory_policy),
+    OPTION(maxmemory_samples),
+    OPTION(lfu_log_factor),
+    OPTION(lfu_decay_time),
+    OPTION(lazyfree_lazy_eviction),
+    OPTION(lazyfree_lazy_expire),
+    OPTION(lazyfree_lazy_server_del),
+    OPTION(lazyfree_lazy_user_del),
+    OPTION(lazyfree_lazy_user_flush),
+    OPTION(active_expire),
+    OPTION(active_expire_effort),
+    OPTION(activedefrag),
+    OPTION(active_defrag_ignore_bytes),
+    OPTION(active_defrag_threshold_lower),
+    OPTION(active_defrag_threshold_upper),
+    OPTION(active_defrag_cycle_min),
+    OPTION(active_defrag_cycle_max),
+    OPTION(active_defrag_max_scan_fields),
+    OPTION(notify_events),
+    OPTION(slowlog_log_slower_than),
+    OPTION(slowlog_max_len),
+    OPTION(slowlog_entry_max_argc),
+    OPTION(slowlog_entry_max_string_len),
+    OPTION(latency_monitor_threshold),
+    OPTION(latency_tracking),
+    OPTION(auth_required),
+    OPTION(hz),
+};
+
+static int64_t *option_at(const struct engine *eng, const char *field) {
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (!strcmp(options[i].field, field))
+            return (int64_t *)((char *)(uintptr_t)&eng->config + options[i].offset);
+    return NULL;
+}
+
+bool engine_set_option(struct engine *eng, const char *field, int64_t value) {
+    int64_t *at = option_at(eng, field);
+    if (at) *at = value;
+    return at;
+}
+
+bool engine_get_option(const struct engine *eng, const char *field, int64_t *value) {
+    const int64_t *at = option_at(eng, field);
+    if (at) *value = *at;
+    return at;
+}
+
+/* --- statistics --- */
+
+struct engine_stats *engine_stats(struct engine *eng) {
+    return &eng->stats;
+}
+
+void engine_reset_stats(struct engine *eng) {
+    uint64_t dirty = eng->stats.dirty, pending = eng->stats.lazyfree_pending;
+    uint64_t running = eng->stats.defrag_running;
+    eng->stats = (struct engine_stats){ .dirty = dirty,
+                                        .lazyfree_pending = pending,
+                                        .defrag_running = running };
+    registry_reset_stats(eng->registry);
+}
+
+void engine_memory(struct engine *eng, struct engine_memory *out) {
+    struct heap_stats h;
+    heap_stats(&eng->arena, &h);
+    *out = (struct engine_memory){ .used = h.used,
+                                   .peak = h.peak,
+                                   .committed = h.committed,
+                                   .object = h.object,
+                                   .blocks = h.blocks,
+                                   .arena_max = arena_super(&eng->arena)->max_size };
+    memcpy(out->by_owner, h.by_owner, sizeof out->by_owner);
+    for (int i = 0; i < eng->databases; i++)
+        out->tables += dict_memory(&eng->arena, &engine_db(eng, i)->keys);
+}
+
+void engine_reset_peak(struct engine *eng) {
+    heap_reset_peak(&eng->arena);
+}
+
+bool engine_db_info(struct engine *eng, int db, struct db_info *out) {
+    if (db < 0 || db >= eng->databases) return false;
+    const struct db *d = engine_db(eng, db);
+    *out = (struct db_info){ .keys = d->keys.count,
+                             .volatile_keys = d->volatile_keys,
+                             .field_ttl_keys = d->field_ttl_keys,
+                             .avg_ttl_ms = d->volatile_keys ? d->avg_ttl_ms : 0,
+                             .table_bytes = dict_memory(&eng->arena, &d->keys),
+                             .table_buckets = d->keys.buckets,
+                             .table_overflow = d->keys.overflow };
+    return true;
+}
+
+/* --- background work --- */
+
+int engine_cron(struct engine *eng, uint64_t budget_us) {
+    engine_tick_clock(eng);
+    struct arena_super *super = arena_super(&eng->arena);
+    super->busy = 1;
+    bool more = expire_cycle(eng, budget_us / 2);
+    evict_to_limit(eng);
+    if (lazyfree_pending(eng)) more |= !lazyfree_run(eng, budget_us / 2);
+    more |= defrag_cycle(eng);
+    super->busy = 0;
+    int64_t hz = eng->config.hz > 0 ? eng->config.hz : 10;
+    return more ? 0 : (int)(1000 / hz);
+}
+
+uint64_t engine_purge(struct engine *eng) {
+    engine_tick_clock(eng);
+    while (!lazyfree_run(eng, UINT64_MAX / 2)) {
+    }
+    return defrag_purge(eng);
+}
+
+void engine_check(struct engine *eng) {
+    heap_check(&eng->arena);
+    keyspace_check(eng);
+}

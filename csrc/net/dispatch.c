@@ -1,0 +1,128 @@
+/* dispatch.c - resolving, admitting and running commands. */
+#include "net/dispatch.h"
+
+#include <ctype.h>
+
+#include "cmd/propagate.h"
+#include "db/clock.h"
+#include "db/evict.h"
+#include "db/latency.h"
+#include "net/session.h"
+#include "net/slowlog.h"
+
+#define ECHO_MAX 128u /* bytes of a name or of all arguments that an error repeats */
+
+static void count_last_error(struct engine *eng, const struct reply *out, size_t from) {
+    if (out->n > from && out->p[from] == '-')
+        dispatch_count_error(eng, out->p + from, out->n - from);
+}
+
+void dispatch_count_error(struct engine *eng, const char *reply, size_t n) {
+    eng->stats.error_replies++;
+    registry_count_error(eng->registry, (struct str){ reply + 1, n - 1 });
+}
+
+static int clip(struct str s, size_t max) {
+    return (int)(s.n < max ? s.n : max);
+}
+
+static void unknown_command(int argc, const struct str *argv, struct reply *out) {
+    char args[ECHO_MAX + 160] = "";
+    size_t n = 0;
+    for (int i = 1; i < argc && n < ECHO_MAX; i++) {
+        int room = (int)(ECHO_MAX - n);
+        n += (size_t)snprintf(args + n, sizeof args - n, "'%.*s' ", clip(argv[i], (size_t)room),
+                              argv[i].p);
+    }
+    if (argc > 1)
+        reply_errorf(out, "ERR unknown command '%.*s', with args beginning with: %s",
+                     clip(argv[0], ECHO_MAX), argv[0].p, args);
+    else
+        reply_errorf(out, "ERR unknown command '%.*s'", clip(argv[0], ECHO_MAX), argv[0].p);
+}
+
+static void unknown_subcommand(const struct command_row *container, struct str sub,
+                               struct reply *out) {
+    reply_errorf(out, "ERR unknown subcommand '%.*s'. Try %s HELP.", clip(sub, ECHO_MAX), sub.p,
+                 container->cmd.name);
+}
+
+static void wrong_arity(const struct command_row *row, struct reply *out) {
+    char name[64];
+    size_t i = 0;
+    for (; row->cmd.name[i]; i++) name[i] = (char)tolower((unsigned char)row->cmd.name[i]);
+    name[i] = '\0';
+    reply_errorf(out, "ERR wrong number of arguments for '%s' command", name);
+}
+
+struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct str *argv,
+                                     struct reply *out) {
+    size_t mark = out->n;
+    struct command_row *row = registry_find(eng->registry, argv[0]);
+    if (row && row->cmd.flags & CMD_CONTAINER && argc > 1) {
+        struct command_row *container = row;
+        row = registry_find_sub(eng->registry, container, argv[1]);
+        if (!row) unknown_subcommand(container, argv[1], out);
+    } else if (!row || strchr(row->cmd.name, '|')) {
+        row = NULL;
+        unknown_command(argc, argv, out);
+    }
+    if (row) {
+        int arity = row->cmd.arity;
+        if ((arity >= 0 ? argc == arity : argc >= -arity) && !(row->cmd.flags & CMD_CONTAINER))
+            return row;
+        row->rejected++;
+        wrong_arity(row, out);
+    }
+    count_last_error(eng, out, mark);
+    return NULL;
+}
+
+static bool refuse(struct engine *eng, struct command_row *row, struct reply *out,
+                   const char *line) {
+    size_t mark = out->n;
+    reply_error(out, line);
+    row->rejected++;
+    count_last_error(eng, out, mark);
+    return false;
+}
+
+bool dispatch_admit(struct engine *eng, struct command_row *row, bool authenticated,
+                    struct reply *out) {
+    if (UNLIKELY(!authenticated && !(row->cmd.flags & CMD_NO_AUTH)))
+        return refuse(eng, row, out, "NOAUTH Authentication required.");
+    if (eng->config.maxmemory && !evict_to_limit(eng) && row->cmd.flags & CMD_DENYOOM)
+        return refuse(eng, row, out, status_text(ST_MAXMEMORY));
+    return true;
+}
+
+/* What the slow log and the latency monitor hear of a finished command. */
+static void note_duration(struct call *c, const struct command_row *row, uint64_t usec) {
+    if (!(row->cmd.flags & CMD_SKIP_SLOWLOG)) {
+        struct slow_command slow = { .argc = c->argc, .argv = c->argv, .usec = usec };
+        if (c->session) session_describe(c->session, &slow.addr, &slow.name);
+        slowlog_note(c->eng, &slow);
+    }
+    const char *event = row->cmd.flags & CMD_FAST ? "fast-command" : "command";
+    latency_note(c->eng, event, usec);
+}
+
+uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns) {
+    struct arena_super *super = arena_super(&c->eng->arena);
+    size_t mark = c->out->n;
+    c->out->errored = false;
+    super->busy = 1;
+    row->cmd.fn(c);
+    super->busy = 0;
+    if (c->dirty || c->rewritten) {
+        c->eng->stats.dirty += c->dirty;
+        call_flush_propagation(c);
+    }
+    if (UNLIKELY(c->out->errored)) count_last_error(c->eng, c->out, mark);
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t usec = (now_ns - started_ns) / 1000u;
+    registry_count_call(row, usec, c->out->errored);
+    c->eng->stats.commands++;
+    note_duration(c, row, usec);
+    return now_ns;
+}

@@ -1,0 +1,24 @@
+/* dispatch.h - from an argument vector to an executed command.
+ *
+ * Find the row, check what is the same for all commands (arity, authentication, memory), execute,
+ * count.
+ */
+#ifndef SHMREDIS_DISPATCH_H
+#define SHMREDIS_DISPATCH_H
+
+#include "cmd/call.h"
+#include "cmd/registry.h"
+
+/* The row for argv; NULL: unknown command or subcommand or wrong number of arguments, replied. */
+struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct str *argv,
+                                     struct reply *out);
+/* False: the command is refused for want of authentication or memory, replied and counted. */
+bool dispatch_admit(struct engine *eng, struct command_row *row, bool authenticated,
+                    struct reply *out);
+/* Executes a command of C: function, propagation, statistics. `started_ns` is when its turn came;
+ * returns when it ended (clock_monotonic_ns). */
+uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns);
+/* An error line (with dash) that did not come from a command function: counts it. */
+void dispatch_count_error(struct engine *eng, const char *reply, size_t n);
+
+#endif

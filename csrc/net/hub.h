@@ -1,0 +1,29 @@
+/* hub.h - what all sessions of a worker share: the input buffer, the reply buffer, pauses.
+ *
+ * One read event is handled at a time, so one input buffer and one reply buffer serve every
+ * connection; idle connections own no buffers at all.
+ */
+#ifndef SHMREDIS_HUB_H
+#define SHMREDIS_HUB_H
+
+#include "cmd/reply.h"
+#include "core.h"
+#include "net/resp.h"
+
+#define HUB_INPUT_BYTES ((size_t)128 * 1024)
+
+struct hub {
+    char *input; /* HUB_INPUT_BYTES */
+    struct resp_parser parser;
+    struct reply reply;
+    uint64_t pause_until_ms;
+    bool pause_writes_only;
+    uint64_t sessions;
+};
+
+struct hub *hub_new(void);
+void hub_delete(struct hub *hub);
+/* For engine_delete: what engine_record made. */
+void engine_recorder_free(struct engine *eng);
+
+#endif

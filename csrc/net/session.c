@@ -1,0 +1,424 @@
+/* session.c - feeding a session: parse, dispatch, send. */
+#include "net/session.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "db/clock.h"
+#include "net/dispatch.h"
+#include "net/hub.h"
+
+#define FLUSH_BYTES ((size_t)256 * 1024)       /* replies are sent when this much has gathered */
+#define OUTPUT_HIGH ((size_t)64 * 1024 * 1024) /* no further command while this much is unsent */
+#define STASH_STEP ((size_t)16 * 1024)
+#define BULK_STEP                                                                                  \
+    ((size_t)1 << 20) /* a declared bulk length is believed this far ahead of its bytes */
+
+/* One feed: where the input is and how far it has been executed. */
+struct feed {
+    char *p;
+    size_t start, n;
+    struct resp_parser *parser;
+    uint64_t clock_ns;
+    int outcome;
+};
+
+struct session *session_new(struct engine *eng, int fd, uint64_t id) {
+    struct session *s = calloc(1, sizeof *s);
+    ASSERT(s);
+    engine_tick_clock(eng);
+    s->eng = eng;
+    s->id = id;
+    s->fd = fd;
+    s->resp = 2;
+    s->flags = eng->config.auth_required ? 0 : SESSION_AUTHENTICATED;
+    s->last_command = -1;
+    s->created_ms = s->last_ms = eng->now_ms;
+    eng->hub->sessions++;
+    eng->stats.connections++;
+    return s;
+}
+
+static void drop_stash(struct session *s) {
+    if (!s->stash) return;
+    resp_free(&s->stash->parser);
+    free(s->stash->p);
+    free(s->stash);
+    s->stash = NULL;
+}
+
+void session_delete(struct session *s) {
+    drop_stash(s);
+    output_free(&s->out);
+    free(s->peer);
+    free(s->name);
+    s->eng->hub->sessions--;
+    free(s);
+}
+
+/* --- output --- */
+
+static void note_sent(struct session *s, size_t n) {
+    s->net_out += n;
+    s->eng->stats.net_out += n;
+    s->eng->stats.writes++;
+}
+
+/* Sends what it can of up to three pieces; returns the bytes taken. A broken connection takes all.
+ */
+static size_t send_pieces(struct session *s, struct iovec *iov, size_t count, size_t total) {
+    if (s->fd < 0 || s->queued || output_ready(&s->out) || output_has_slots(&s->out)) return 0;
+    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = count };
+    ssize_t sent = sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
+        s->flags |= SESSION_CLOSING;
+        return total;
+    }
+    note_sent(s, (size_t)sent);
+    return (size_t)sent;
+}
+
+/* Sends the gathered replies; queues what the socket does not take. Borrowed bytes are out of the
+ * arena afterwards. */
+static void flush_reply(struct session *s) {
+    struct reply *r = &s->eng->hub->reply;
+    if (!r->n) return;
+    size_t cut = r->borrowed.p ? r->borrow_at : r->n;
+    struct iovec iov[3] = { { r->p, cut },
+                            { (void *)(uintptr_t)r->borrowed.p, r->borrowed.n },
+                            { r->p + cut, r->n - cut } };
+    size_t total = r->n + r->borrowed.n;
+    size_t taken = send_pieces(s, iov, r->borrowed.p ? 3 : 1, total);
+    for (int i = 0; i < 3 && taken < total; i++) {
+        size_t skip = taken < iov[i].iov_len ? taken : iov[i].iov_len;
+        output_append(&s->out, (char *)iov[i].iov_base + skip, iov[i].iov_len - skip);
+        taken -= skip;
+        total -= iov[i].iov_len;
+    }
+    r->n = 0;
+    r->borrowed = (struct str){ NULL, 0 };
+}
+
+/* The queue first, when the transport is free. */
+static void flush_queue(struct session *s) {
+    size_t n = output_ready(&s->out);
+    if (!n || s->fd < 0 || s->queued) return;
+    ssize_t sent = send(s->fd, s->out.p + s->out.head, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent <= 0) return;
+    note_sent(s, (size_t)sent);
+    output_consume(&s->out, (size_t)sent);
+}
+
+const char *session_output(struct session *s, size_t *n) {
+    *n = output_ready(&s->out);
+    return s->out.p + s->out.head;
+}
+
+void session_output_done(struct session *s, bool drained) {
+    size_t n = output_ready(&s->out);
+    if (n) {
+        note_sent(s, n);
+        output_consume(&s->out, n);
+    }
+    s->queued = s->fd >= 0 && !drained;
+}
+
+/* --- executing --- */
+
+static bool paused(const struct session *s, const struct command_row *row) {
+    const struct hub *hub = s->eng->hub;
+    if (LIKELY(hub->pause_until_ms <= s->eng->now_ms)) return false;
+    if (row->cmd.flags & (CMD_ADMIN | CMD_NO_AUTH) || !strncmp(row->cmd.name, "CLIENT", 6))
+        return false;
+    return !hub->pause_writes_only || row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+}
+
+/* Replies of this command are dropped when the client asked for silence. */
+static void apply_reply_mode(struct session *s, size_t mark) {
+    if (LIKELY(!(s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP)))) return;
+    struct reply *r = &s->eng->hub->reply;
+    r->n = mark;
+    r->borrowed = (struct str){ NULL, 0 };
+    s->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+}
+
+static void run_command(struct session *s, struct feed *f, struct command_row *row) {
+    struct call c = { .eng = s->eng,
+                      .out = &s->eng->hub->reply,
+                      .cmd = &row->cmd,
+                      .session = s,
+                      .argc = f->parser->argc,
+                      .argv = f->parser->argv,
+                      .db = s->db,
+                      .no_touch = s->flags & SESSION_NO_TOUCH };
+    f->clock_ns = dispatch_run(&c, row, f->clock_ns);
+}
+
+/* One parsed command; false when the feed must stop at it (*f says why). */
+static bool execute(struct session *s, struct feed *f) {
+    struct engine *eng = s->eng;
+    struct reply *out = &eng->hub->reply;
+    size_t mark = out->n;
+    struct command_row *row = dispatch_resolve(eng, f->parser->argc, f->parser->argv, out);
+    if (row && UNLIKELY(paused(s, row))) {
+        f->outcome |= FEED_WAITING;
+        return false;
+    }
+    s->commands++;
+    if (row) s->last_command = row->index;
+    if (row && dispatch_admit(eng, row, s->flags & SESSION_AUTHENTICATED, out)) {
+        if (!row->cmd.fn) {
+            f->outcome |= FEED_CALL;
+            return false;
+        }
+        run_command(s, f, row);
+    }
+    apply_reply_mode(s, mark);
+    if (UNLIKELY(out->borrowed.p || out->n > FLUSH_BYTES)) flush_reply(s);
+    return true;
+}
+
+static void protocol_error(struct session *s, const char *line) {
+    struct reply *out = &s->eng->hub->reply;
+    size_t mark = out->n;
+    reply_error(out, line);
+    dispatch_count_error(s->eng, out->p + mark, out->n - mark);
+    s->flags |= SESSION_CLOSING;
+}
+
+/* Parses and executes until the input is used up or something stops it. */
+static void execute_all(struct session *s, struct feed *f) {
+    char error[128];
+    struct resp_limits limits = { .bulk_max = s->eng->config.proto_max_bulk_len };
+    while (f->start < f->n && !(s->flags & SESSION_CLOSING)) {
+        if (output_ready(&s->out) + s->out.waiting > OUTPUT_HIGH) return;
+        limits.authenticated = s->flags & SESSION_AUTHENTICATED;
+        enum resp_result r =
+            resp_parse(f->parser, &limits, f->p + f->start, f->n - f->start, error);
+        if (r == RESP_MORE) return;
+        if (r == RESP_BAD) {
+            protocol_error(s, error);
+            return;
+        }
+        if (f->parser->argc && !execute(s, f)) return;
+        f->start += f->parser->pos;
+        resp_reset(f->parser);
+    }
+}
+
+/* --- input --- */
+
+/* How large the stash should be to go on reading: room for the argument that is arriving, but a
+ * length that is only declared is not believed all at once. */
+static size_t stash_room(const struct resp_parser *parser, size_t have) {
+    size_t wants = resp_wants(parser);
+    if (wants <= have) return have + STASH_STEP;
+    return wants - have > BULK_STEP ? have + BULK_STEP + have / 2 : wants;
+}
+
+static void stash_reserve(struct stash *st) {
+    size_t have = st->n - st->start;
+    size_t want = st->start + stash_room(&st->parser, have);
+    size_t room = st->cap - st->n;
+    if (st->cap >= want || (room >= STASH_STEP / 4 && room >= have / 4)) return;
+    char *p = malloc(want);
+    ASSERT(p);
+    memcpy(p, st->p, st->n);
+    resp_rebase(&st->parser, st->p + st->start, p + st->start);
+    free(st->p);
+    st->p = p;
+    st->cap = want;
+}
+
+/* Keeps what is left of the feed in the session's own buffer. */
+static void keep_rest(struct session *s, struct feed *f) {
+    size_t rest = f->n - f->start;
+    struct stash *st = s->stash;
+    if (!st) {
+        st = calloc(1, sizeof *st);
+        ASSERT(st);
+        st->cap = stash_room(f->parser, rest);
+        st->p = malloc(st->cap);
+        ASSERT(st->p);
+        memcpy(st->p, f->p + f->start, rest);
+        resp_rebase(f->parser, f->p + f->start, st->p);
+        st->parser = *f->parser;
+        resp_init(f->parser);
+        s->stash = st;
+        st->n = rest;
+        f->outcome |= FEED_BUFFER;
+        return;
+    }
+    if (f->start > 0) {
+        memmove(st->p, st->p + f->start, rest);
+        resp_rebase(&st->parser, st->p + f->start, st->p);
+    }
+    st->start = 0;
+    st->n = rest;
+}
+
+char *session_input(struct session *s, size_t *size) {
+    if (!s->stash) {
+        *size = HUB_INPUT_BYTES;
+        return s->eng->hub->input;
+    }
+    stash_reserve(s->stash);
+    *size = s->stash->cap - s->stash->n;
+    return s->stash->p + s->stash->n;
+}
+
+static void open_feed(struct session *s, struct feed *f, size_t n) {
+    struct hub *hub = s->eng->hub;
+    if (s->stash) {
+        s->stash->n += n;
+        *f = (struct feed){ .p = s->stash->p,
+                            .start = s->stash->start,
+                            .n = s->stash->n,
+                            .parser = &s->stash->parser };
+    } else {
+        *f = (struct feed){ .p = hub->input, .n = n, .parser = &hub->parser };
+        resp_reset(f->parser);
+    }
+    hub->reply.resp = s->resp;
+    f->clock_ns = clock_monotonic_ns();
+    engine_tick_clock(s->eng);
+    s->last_ms = s->eng->now_ms;
+    s->net_in += n;
+    s->eng->stats.net_in += n;
+    s->eng->stats.reads += n > 0;
+}
+
+static void close_feed(struct session *s, struct feed *f) {
+    bool closing = s->flags & SESSION_CLOSING;
+    if (f->start < f->n && !closing) {
+        keep_rest(s, f);
+    } else if (s->stash) {
+        drop_stash(s);
+        f->outcome |= FEED_BUFFER;
+    }
+    if (s->stash) f->outcome |= FEED_BUFFER;
+    flush_queue(s);
+    flush_reply(s);
+    if (output_ready(&s->out)) f->outcome |= FEED_OUTPUT;
+    int64_t limit = s->eng->config.client_query_buffer_limit;
+    if (s->stash && limit && s->stash->n > (uint64_t)limit) s->flags |= SESSION_CLOSING;
+    if (s->flags & SESSION_CLOSING) f->outcome |= FEED_CLOSE;
+}
+
+int session_feed(struct session *s, size_t n) {
+    struct feed f;
+    open_feed(s, &f, n);
+    if (s->calling)
+        f.outcome |= FEED_WAITING;
+    else
+        execute_all(s, &f);
+    if (f.outcome & FEED_CALL) s->calling = true;
+    close_feed(s, &f);
+    return f.outcome;
+}
+
+/* --- commands of Python --- */
+
+int session_argc(const struct session *s) {
+    return s->calling ? s->stash->parser.argc : 0;
+}
+
+const char *session_argv(const struct session *s, int i, size_t *n) {
+    ASSERT(s->calling && i >= 0 && i < s->stash->parser.argc);
+    *n = s->stash->parser.argv[i].n;
+    return s->stash->parser.argv[i].p;
+}
+
+int session_command(const struct session *s) {
+    return s->last_command;
+}
+
+void session_push(struct session *s, const char *resp, size_t n) {
+    output_append(&s->out, resp, n);
+}
+
+void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec) {
+    if (!s->calling) return;
+    struct command_row *row = registry_row(s->eng->registry, s->last_command);
+    bool failed = n && resp[0] == '-';
+    s->calling = false;
+    s->stash->start += s->stash->parser.pos;
+    resp_reset(&s->stash->parser);
+    registry_count_call(row, usec, failed);
+    s->eng->stats.commands++;
+    if (failed) dispatch_count_error(s->eng, resp, n);
+    bool silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+    if (!silent) output_append(&s->out, resp, n);
+    s->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    if (s->skip_next) s->flags |= SESSION_REPLY_SKIP;
+    s->skip_next = false;
+}
+
+uint64_t session_open_slot(struct session *s) {
+    return output_open_slot(&s->out);
+}
+
+bool session_fill_slot(struct session *s, uint64_t slot, const char *resp, size_t n) {
+    return output_fill_slot(&s->out, slot, resp, n);
+}
+
+/* --- state --- */
+
+void session_info(const struct session *s, struct session_info *out) {
+    const struct stash *st = s->stash;
+    size_t output = output_ready(&s->out) + s->out.waiting;
+    *out = (struct session_info){ .id = s->id,
+                                  .fd = s->fd,
+                                  .db = s->db,
+                                  .resp = s->resp,
+                                  .flags = s->flags,
+                                  .created_ms = s->created_ms,
+                                  .last_ms = s->last_ms,
+                                  .net_in = s->net_in,
+                                  .net_out = s->net_out,
+                                  .commands = s->commands,
+                                  .query_buffer = st ? st->n - st->start : 0,
+                                  .query_buffer_free = st ? st->cap - st->n : 0,
+                                  .output_bytes = output,
+                                  .memory = sizeof *s + (st ? sizeof *st + st->cap : 0) +
+                                            s->out.cap + s->out.waiting,
+                                  .last_command = s->last_command,
+                                  .pending_call = s->calling };
+    for (int i = 0; st && i < st->parser.argc; i++) out->argv_bytes += st->parser.argv[i].n;
+}
+
+void session_set_flag(struct session *s, uint32_t flag, bool on) {
+    if (s->calling && on && flag & SESSION_REPLY_SKIP) {
+        s->skip_next = true; /* CLIENT REPLY SKIP means the command after itself */
+        flag &= ~(uint32_t)SESSION_REPLY_SKIP;
+    }
+    s->flags = on ? s->flags | flag : s->flags & ~flag;
+}
+
+static void set_text(char **field, const char *text, size_t n) {
+    free(*field);
+    *field = n ? strndup(text, n) : NULL;
+}
+
+void session_set_peer(struct session *s, const char *addr, size_t n) {
+    set_text(&s->peer, addr, n);
+}
+
+void session_set_name(struct session *s, const char *name, size_t n) {
+    set_text(&s->name, name, n);
+}
+
+void session_set_db(struct session *s, int db) {
+    s->db = db;
+}
+
+void session_set_resp(struct session *s, int resp) {
+    s->resp = resp;
+}
+
+void engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only) {
+    eng->hub->pause_until_ms = until_ms;
+    eng->hub->pause_writes_only = writes_only;
+}

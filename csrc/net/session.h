@@ -1,0 +1,46 @@
+/* session.h - the protocol side of one connection: bytes in, commands executed, bytes out.
+ *
+ * Input     is read into the hub's shared buffer. Only what is left of an unfinished command moves
+ * into a buffer of the session's own, sized for the argument that is arriving, so a big value is
+ *           received where it will be parsed.
+ * Output    is sent directly; what the socket does not take is queued (net/output.h).
+ * Callers   the worker's event loop, by core.h: one session_feed per read event.
+ */
+#ifndef SHMREDIS_SESSION_H
+#define SHMREDIS_SESSION_H
+
+#include "core.h"
+#include "db/engine.h"
+#include "net/output.h"
+#include "net/resp.h"
+
+/* Input that waits for its rest, or for a command of Python to end. */
+struct stash {
+    struct resp_parser parser;
+    char *p;
+    size_t start; /* where the unfinished command begins */
+    size_t n, cap;
+};
+
+struct session {
+    struct engine *eng;
+    uint64_t id;
+    int fd, db, resp;
+    uint32_t flags; /* enum session_flag */
+    bool queued;    /* bytes are in the transport's queue: no direct sends */
+    bool calling;   /* a command of Python is being executed */
+    bool skip_next; /* the reply after the present one is to be dropped */
+    int last_command;
+    struct stash *stash; /* NULL: no input of its own */
+    struct output out;
+    char *peer, *name; /* "ip:port" and CLIENT SETNAME, NUL-terminated; NULL: none */
+    uint64_t created_ms, last_ms, net_in, net_out, commands;
+};
+
+/* Who it is, for the slow log. */
+static inline void session_describe(const struct session *s, struct str *peer, struct str *name) {
+    *peer = (struct str){ s->peer, s->peer ? strlen(s->peer) : 0 };
+    *name = (struct str){ s->name, s->name ? strlen(s->name) : 0 };
+}
+
+#endif
