@@ -5,32 +5,13 @@ from shmredis.engine import CommandFacts
 
 __all__ = ["CATEGORIES", "categories_of", "flags_of", "key_flags", "key_range"]
 
-CATEGORIES = tuple(
-    [
-        "keyspace",
-        "read",
-        "write",
-        "set",
-        "sortedset",
-        "list",
-        "hash",
-        "string",
-        "array",
-        "bitmap",
-        "hyperloglog",
-        "geo",
-        "stream",
-        "pubsub",
-        "admin",
-        "fast",
-        "slow",
-        "blocking",
-        "dangerous",
-        "connection",
-        "transaction",
-        "scripting",
-    ]
+# fmt: off
+CATEGORIES = (
+    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "array", "bitmap",
+    "hyperloglog", "geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous",
+    "connection", "transaction", "scripting",
 )
+# fmt: on
 _FLAG_NAMES = {
     Flag.WRITE: "write",
     Flag.READ: "readonly",
@@ -52,21 +33,12 @@ _FLAG_NAMES = {
     Flag.MOVABLE_KEYS: "movablekeys",
     Flag.ALLOW_BUSY: "allow_busy",
 }
-_KEY_FLAGS = tuple(
-    [
-        "RO",
-        "RW",
-        "OW",
-        "RM",
-        "access",
-        "update",
-        "insert",
-        "delete",
-        "not_key",
-        "incomplete",
-        "variable_flags",
-    ]
+# fmt: off
+_KEY_FLAGS = (
+    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete",
+    "variable_flags",
 )
+# fmt: on
 _IMPLIED = {
     Flag.WRITE: "write",
     Flag.READ: "read",

@@ -79,7 +79,7 @@ def client_setinfo(ctx: Context) -> Reply:
         raise CommandError(f"ERR Unrecognized option '{shown(option)}'")
     if not valid_name(value):
         text = "cannot contain spaces, newlines or special characters."
-        raise CommandError(f"ERR {name.lower()} {text}")
+        raise CommandError(f"ERR {shown(option)} {text}")
     if name == "LIB-NAME":
         ctx.client.lib_name = value
     else:

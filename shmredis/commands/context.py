@@ -4,11 +4,13 @@ The protocols say what the worker process has to offer; `worker/` implements the
 them.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Protocol
 
+from shmredis.commands.rates import Rates
 from shmredis.engine import Engine, session_info
 
 __all__ = ["Client", "Config", "Context", "Server", "ServerFacts", "ShutdownMode"]
@@ -62,9 +64,11 @@ class ServerFacts:
     replication_id: str
     executable: str
     started_s: float
+    pid: int = field(default_factory=os.getpid)
+    startup_memory: int = 0  # bytes used before the first key
+    rates: Rates = field(default_factory=Rates)
     rejected_connections: int = 0
     evicted_clients: int = 0
-    reads: int = 0
     query_buffer_disconnections: int = 0
     output_buffer_disconnections: int = 0
     auth_failures: int = 0

@@ -17,37 +17,14 @@ _TYPES = {
     "increment": "integer",
     "timestamp": "unix-time",
 }
-_INTEGERS = [
-    "count",
-    "numkeys",
-    "numfields",
-    "seconds",
-    "milliseconds",
-    "start",
-    "stop",
-    "end",
-    "index",
-    "offset",
-    "db",
-    "cursor",
-    "timeout",
-    "decrement",
-    "ttl",
-    "idle-time",
-    "client-id",
-    "maxage",
-    "limit",
-    "rank",
-    "len",
-    "maxlen",
-    "size",
-    "version",
-    "year",
-    "bits",
-    "element-index",
-    "index1",
-    "index2",
-]
+# fmt: off
+_INTEGERS = (
+    "count", "numkeys", "numfields", "seconds", "milliseconds", "start", "stop", "end", "index",
+    "offset", "db", "cursor", "timeout", "decrement", "ttl", "idle-time", "client-id", "maxage",
+    "limit", "rank", "len", "maxlen", "size", "version", "year", "bits", "element-index",
+    "index1", "index2",
+)
+# fmt: on
 
 
 @dataclass(slots=True)

@@ -1,0 +1,50 @@
+"""CONFIG: reading, changing and writing the directives."""
+
+from shmredis.commands.arguments import shown
+from shmredis.commands.context import Context
+from shmredis.commands.registry import Flag, command, container
+from shmredis.commands.resp import OK, CommandError, Reply
+
+container("CONFIG")
+
+ADMIN = Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE
+
+
+@command("CONFIG GET", arity=-3, flags=ADMIN)
+def config_get(ctx: Context) -> Reply:
+    found: dict[str, Reply] = {}
+    for pattern in ctx.argv[2:]:
+        found |= ctx.server.config.get(shown(pattern))
+    return found
+
+
+@command("CONFIG SET", arity=-4, flags=ADMIN)
+def config_set(ctx: Context) -> Reply:
+    words = [shown(arg) for arg in ctx.argv[2:]]
+    if len(words) % 2:
+        raise CommandError("ERR wrong number of arguments for 'config|set' command")
+    try:
+        ctx.server.config.set(list(zip(words[::2], words[1::2], strict=True)))
+    except ValueError as error:
+        raise CommandError(f"ERR {error}") from error
+    return OK
+
+
+@command("CONFIG RESETSTAT", arity=2, flags=ADMIN)
+def config_resetstat(ctx: Context) -> Reply:
+    ctx.engine.reset_stats()
+    facts = ctx.server.facts
+    facts.rejected_connections = facts.evicted_clients = facts.auth_failures = 0
+    facts.query_buffer_disconnections = facts.output_buffer_disconnections = 0
+    return OK
+
+
+@command("CONFIG REWRITE", arity=2, flags=ADMIN)
+def config_rewrite(ctx: Context) -> Reply:
+    if not ctx.server.config.path:
+        raise CommandError("ERR The server is running without a config file")
+    try:
+        ctx.server.config.rewrite()
+    except OSError as error:
+        raise CommandError(f"ERR Rewriting config file: {error.strerror}") from error
+    return OK

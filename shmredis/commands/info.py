@@ -1,0 +1,78 @@
+"""INFO: which sections are asked for, and their layout."""
+
+from collections.abc import Callable
+
+from shmredis.commands.arguments import shown
+from shmredis.commands.context import Context
+from shmredis.commands.info_memory import memory_section
+from shmredis.commands.info_server import (
+    clients_section,
+    cluster_section,
+    cpu_section,
+    persistence_section,
+    replication_section,
+    server_section,
+    threads_section,
+)
+from shmredis.commands.info_stats import (
+    commandstats_section,
+    errorstats_section,
+    keyspace_section,
+    latencystats_section,
+    stats_section,
+)
+from shmredis.commands.registry import Flag, command
+from shmredis.commands.resp import Reply, Verbatim
+
+Fields = list[tuple[str, object]]
+
+
+def modules_section(ctx: Context) -> Fields:
+    """Nothing: the server loads no modules."""
+    return []
+
+
+# In the order in which INFO shows them.
+SECTIONS: dict[str, Callable[[Context], Fields]] = {
+    "Server": server_section,
+    "Clients": clients_section,
+    "Memory": memory_section,
+    "Persistence": persistence_section,
+    "Threads": threads_section,
+    "Stats": stats_section,
+    "Replication": replication_section,
+    "CPU": cpu_section,
+    "Modules": modules_section,
+    "Commandstats": commandstats_section,
+    "Errorstats": errorstats_section,
+    "Latencystats": latencystats_section,
+    "Cluster": cluster_section,
+    "Keyspace": keyspace_section,
+}
+NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
+
+
+def chosen_sections(names: list[str]) -> list[str]:
+    """The sections that the arguments of INFO ask for."""
+    wanted = {name.lower() for name in names} or {"default"}
+    if wanted & {"all", "everything"}:
+        return list(SECTIONS)
+    return [
+        name
+        for name in SECTIONS
+        if name.lower() in wanted or ("default" in wanted and name not in NOT_BY_DEFAULT)
+    ]
+
+
+def info_text(ctx: Context, names: list[str]) -> bytes:
+    """The sections as INFO lays them out, a blank line between two."""
+    parts = []
+    for name in chosen_sections(names):
+        lines = [f"# {name}", *(f"{key}:{value}" for key, value in SECTIONS[name](ctx))]
+        parts.append("".join(line + "\r\n" for line in lines))
+    return "\r\n".join(parts).encode("utf-8", "surrogateescape")
+
+
+@command("INFO", arity=-1, flags=Flag.LOADING | Flag.STALE | Flag.DANGEROUS)
+def info(ctx: Context) -> Reply:
+    return Verbatim(info_text(ctx, [shown(arg) for arg in ctx.argv[1:]]))

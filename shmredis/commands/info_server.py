@@ -1,0 +1,155 @@
+"""Sections of INFO about the process and its surroundings."""
+
+import os
+import platform
+import resource
+import time
+from itertools import islice
+
+from shmredis.commands.context import Context
+from shmredis.commands.settings import setting
+from shmredis.commands.version import REDIS_VERSION
+from shmredis.engine import session_info
+
+__all__ = [
+    "clients_section",
+    "cluster_section",
+    "cpu_section",
+    "persistence_section",
+    "replication_section",
+    "server_section",
+    "threads_section",
+]
+
+Fields = list[tuple[str, object]]
+CLIENT_SAMPLE = 256
+
+
+def server_section(ctx: Context) -> Fields:
+    facts = ctx.server.facts
+    uptime = int(time.time() - facts.started_s)
+    system = os.uname()
+    fields: Fields = [
+        ("redis_version", REDIS_VERSION),
+        ("redis_git_sha1", "00000000"),
+        ("redis_git_dirty", 0),
+        ("redis_build_id", "0" * 16),
+        ("redis_mode", "standalone"),
+        ("os", f"{system.sysname} {system.release} {system.machine}"),
+        ("arch_bits", platform.architecture()[0].removesuffix("bit")),
+        ("monotonic_clock", "POSIX clock_gettime"),
+        ("multiplexing_api", "epoll"),
+        ("atomicvar_api", "c11-builtin"),
+        ("gcc_version", "0.0.0"),
+        ("process_id", facts.pid),
+        ("process_supervised", "no"),
+        ("run_id", facts.run_id),
+        ("tcp_port", setting(ctx, "port")),
+        ("server_time_usec", time.time_ns() // 1000),
+        ("uptime_in_seconds", uptime),
+        ("uptime_in_days", uptime // 86400),
+        ("hz", ctx.engine.option("hz")),
+        ("configured_hz", setting(ctx, "hz")),
+        ("lru_clock", int(time.time()) & 0xFFFFFF),
+        ("executable", facts.executable),
+        ("config_file", ctx.server.config.path or ""),
+        ("io_threads_active", 0),
+    ]
+    return fields + [(f"listener{i}", text) for i, text in enumerate(facts.listeners)]
+
+
+def clients_section(ctx: Context) -> Fields:
+    sample = [session_info(c.session) for c in islice(ctx.server.clients.values(), CLIENT_SAMPLE)]
+    return [
+        ("connected_clients", len(ctx.server.clients)),
+        ("cluster_connections", 0),
+        ("maxclients", setting(ctx, "maxclients")),
+        ("client_recent_max_input_buffer", max((s.query_buffer for s in sample), default=0)),
+        ("client_recent_max_output_buffer", max((s.output_bytes for s in sample), default=0)),
+        ("blocked_clients", 0),
+        ("tracking_clients", 0),
+        ("pubsub_clients", 0),
+        ("watching_clients", 0),
+        ("clients_in_timeout_table", 0),
+        ("total_watched_keys", 0),
+        ("total_blocking_keys", 0),
+        ("total_blocking_keys_on_nokey", 0),
+    ]
+
+
+def persistence_section(ctx: Context) -> Fields:
+    """Data is in memory only: nothing is loaded, saved or logged."""
+    return [
+        ("loading", 0),
+        ("async_loading", 0),
+        ("current_cow_peak", 0),
+        ("current_cow_size", 0),
+        ("current_cow_size_age", 0),
+        ("current_fork_perc", "0.00"),
+        ("current_save_keys_processed", 0),
+        ("current_save_keys_total", 0),
+        ("rdb_changes_since_last_save", ctx.engine.stats.dirty),
+        ("rdb_bgsave_in_progress", 0),
+        ("rdb_last_save_time", int(ctx.server.facts.started_s)),
+        ("rdb_last_bgsave_status", "ok"),
+        ("rdb_last_bgsave_time_sec", -1),
+        ("rdb_current_bgsave_time_sec", -1),
+        ("rdb_saves", 0),
+        ("rdb_saves_consecutive_failures", 0),
+        ("rdb_last_cow_size", 0),
+        ("rdb_last_load_keys_expired", 0),
+        ("rdb_last_load_keys_loaded", 0),
+        ("aof_enabled", 0),
+        ("aof_rewrite_in_progress", 0),
+        ("aof_rewrite_scheduled", 0),
+        ("aof_last_rewrite_time_sec", -1),
+        ("aof_current_rewrite_time_sec", -1),
+        ("aof_last_bgrewrite_status", "ok"),
+        ("aof_rewrites", 0),
+        ("aof_rewrites_consecutive_failures", 0),
+        ("aof_last_write_status", "ok"),
+        ("aof_last_cow_size", 0),
+        ("backup_in_progress", 0),
+        ("module_fork_in_progress", 0),
+        ("module_fork_last_cow_size", 0),
+    ]
+
+
+def threads_section(ctx: Context) -> Fields:
+    stats = ctx.engine.stats
+    text = f"clients={len(ctx.server.clients)},reads={stats.reads},writes={stats.writes}"
+    return [("io_thread_0", text)]
+
+
+def replication_section(ctx: Context) -> Fields:
+    return [
+        ("role", "master"),
+        ("connected_slaves", 0),
+        ("master_failover_state", "no-failover"),
+        ("master_replid", ctx.server.facts.replication_id),
+        ("master_replid2", "0" * 40),
+        ("master_repl_offset", 0),
+        ("second_repl_offset", -1),
+        ("repl_backlog_active", 0),
+        ("repl_backlog_size", setting(ctx, "repl-backlog-size")),
+        ("repl_backlog_first_byte_offset", 0),
+        ("repl_backlog_histlen", 0),
+    ]
+
+
+def cpu_section(ctx: Context) -> Fields:
+    process = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    thread = resource.getrusage(resource.RUSAGE_THREAD)
+    return [
+        ("used_cpu_sys", f"{process.ru_stime:.6f}"),
+        ("used_cpu_user", f"{process.ru_utime:.6f}"),
+        ("used_cpu_sys_children", f"{children.ru_stime:.6f}"),
+        ("used_cpu_user_children", f"{children.ru_utime:.6f}"),
+        ("used_cpu_sys_main_thread", f"{thread.ru_stime:.6f}"),
+        ("used_cpu_user_main_thread", f"{thread.ru_utime:.6f}"),
+    ]
+
+
+def cluster_section(ctx: Context) -> Fields:
+    return [("cluster_enabled", 0)]

@@ -1,0 +1,165 @@
+"""Sections of INFO that count: commands, errors, latencies, keys."""
+
+from shmredis.commands.context import Context
+from shmredis.commands.histogram import percentile_us
+from shmredis.commands.settings import setting
+
+__all__ = [
+    "commandstats_section",
+    "errorstats_section",
+    "keyspace_section",
+    "latencystats_section",
+    "stats_section",
+]
+
+Fields = list[tuple[str, object]]
+
+
+def stats_section(ctx: Context) -> Fields:
+    return [*_traffic(ctx), *_keys(ctx), *_defrag(ctx), *_requests(ctx), *_slow(ctx), *_denied(ctx)]
+
+
+def _traffic(ctx: Context) -> Fields:
+    stats, facts = ctx.engine.stats, ctx.server.facts
+    rates = facts.rates
+    return [
+        ("total_connections_received", stats.connections),
+        ("total_commands_processed", stats.commands),
+        ("instantaneous_ops_per_sec", round(rates.commands)),
+        ("total_net_input_bytes", stats.net_in),
+        ("total_net_output_bytes", stats.net_out),
+        ("total_net_repl_input_bytes", 0),
+        ("total_net_repl_output_bytes", 0),
+        ("instantaneous_input_kbps", f"{rates.input_bytes / 1024:.2f}"),
+        ("instantaneous_output_kbps", f"{rates.output_bytes / 1024:.2f}"),
+        ("instantaneous_input_repl_kbps", "0.00"),
+        ("instantaneous_output_repl_kbps", "0.00"),
+        ("rejected_connections", facts.rejected_connections),
+        ("sync_full", 0),
+        ("sync_partial_ok", 0),
+        ("sync_partial_err", 0),
+    ]
+
+
+def _keys(ctx: Context) -> Fields:
+    stats, facts = ctx.engine.stats, ctx.server.facts
+    return [
+        ("expired_subkeys", stats.expired_fields),
+        ("expired_keys", stats.expired_keys),
+        ("expired_stale_perc", f"{stats.expired_stale_ppm / 10_000:.2f}"),
+        ("expired_time_cap_reached_count", stats.expire_time_capped),
+        ("expire_cycle_cpu_milliseconds", stats.expire_cycle_us // 1000),
+        ("evicted_keys", stats.evicted_keys),
+        ("evicted_clients", facts.evicted_clients),
+        ("evicted_scripts", 0),
+        ("total_eviction_exceeded_time", stats.evict_us // 1000),
+        ("current_eviction_exceeded_time", 0),
+        ("keyspace_hits", stats.hits),
+        ("keyspace_misses", stats.misses),
+        ("pubsub_channels", 0),
+        ("pubsub_patterns", 0),
+        ("pubsubshard_channels", 0),
+        ("latest_fork_usec", 0),
+        ("total_forks", 0),
+        ("migrate_cached_sockets", 0),
+        ("slave_expires_tracked_keys", 0),
+    ]
+
+
+def _defrag(ctx: Context) -> Fields:
+    stats = ctx.engine.stats
+    return [
+        ("active_defrag_hits", stats.defrag_hits),
+        ("active_defrag_misses", stats.defrag_misses),
+        ("active_defrag_key_hits", stats.defrag_key_hits),
+        ("active_defrag_key_misses", stats.defrag_key_misses),
+        ("total_active_defrag_time", stats.defrag_us // 1000),
+        ("current_active_defrag_time", 0),
+        ("tracking_total_keys", 0),
+        ("tracking_total_items", 0),
+        ("tracking_total_prefixes", 0),
+    ]
+
+
+def _requests(ctx: Context) -> Fields:
+    stats, facts = ctx.engine.stats, ctx.server.facts
+    pipeline = stats.commands / stats.reads if stats.reads else 0.0
+    return [
+        ("unexpected_error_replies", 0),
+        ("total_error_replies", stats.error_replies),
+        ("dump_payload_sanitizations", 0),
+        ("total_reads_processed", stats.reads),
+        ("total_writes_processed", stats.writes),
+        ("io_threaded_reads_processed", 0),
+        ("io_threaded_writes_processed", 0),
+        ("io_threaded_total_prefetch_batches", 0),
+        ("io_threaded_total_prefetch_entries", 0),
+        ("client_query_buffer_limit_disconnections", facts.query_buffer_disconnections),
+        ("client_output_buffer_limit_disconnections", facts.output_buffer_disconnections),
+        ("avg_pipeline_length_sum", stats.commands),
+        ("avg_pipeline_length_cnt", stats.reads),
+        ("avg_pipeline_length", f"{pipeline:.2f}"),
+    ]
+
+
+def _slow(ctx: Context) -> Fields:
+    totals = ctx.engine.slowlog_totals()
+    return [
+        ("slowlog_commands_count", totals.count),
+        ("slowlog_commands_time_ms_max", f"{totals.max_us / 1000:.2f}"),
+        ("slowlog_commands_time_ms_sum", f"{totals.sum_us / 1000:.2f}"),
+        ("hash_templates", 0),
+        ("hash_template_keys", 0),
+    ]
+
+
+def _denied(ctx: Context) -> Fields:
+    return [
+        ("acl_access_denied_auth", ctx.server.facts.auth_failures),
+        ("acl_access_denied_cmd", 0),
+        ("acl_access_denied_key", 0),
+        ("acl_access_denied_channel", 0),
+        ("acl_access_denied_tls_cert", 0),
+    ]
+
+
+def commandstats_section(ctx: Context) -> Fields:
+    fields: Fields = []
+    for row in ctx.engine.commands():
+        if not (row.calls or row.rejected or row.failed):
+            continue
+        per_call = row.usec / row.calls if row.calls else 0.0
+        counts = f"calls={row.calls},usec={row.usec},usec_per_call={per_call:.2f}"
+        refused = f"rejected_calls={row.rejected},failed_calls={row.failed}"
+        fields.append((f"cmdstat_{row.name.lower()}", f"{counts},{refused}"))
+    return fields
+
+
+def errorstats_section(ctx: Context) -> Fields:
+    errors = ctx.engine.error_stats()
+    return [(f"errorstat_{prefix}", f"count={count}") for prefix, count in errors.items()]
+
+
+def latencystats_section(ctx: Context) -> Fields:
+    if not ctx.engine.option("latency_tracking"):
+        return []
+    wanted = [float(text) for text in setting(ctx, "latency-tracking-info-percentiles").split()]
+    fields: Fields = []
+    for row in ctx.engine.commands():
+        if row.calls:
+            buckets = ctx.engine.histogram(row.row)
+            texts = (f"p{p:g}={percentile_us(buckets, p):.3f}" for p in wanted)
+            name = f"latency_percentiles_usec_{row.name.lower()}"
+            fields.append((name, ",".join(texts)))
+    return fields
+
+
+def keyspace_section(ctx: Context) -> Fields:
+    fields: Fields = []
+    for index in range(ctx.engine.databases):
+        db = ctx.engine.database(index)
+        if db.keys:
+            counts = f"keys={db.keys},expires={db.volatile_keys}"
+            times = f"avg_ttl={db.avg_ttl_ms},subexpiry={db.field_ttl_keys}"
+            fields.append((f"db{index}", f"{counts},{times}"))
+    return fields

@@ -1,0 +1,54 @@
+"""The server as a whole: its clock, its part in replication, its modules, its end."""
+
+import time
+
+from shmredis.commands.arguments import syntax_error, word
+from shmredis.commands.context import Context, ShutdownMode
+from shmredis.commands.registry import Flag, command, container
+from shmredis.commands.resp import NO_REPLY, CommandError, Reply
+
+container("MODULE")
+
+ANYTIME = Flag.LOADING | Flag.STALE | Flag.FAST
+
+
+@command("TIME", arity=1, flags=ANYTIME)
+def time_command(ctx: Context) -> Reply:
+    seconds, rest = divmod(time.time_ns() // 1000, 1_000_000)
+    return [str(seconds), str(rest)]
+
+
+@command("LASTSAVE", arity=1, flags=ANYTIME, acl="admin dangerous")
+def lastsave(ctx: Context) -> Reply:
+    """When data was last saved; as long as it never was, when the server started."""
+    return int(ctx.server.facts.started_s)
+
+
+@command("ROLE", arity=1, flags=ANYTIME | Flag.NOSCRIPT, acl="admin dangerous")
+def role(ctx: Context) -> Reply:
+    """Always a master at offset 0 without replicas: there is no replication yet."""
+    return ["master", 0, []]
+
+
+@command("MODULE LIST", arity=2, flags=Flag.ADMIN | Flag.NOSCRIPT)
+def module_list(ctx: Context) -> Reply:
+    return []
+
+
+@command(
+    "SHUTDOWN",
+    arity=-1,
+    flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.NO_MULTI | Flag.ALLOW_BUSY,
+)
+def shutdown(ctx: Context) -> Reply:
+    options = [word(arg) for arg in ctx.argv[1:]]
+    chosen = set(options)
+    if options == ["ABORT"]:
+        raise CommandError("ERR No shutdown in progress.")
+    if not chosen <= {"NOW", "FORCE", "SAVE", "NOSAVE"} or {"SAVE", "NOSAVE"} <= chosen:
+        raise syntax_error()
+    mode = ShutdownMode.DEFAULT
+    if chosen & {"SAVE", "NOSAVE"}:
+        mode = ShutdownMode.SAVE if "SAVE" in chosen else ShutdownMode.NOSAVE
+    ctx.server.shutdown(mode, now="NOW" in chosen, force="FORCE" in chosen)
+    return NO_REPLY
