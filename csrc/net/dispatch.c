@@ -8,7 +8,6 @@
 #include "db/evict.h"
 #include "db/latency.h"
 #include "net/session.h"
-#include "net/slowlog.h"
 
 #define ECHO_MAX 128u /* bytes of a name or of all arguments that an error repeats */
 
@@ -69,8 +68,7 @@ struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct 
     }
     if (row) {
         int arity = row->cmd.arity;
-        if ((arity >= 0 ? argc == arity : argc >= -arity) && !(row->cmd.flags & CMD_CONTAINER))
-            return row;
+        if (arity >= 0 ? argc == arity : argc >= -arity) return row;
         row->rejected++;
         wrong_arity(row, out);
     }
@@ -96,15 +94,14 @@ bool dispatch_admit(struct engine *eng, struct command_row *row, bool authentica
     return true;
 }
 
-/* What the slow log and the latency monitor hear of a finished command. */
-static void note_duration(struct call *c, const struct command_row *row, uint64_t usec) {
+void dispatch_note_duration(struct engine *eng, const struct session *s,
+                            const struct command_row *row, struct slow_command *slow) {
     if (!(row->cmd.flags & CMD_SKIP_SLOWLOG)) {
-        struct slow_command slow = { .argc = c->argc, .argv = c->argv, .usec = usec };
-        if (c->session) session_describe(c->session, &slow.addr, &slow.name);
-        slowlog_note(c->eng, &slow);
+        if (s) session_describe(s, &slow->addr, &slow->name);
+        slowlog_note(eng, slow);
     }
     const char *event = row->cmd.flags & CMD_FAST ? "fast-command" : "command";
-    latency_note(c->eng, event, usec);
+    latency_note(eng, event, slow->usec);
 }
 
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns) {
@@ -123,6 +120,7 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     uint64_t usec = (now_ns - started_ns) / 1000u;
     registry_count_call(row, usec, c->out->errored);
     c->eng->stats.commands++;
-    note_duration(c, row, usec);
+    struct slow_command slow = { .argc = c->argc, .argv = c->argv, .usec = usec };
+    dispatch_note_duration(c->eng, c->session, row, &slow);
     return now_ns;
 }

@@ -8,6 +8,7 @@
 
 #include "cmd/call.h"
 #include "cmd/registry.h"
+#include "net/slowlog.h"
 
 /* The row for argv; NULL: unknown command or subcommand or wrong number of arguments, replied. */
 struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct str *argv,
@@ -18,6 +19,9 @@ bool dispatch_admit(struct engine *eng, struct command_row *row, bool authentica
 /* Executes a command of C: function, propagation, statistics. `started_ns` is when its turn came;
  * returns when it ended (clock_monotonic_ns). */
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns);
+/* What the slow log and the latency monitor hear of a command that ran; `s` may be NULL. */
+void dispatch_note_duration(struct engine *eng, const struct session *s,
+                            const struct command_row *row, struct slow_command *slow);
 /* An error line (with dash) that did not come from a command function: counts it. */
 void dispatch_count_error(struct engine *eng, const char *reply, size_t n);
 

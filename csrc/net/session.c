@@ -344,6 +344,10 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
     struct command_row *row = registry_row(s->eng->registry, s->last_command);
     bool failed = n && resp[0] == '-';
     s->calling = false;
+    struct slow_command slow = { .argc = s->stash->parser.argc,
+                                 .argv = s->stash->parser.argv,
+                                 .usec = usec };
+    dispatch_note_duration(s->eng, s, row, &slow);
     s->stash->start += s->stash->parser.pos;
     resp_reset(&s->stash->parser);
     registry_count_call(row, usec, failed);

@@ -50,7 +50,7 @@ def client_line(engine: Engine, client: Client) -> bytes:
         ("io-thread", 0),
         ("tot-net-in", info.net_in),
         ("tot-net-out", info.net_out),
-        ("tot-cmds", info.commands),
+        ("tot-cmds", info.commands - info.pending_call),  # this very one is not done
         ("read-events", client.read_events),
         ("avg-pipeline-len-sum", info.commands),
         ("avg-pipeline-len-cnt", client.read_events),

@@ -3,10 +3,8 @@
 from shmredis._core import lib
 from shmredis.commands.context import Context
 from shmredis.commands.info_memory import MemoryFigures, human_bytes, measure_memory
-from shmredis.commands.registry import Flag, command, container
+from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, Reply, Verbatim
-
-container("MEMORY")
 
 SMALL = 5 << 20  # below this the ratios say nothing
 # Names of enum mem_owner in csrc/mem/heap.h.

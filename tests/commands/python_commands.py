@@ -1,0 +1,147 @@
+"""A worker in miniature: the real engine, sessions and command table, without sockets or processes.
+
+Tests of commands written in Python send bytes to a `FakeClient` and compare the bytes that come
+back.
+"""
+
+import os
+import time
+from typing import Any
+
+from shmredis._core import ffi, lib
+from shmredis.commands.context import Context, ServerFacts, ShutdownMode
+from shmredis.commands.registry import CommandTable
+from shmredis.engine import Engine
+
+DEFAULTS = {
+    "port": "6379",
+    "hz": "10",
+    "maxclients": "10000",
+    "requirepass": "",
+    "maxmemory-policy": "noeviction",
+    "repl-backlog-size": "1048576",
+    "latency-tracking-info-percentiles": "50 99 99.9",
+    "enable-debug-command": "yes",
+}
+
+
+class FakeConfig:
+    """A dict of directives; only "hz" and the strings can be set."""
+
+    def __init__(self) -> None:
+        self.path: str | None = None
+        self.values = dict(DEFAULTS)
+        self.rewrites = 0
+
+    def get(self, pattern: str) -> dict[str, str]:
+        return {name: value for name, value in self.values.items() if pattern in (name, "*")}
+
+    def set(self, pairs: list[tuple[str, str]]) -> None:
+        for name, _ in pairs:
+            if name not in self.values:
+                raise ValueError(f"Unknown option or number of arguments for CONFIG SET - '{name}'")
+        self.values |= dict(pairs)
+
+    def rewrite(self) -> None:
+        self.rewrites += 1
+
+
+class FakeServer:
+    """Implements shmredis.commands.context.Server."""
+
+    def __init__(self, databases: int = 16) -> None:
+        status = ffi.new("int *")
+        fd = os.memfd_create("shmredis-test")
+        handle = lib.engine_new(fd, b"test", 1 << 30, bytes(range(16)), databases, status)
+        assert handle, lib.core_status_text(status[0])
+        self.engine = Engine(handle)
+        self.config = FakeConfig()
+        self.facts = ServerFacts(
+            run_id="a" * 40, replication_id="b" * 40, executable="/bin/s", started_s=time.time()
+        )
+        self.clients: dict[int, FakeClient] = {}
+        self.table = CommandTable(self.engine)
+        self.shutdowns: list[tuple[ShutdownMode, bool, bool]] = []
+        self.logged: list[tuple[str, str]] = []
+        self.cron_paused = False
+
+    def pause(self, until_ms: int, writes_only: bool) -> None:
+        lib.engine_pause(self.engine.handle, until_ms, writes_only)
+
+    def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
+        self.shutdowns.append((mode, now, force))
+
+    def log(self, level: str, text: str) -> None:
+        self.logged.append((level, text))
+
+    def connect(self) -> "FakeClient":
+        client = FakeClient(self, len(self.clients) + 1)
+        self.clients[client.id] = client
+        return client
+
+    def close(self) -> None:
+        for client in list(self.clients.values()):
+            client.close()
+        lib.engine_delete(self.engine.handle)
+
+
+class FakeClient:
+    """Implements shmredis.commands.context.Client; `call` is a request and its reply."""
+
+    def __init__(self, server: FakeServer, number: int) -> None:
+        self.server = server
+        self.id = number
+        self.addr, self.laddr = f"127.0.0.1:{50000 + number}", "127.0.0.1:6379"
+        self.name = self.lib_name = self.lib_ver = b""
+        self.user = "default"
+        self.read_events = 0
+        self.open = True
+        self.session: Any = lib.session_new(server.engine.handle, -1, number)
+        lib.session_set_peer(self.session, self.addr.encode(), len(self.addr))
+
+    def close(self) -> None:
+        self.open = False
+        del self.server.clients[self.id]
+        lib.session_delete(self.session)
+
+    def send(self, data: bytes) -> bytes:
+        """Everything the server answers to these bytes."""
+        size = ffi.new("size_t *")
+        place = lib.session_input(self.session, size)
+        assert len(data) <= size[0]
+        ffi.memmove(place, data, len(data))
+        self.read_events += 1
+        outcome = lib.session_feed(self.session, len(data))
+        reply = self._take_output()
+        while outcome & lib.FEED_CALL:
+            self._execute()
+            outcome = lib.session_feed(self.session, 0)
+            reply += self._take_output()
+        if outcome & lib.FEED_CLOSE:
+            self.close()
+        return reply
+
+    def call(self, *words: str | bytes) -> bytes:
+        args = [word.encode() if isinstance(word, str) else word for word in words]
+        bulks = b"".join(b"$%d\r\n%b\r\n" % (len(arg), arg) for arg in args)
+        return self.send(b"*%d\r\n%b" % (len(args), bulks))
+
+    def _execute(self) -> None:
+        n = ffi.new("size_t *")
+        argv = []
+        for i in range(lib.session_argc(self.session)):
+            text = lib.session_argv(self.session, i, n)
+            argv.append(bytes(ffi.buffer(text, n[0])))
+        started = time.perf_counter_ns()
+        row = lib.session_command(self.session)
+        reply = self.server.table.execute(Context(self.server, self, argv), row)
+        assert isinstance(reply, bytes)
+        usec = (time.perf_counter_ns() - started) // 1000
+        lib.session_reply(self.session, reply, len(reply), usec)
+
+    def _take_output(self) -> bytes:
+        n = ffi.new("size_t *")
+        text = lib.session_output(self.session, n)
+        data = bytes(ffi.buffer(text, n[0])) if n[0] else b""
+        lib.session_output_done(self.session, True)
+        return data
