@@ -266,4 +266,9 @@ bool engine_latency_reset(struct engine *eng, const char *event); /* false: no s
 const char *engine_execute(struct engine *eng, int db, int resp, int argc, const char *const *argv,
                            const size_t *argn, size_t *n);
 
+/* A subcommand of DEBUG that needs the data, on database `db`: its RESP reply, valid until the next
+ * command. NULL: no such subcommand of C, or another number of arguments. */
+const char *engine_debug(struct engine *eng, int db, int resp, int argc, const char *const *argv,
+                         const size_t *argn, size_t *n);
+
 #endif

@@ -1,6 +1,7 @@
 /* core_commands.c - commands as Python sees them (core.h): rows, statistics, execution, recording.
  */
 #include "cmd/call.h"
+#include "cmd/debug.h"
 #include "cmd/registry.h"
 #include "core.h"
 #include "db/clock.h"
@@ -107,6 +108,27 @@ const char *engine_execute(struct engine *eng, int db, int resp, int argc, const
     *n = out->n;
     out->n = 0;
     return out->p;
+}
+
+const char *engine_debug(struct engine *eng, int db, int resp, int argc, const char *const *argv,
+                         const size_t *argn, size_t *n) {
+    struct reply *out = &eng->hub->reply;
+    struct str *args = malloc(sizeof *args * (size_t)(argc + 1));
+    ASSERT(args);
+    for (int i = 0; i < argc; i++) args[i] = (struct str){ argv[i], argn[i] };
+    out->n = 0;
+    out->resp = resp;
+    engine_tick_clock(eng);
+    struct call c = { .eng = eng, .out = out, .argc = argc, .argv = args, .db = db };
+    struct arena_super *super = arena_super(&eng->arena);
+    super->busy = 1;
+    bool known = debug_execute(&c);
+    super->busy = 0;
+    reply_settle(out);
+    free(args);
+    *n = out->n;
+    out->n = 0;
+    return known ? out->p : NULL;
 }
 
 /* --- recording what is propagated and notified --- */

@@ -164,6 +164,15 @@ class Engine:
         )
         return bytes(ffi.buffer(reply, n[0]))
 
+    def debug(self, db: int, argv: list[bytes], resp: int) -> bytes | None:
+        """The RESP reply of a DEBUG subcommand of C; None if there is none for these arguments."""
+        args = [ffi.from_buffer(arg) for arg in argv]
+        lengths = ffi.new("size_t[]", [len(arg) for arg in argv])
+        n = ffi.new("size_t *")
+        argp = ffi.new("char *[]", args)
+        reply = lib.engine_debug(self.handle, db, resp, len(argv), argp, lengths, n)
+        return bytes(ffi.buffer(reply, n[0])) if reply else None
+
     # --- slow log and latency monitor ---
 
     @property

@@ -81,6 +81,7 @@ class Server(Protocol):
     engine: Engine
     config: Config
     facts: ServerFacts
+    cron_paused: bool  # DEBUG PAUSE-CRON: no background work while it is on
 
     @property
     def clients(self) -> Mapping[int, Client]:

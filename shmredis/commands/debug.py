@@ -1,0 +1,216 @@
+"""DEBUG: looking into the server's inside. What needs the data is in csrc/cmd/debug.c."""
+
+import os
+import re
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shmredis.commands.arguments import integer, shown, word, wrong_arguments
+from shmredis.commands.context import Context
+from shmredis.commands.helptext import help_reply
+from shmredis.commands.registry import Flag, command
+from shmredis.commands.resp import OK, CommandError, Raw, Reply, Set, Verbatim, encode
+from shmredis.commands.settings import setting
+
+NOT_ALLOWED = (
+    'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can '
+    "run it from a local connection, otherwise you need to set this option in the configuration "
+    "file, and then restart the server."
+)
+BAD_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
+BAD_PROTOCOL = (
+    "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|"
+    "null|array|set|map|attrib|push|verbatim|true|false"
+)
+UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30}
+
+
+@dataclass(slots=True, frozen=True)
+class Subcommand:
+    """One subcommand with its number of arguments; `run` is None for those of C."""
+
+    usage: str
+    summary: str
+    least: int
+    most: int
+    run: Callable[[Context], Reply] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.usage.split()[0]
+
+
+@command("DEBUG", arity=-2, flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE)
+def debug(ctx: Context) -> Reply:
+    _check_allowed(ctx)
+    sub = SUBCOMMANDS.get(word(ctx.argv[1]))
+    if sub is None or not sub.least <= len(ctx.argv) - 2 <= sub.most:
+        raise wrong_arguments(ctx)
+    if sub.run is not None:
+        return sub.run(ctx)
+    reply = ctx.engine.debug(ctx.db, ctx.argv, ctx.resp)
+    if reply is None:
+        raise wrong_arguments(ctx)
+    return Raw(reply)
+
+
+def _check_allowed(ctx: Context) -> None:
+    """Raises: CommandError unless enable-debug-command lets this client."""
+    allowed = setting(ctx, "enable-debug-command")
+    local = ctx.client.addr.startswith(("127.", "/", "::1:", "[::1]:"))
+    if not (allowed == "yes" or (allowed == "local" and local)):
+        raise CommandError(NOT_ALLOWED)
+
+
+def _number(arg: bytes) -> float:
+    """The number at the start of the argument, 0 without one, as C's atof reads it."""
+    found = re.match(rb"\s*[+-]?(\d+\.?\d*|\.\d+)", arg)
+    return float(found[0]) if found else 0.0
+
+
+def _switch(ctx: Context) -> bool:
+    """A 0 or 1 argument; anything that is not a number is 0."""
+    return int(_number(ctx.argv[2])) != 0
+
+
+# --- subcommands ---
+
+
+def _help(ctx: Context) -> Reply:
+    subs = sorted(SUBCOMMANDS.values(), key=lambda sub: sub.name)
+    return help_reply("DEBUG", [(s.usage, s.summary) for s in subs if s.name != "HELP"])
+
+
+def _sleep(ctx: Context) -> Reply:
+    """Blocks the whole worker, as it is meant to."""
+    time.sleep(max(0.0, _number(ctx.argv[2])))
+    return OK
+
+
+def _error(ctx: Context) -> Reply:
+    raise CommandError(shown(ctx.argv[2]))
+
+
+def _log(ctx: Context) -> Reply:
+    ctx.server.log("warning", f"DEBUG LOG: {shown(ctx.argv[2])}")
+    return OK
+
+
+def _segfault(ctx: Context) -> Reply:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return OK
+
+
+def _change_repl_id(ctx: Context) -> Reply:
+    ctx.server.facts.replication_id = secrets.token_hex(20)
+    return OK
+
+
+def _set_active_expire(ctx: Context) -> Reply:
+    ctx.engine.set_option("active_expire", int(_switch(ctx)))
+    return OK
+
+
+def _pause_cron(ctx: Context) -> Reply:
+    ctx.server.cron_paused = _switch(ctx)
+    return OK
+
+
+def _packed_threshold(ctx: Context) -> Reply:
+    """Checked only: whether an element is packed depends on list-max-listpack-size alone."""
+    found = re.fullmatch(r"(\d+)([a-z]*)", shown(ctx.argv[2]).lower())
+    unit = UNITS.get(found[2]) if found else None
+    if found is None or unit is None or int(found[1]) * unit >= 4 * 2**30:
+        raise CommandError(BAD_THRESHOLD)
+    return OK
+
+
+def _reply_buffer(ctx: Context) -> Reply:
+    """Checked only: connections share one reply buffer, none is resized."""
+    option = word(ctx.argv[2])
+    if option == "PEAK-RESET-TIME":
+        if word(ctx.argv[3]) not in ("NEVER", "RESET"):
+            integer(ctx.argv[3])
+    elif option != "RESIZING":
+        raise wrong_arguments(ctx)
+    return OK
+
+
+def _accepted(ctx: Context) -> Reply:
+    """For switches of mechanisms that this server does not have."""
+    return OK
+
+
+# --- PROTOCOL ---
+
+_ATTRIBUTE = b"|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n"
+_BIG_NUMBER = b"1234567999999999999999999999999999999"
+_SAMPLES: dict[str, Reply] = {
+    "STRING": "Hello World",
+    "INTEGER": 12345,
+    "DOUBLE": 3.141,
+    "NULL": None,
+    "ARRAY": [0, 1, 2],
+    "SET": Set([0, 1, 2]),
+    "MAP": {0: False, 1: True, 2: False},
+    "VERBATIM": Verbatim(b"This is a verbatim\nstring"),
+    "TRUE": True,
+    "FALSE": False,
+}
+
+
+def _protocol(ctx: Context) -> Reply:
+    kind = word(ctx.argv[2])
+    if kind in _SAMPLES:
+        return _SAMPLES[kind]
+    if kind == "BIGNUM":
+        return Raw(b"(%b\r\n" % _BIG_NUMBER) if ctx.resp > 2 else _BIG_NUMBER
+    if kind == "ATTRIB":
+        reply = encode("Some real reply following the attribute", ctx.resp)
+        return Raw(_ATTRIBUTE + reply if ctx.resp > 2 else reply)
+    if kind == "PUSH":
+        if ctx.resp < 3:
+            raise CommandError("ERR RESP2 is not supported by this command")
+        reply = encode("Some real reply following the push reply", 3)
+        return Raw(reply + b">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n")
+    raise CommandError(BAD_PROTOCOL)
+
+
+SUBCOMMANDS = {
+    sub.name: sub
+    for sub in (
+        Subcommand("CHANGE-REPL-ID", "Takes a new replication id.", 0, 0, _change_repl_id),
+        Subcommand("DICT-RESIZING <0|1>", "Accepted; tables resize always.", 1, 1, _accepted),
+        Subcommand("DIGEST", "Digest of all data; equal data, equal digests.", 0, 0),
+        Subcommand("DIGEST-VALUE <key> [<key> ...]", "Digest of each value.", 0, 1 << 20),
+        Subcommand("ERROR <string>", "Replies with this error.", 1, 1, _error),
+        Subcommand("HELP", "Lists the subcommands.", 0, 0, _help),
+        Subcommand("HTSTATS <dbid> [full]", "Figures of a database's table.", 1, 1 << 20),
+        Subcommand("HTSTATS-KEY <key>", "Figures of a value that is a table.", 1, 1 << 20),
+        Subcommand("LISTPACK <key>", "Prints a listpack's figures on stdout.", 1, 1),
+        Subcommand("LOG <message>", "Writes a line to the log.", 1, 1, _log),
+        Subcommand("OBJECT <key>", "Where and how a value is stored.", 1, 1),
+        Subcommand("PAUSE-CRON <0|1>", "Stops background work.", 1, 1, _pause_cron),
+        Subcommand("POPULATE <count> [<prefix>] [<size>]", "Makes string keys.", 1, 3),
+        Subcommand("PROTOCOL <type>", "Replies with a sample of a type.", 1, 1, _protocol),
+        Subcommand(
+            "QUICKLIST-PACKED-THRESHOLD <size>", "Accepted; checked only.", 1, 1, _packed_threshold
+        ),
+        Subcommand(
+            "REPLYBUFFER <PEAK-RESET-TIME|RESIZING> <value>",
+            "Accepted; checked only.",
+            2,
+            2,
+            _reply_buffer,
+        ),
+        Subcommand("SEGFAULT", "Crashes the worker.", 0, 1 << 20, _segfault),
+        Subcommand("SET-ACTIVE-EXPIRE <0|1>", "Stops active expiry.", 1, 1, _set_active_expire),
+        Subcommand(
+            "SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted; there are no scripts.", 1, 1, _accepted
+        ),
+        Subcommand("SLEEP <seconds>", "Stops the worker for a while.", 1, 1, _sleep),
+    )
+}
