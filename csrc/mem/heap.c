@@ -15,7 +15,7 @@
 #define SMALL_MAX 128u
 #define CLASS_MAX_BYTES ((size_t)512 << 10)
 #define CLASSES 112u /* 16 small ones and 8 for each of 12 doublings */
-#define FILL_LEVELS 4u
+#define FILL_LEVELS 8u
 #define FILL_NONE 0xffu
 #define SLAB_PAGES_MAX 9u
 #define KEEP_EMPTY_MAX                                                                             \
@@ -337,14 +337,16 @@ ref_t heap_realloc(struct arena *a, ref_t r, size_t size) {
 
 /* --- defragmentation --- */
 
-/* The slab that heap_move would fill, if it is not `page` itself and is at least as full. */
+/* The slab that heap_move would fill: the first of the fullest list, if that is a better place than
+ * `page`. Within one list the first is the target of all others, so it fills up and leaves the list;
+ * in the top list only a fuller one is worth the copying. */
 static uint32_t better_slab(const struct arena *a, uint32_t page, const struct page_desc *d) {
     const uint32_t *lists = root_of(a)->partial[d->owner][d->cls];
     for (uint32_t level = FILL_LEVELS; level-- > 0;) {
         uint32_t other = lists[level];
-        if (other == page) other = page_desc(a, page)->next;
         if (!other) continue;
-        return page_desc(a, other)->used >= d->used ? other : 0;
+        if (other == page) return 0;
+        return level < FILL_LEVELS - 1 || page_desc(a, other)->used >= d->used ? other : 0;
     }
     return 0;
 }
