@@ -120,7 +120,8 @@ enum feed_outcome {
     FEED_BUFFER = 4, /* where to read into has changed: ask session_input again */
     FEED_CLOSE = 8,  /* close the connection when the output is out */
     FEED_WAITING = 16, /* a barrier: replies of others are outstanding, or clients are paused */
-    FEED_BLOCKED = 32  /* blocked in a command */
+    FEED_BLOCKED = 32, /* blocked in a command */
+    FEED_AGAIN = 64    /* stopped for too much unsent output: feed(s, 0) when it is gone */
 };
 
 /* `fd` is a connected plain socket to which replies are sent directly, or -1 (TLS, tests): all
@@ -170,7 +171,7 @@ struct session_info {
     int fd, db, resp;
     uint32_t flags;
     uint64_t created_ms, last_ms; /* wall clock of creation and of the last command */
-    uint64_t net_in, net_out, commands;
+    uint64_t net_in, net_out, commands, reads;
     uint64_t query_buffer; /* bytes of its own input waiting for their rest */
     uint64_t query_buffer_free, argv_bytes;
     uint64_t output_bytes; /* reply bytes not yet sent */

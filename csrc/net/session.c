@@ -193,7 +193,10 @@ static void execute_all(struct session *s, struct feed *f) {
     char error[128];
     struct resp_limits limits = { .bulk_max = s->eng->config.proto_max_bulk_len };
     while (f->start < f->n && !(s->flags & SESSION_CLOSING)) {
-        if (output_ready(&s->out) + s->out.waiting > OUTPUT_HIGH) return;
+        if (output_ready(&s->out) + s->out.waiting > OUTPUT_HIGH) {
+            f->outcome |= FEED_AGAIN;
+            return;
+        }
         limits.authenticated = s->flags & SESSION_AUTHENTICATED;
         enum resp_result r =
             resp_parse(f->parser, &limits, f->p + f->start, f->n - f->start, error);
@@ -287,6 +290,7 @@ static void open_feed(struct session *s, struct feed *f, size_t n) {
     s->last_ms = s->eng->now_ms;
     s->net_in += n;
     s->eng->stats.net_in += n;
+    s->reads += n > 0;
     s->eng->stats.reads += n > 0;
 }
 
@@ -383,6 +387,7 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .net_in = s->net_in,
                                   .net_out = s->net_out,
                                   .commands = s->commands,
+                                  .reads = s->reads,
                                   .query_buffer = st ? st->n - st->start : 0,
                                   .query_buffer_free = st ? st->cap - st->n : 0,
                                   .output_bytes = output,

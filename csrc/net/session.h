@@ -34,7 +34,7 @@ struct session {
     struct stash *stash; /* NULL: no input of its own */
     struct output out;
     char *peer, *name; /* "ip:port" and CLIENT SETNAME, NUL-terminated; NULL: none */
-    uint64_t created_ms, last_ms, net_in, net_out, commands;
+    uint64_t created_ms, last_ms, net_in, net_out, commands, reads;
 };
 
 /* Who it is, for the slow log. */

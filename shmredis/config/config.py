@@ -1,0 +1,179 @@
+"""The directives in force: reading, changing all or none, and saying so to those who follow them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from shmredis._core import lib
+from shmredis.config.parser import Line, LineError, read_lines
+from shmredis.config.rewrite import rewrite_file
+from shmredis.config.table import ALIASES, OPTIONS, Option
+from shmredis.config.types import ConfigError, OutputLimits
+
+__all__ = ["Config"]
+
+Applier = Callable[[Any], None]
+MAX_INCLUDE_DEPTH = 16
+WRONG_LINE = "Bad directive or wrong number of arguments"
+MEMORY_POLICY_OOM = "Failed to set the new value"
+
+
+class Config:
+    """All directives with their values. Text is canonical: what CONFIG GET shows."""
+
+    def __init__(self) -> None:
+        self._text = {name: option.default for name, option in OPTIONS.items()}
+        self._text["dir"] = str(Path.cwd())
+        self._given: set[str] = set()  # set by file, command line or CONFIG SET
+        self._appliers: dict[str, list[Applier]] = {}
+        self._file: Path | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The configuration file, absolute; None if there is none."""
+        return str(self._file) if self._file else None
+
+    def __getitem__(self, name: str) -> Any:
+        """A directive's value in the program's type."""
+        return OPTIONS[name].type.value(self._text[name])
+
+    def text(self, name: str) -> str:
+        """A directive's value as CONFIG GET shows it."""
+        return self._text[name]
+
+    # --- start ---
+
+    def load_file(self, path: Path) -> None:
+        """Reads a file. Raises: LineError, OSError."""
+        self._file = path.resolve()
+        self.load_text(self._file.read_text(errors="surrogateescape"))
+
+    def load_text(self, text: str, depth: int = 0) -> None:
+        """Reads directives in redis.conf syntax. Raises: LineError."""
+        fresh_saves: list[str] = []
+        for line in read_lines(text):
+            name = line.words[0].lower()
+            if name == "include" and len(line.words) == 2:
+                self._include(line, depth)
+            elif name == "save" and len(line.words) > 1:
+                fresh_saves = self._add_save(line, fresh_saves)
+            else:
+                self._load_line(line)
+
+    def _include(self, line: Line, depth: int) -> None:
+        if depth >= MAX_INCLUDE_DEPTH:
+            raise LineError(line.number, line.text, "Includes are nested too deeply")
+        paths = sorted(Path().glob(line.words[1])) if "*" in line.words[1] else [Path(line.words[1])]
+        for path in paths:
+            try:
+                self.load_text(path.read_text(errors="surrogateescape"), depth + 1)
+            except OSError as error:
+                why = f"Can't open included file: {error.strerror}"
+                raise LineError(line.number, line.text, why) from error
+
+    def _add_save(self, line: Line, earlier: list[str]) -> list[str]:
+        """Lines of `save` add up; the first replaces the default, an empty one clears."""
+        points = [*earlier, *line.words[1:]] if line.words[1] else []
+        self._load_line(Line(line.number, line.text, ["save", *(points or [""])]))
+        return points
+
+    def _load_line(self, line: Line) -> None:
+        option = find_option(line.words[0])
+        words = line.words[1:]
+        if option is None or not words or (len(words) > 1 and not option.type.words):
+            raise LineError(line.number, line.text, WRONG_LINE)
+        try:
+            self._text[option.name] = self._canonical(option, words)
+        except ConfigError as error:
+            raise LineError(line.number, line.text, str(error)) from None
+        self._given.add(option.name)
+
+    def _canonical(self, option: Option, words: list[str]) -> str:
+        text = option.type.canonical(words)
+        if isinstance(option.type, OutputLimits):
+            parts = f"{self._text[option.name]} {text}".split()
+            merged = {parts[i]: parts[i + 1 : i + 4] for i in range(0, len(parts), 4)}
+            return " ".join(f"{name} {' '.join(limits)}" for name, limits in merged.items())
+        return text
+
+    # --- CONFIG ---
+
+    def get(self, pattern: str) -> dict[str, str]:
+        """Directives (under all their names) that match the glob pattern."""
+        raw = pattern.encode(errors="surrogateescape")
+        names = self._matching(raw)
+        return {name: self._text[ALIASES.get(name, name)] for name in names}
+
+    def _matching(self, pattern: bytes) -> Iterator[str]:
+        for name in [*OPTIONS, *ALIASES]:
+            key = name.encode()
+            if lib.core_glob_match(pattern, len(pattern), key, len(key), True):
+                yield name
+
+    def set(self, pairs: list[tuple[str, str]]) -> None:
+        """Changes all directives or none. Raises: ConfigError with the whole error text."""
+        fresh: dict[str, str] = {}
+        for name, value in pairs:
+            option = self._settable(name)
+            if option.name in fresh:
+                raise ConfigError(failure(name, "duplicate parameter"))
+            try:
+                words = value.split() or [""] if option.type.words else [value]
+                fresh[option.name] = self._canonical(option, words)
+            except ConfigError as error:
+                raise ConfigError(failure(name, str(error))) from None
+        self._apply(fresh)
+
+    def _settable(self, name: str) -> Option:
+        option = find_option(name)
+        if option is None:
+            raise ConfigError(f"Unknown option or number of arguments for CONFIG SET - '{name}'")
+        if not option.mutable:
+            raise ConfigError(failure(name, "can't set immutable config"))
+        if option.protected and self["enable-protected-configs"] == "no":
+            raise ConfigError(failure(name, "can't set protected config"))
+        return option
+
+    def _apply(self, fresh: dict[str, str]) -> None:
+        before = {name: self._text[name] for name in fresh}
+        self._text.update(fresh)
+        try:
+            for name in fresh:
+                self._tell(name)
+        except (OSError, ValueError, ConfigError) as error:
+            self._text.update(before)
+            for old in before:
+                self._tell(old)
+            raise ConfigError(failure(name, str(error))) from error
+        self._given |= fresh.keys()
+
+    def follow(self, name: str, applier: Applier) -> None:
+        """Calls `applier` with the value now and at every change; it may raise to refuse one."""
+        self._appliers.setdefault(name, []).append(applier)
+        applier(self[name])
+
+    def _tell(self, name: str) -> None:
+        for applier in self._appliers.get(name, ()):
+            applier(self[name])
+
+    def rewrite(self) -> None:
+        """Writes the values in force into the file. Raises: OSError."""
+        if self._file is None:
+            raise FileNotFoundError("The server is running without a config file")
+        changed = {
+            name: text
+            for name, text in self._text.items()
+            if name in self._given or (name != "dir" and text != OPTIONS[name].default)
+        }
+        rewrite_file(self._file, changed)
+
+
+def find_option(name: str) -> Option | None:
+    """The directive of this name or alias, any letter case."""
+    lower = name.lower()
+    return OPTIONS.get(ALIASES.get(lower, lower))
+
+
+def failure(name: str, why: str) -> str:
+    """The text of a refused CONFIG SET."""
+    return f"CONFIG SET failed (possibly related to argument '{name}') - {why}"

@@ -1,0 +1,275 @@
+"""Types of directive values: each reads the words of a line and gives the text CONFIG GET shows.
+
+`canonical` checks and normalises; `value` turns canonical text into what the program uses.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = [
+    "Boolean",
+    "ConfigError",
+    "Decimal",
+    "Enumeration",
+    "EventClasses",
+    "Integer",
+    "Memory",
+    "Octal",
+    "OutputLimits",
+    "SavePoints",
+    "Text",
+    "ValueType",
+    "Words",
+]
+
+INT64_MAX = (1 << 63) - 1
+
+
+class ConfigError(Exception):
+    """A directive's value is refused; the text is the end of the error message."""
+
+
+class ValueType(Protocol):
+    """What a directive's type can do."""
+
+    words: bool  # takes several words, not one
+
+    def canonical(self, words: list[str]) -> str:
+        """The text that CONFIG GET shows. Raises: ConfigError."""
+
+    def value(self, text: str) -> Any:
+        """The program's value of canonical text."""
+
+
+@dataclass(slots=True, frozen=True)
+class Integer:
+    """A whole number in a range."""
+
+    low: int = -INT64_MAX - 1
+    high: int = INT64_MAX
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        try:
+            number = int(words[0], 10)
+        except ValueError:
+            raise ConfigError("argument couldn't be parsed into an integer") from None
+        return str(self.checked(number))
+
+    def checked(self, number: int) -> int:
+        if not self.low <= number <= self.high:
+            raise ConfigError(f"argument must be between {self.low} and {self.high} inclusive")
+        return number
+
+    def value(self, text: str) -> int:
+        return int(text)
+
+
+_UNITS = {
+    "": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 1000**2, "mb": 1 << 20, "g": 1000**3, "gb": 1 << 30,
+}  # fmt: skip
+
+
+@dataclass(slots=True, frozen=True)
+class Memory:
+    """Bytes, with an optional unit: 100mb, 1g."""
+
+    low: int = 0
+    high: int = INT64_MAX
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        match = re.fullmatch(r"(\d+)([a-z]*)", words[0].lower())
+        if not match or match[2] not in _UNITS:
+            raise ConfigError("argument must be a memory value")
+        number = int(match[1]) * _UNITS[match[2]]
+        if not self.low <= number <= self.high:
+            raise ConfigError(f"argument must be between {self.low} and {self.high} inclusive")
+        return str(number)
+
+    def value(self, text: str) -> int:
+        return int(text)
+
+
+@dataclass(slots=True, frozen=True)
+class Octal:
+    """Permissions: 700."""
+
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        if not re.fullmatch(r"[0-7]{1,4}", words[0]):
+            raise ConfigError("argument couldn't be parsed as an octal number")
+        return f"{int(words[0], 8):o}"
+
+    def value(self, text: str) -> int:
+        return int(text, 8)
+
+
+@dataclass(slots=True, frozen=True)
+class Boolean:
+    """yes or no."""
+
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        word = words[0].lower()
+        if word not in ("yes", "no"):
+            raise ConfigError("argument must be 'yes' or 'no'")
+        return word
+
+    def value(self, text: str) -> bool:
+        return text == "yes"
+
+
+@dataclass(slots=True, frozen=True)
+class Enumeration:
+    """One of some words."""
+
+    choices: tuple[str, ...]
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        for choice in self.choices:
+            if words[0].lower() == choice.lower():
+                return choice
+        raise ConfigError(f"argument(s) must be one of the following: {', '.join(self.choices)}")
+
+    def value(self, text: str) -> str:
+        return text
+
+
+@dataclass(slots=True, frozen=True)
+class Decimal:
+    """A number with a fraction."""
+
+    low: float
+    high: float
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        try:
+            number = float(words[0])
+        except ValueError:
+            raise ConfigError("argument couldn't be parsed into a float") from None
+        if not self.low <= number <= self.high:
+            raise ConfigError(f"argument must be between {self.low:g} and {self.high:g} inclusive")
+        return words[0]
+
+    def value(self, text: str) -> float:
+        return float(text)
+
+
+@dataclass(slots=True, frozen=True)
+class Text:
+    """Any text."""
+
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        return words[0]
+
+    def value(self, text: str) -> str:
+        return text
+
+
+@dataclass(slots=True, frozen=True)
+class Words:
+    """Several words, kept with one space between them."""
+
+    words: bool = True
+
+    def canonical(self, words: list[str]) -> str:
+        return " ".join(words)
+
+    def value(self, text: str) -> list[str]:
+        return text.split()
+
+
+@dataclass(slots=True, frozen=True)
+class SavePoints:
+    """Pairs of seconds and changes; an empty word clears them."""
+
+    words: bool = True
+
+    def canonical(self, words: list[str]) -> str:
+        numbers = " ".join(words).split()
+        if len(numbers) % 2 or not all(n.isdigit() for n in numbers):
+            raise ConfigError("Invalid save parameters")
+        if any(int(seconds) < 1 for seconds in numbers[::2]):
+            raise ConfigError("Invalid save parameters")
+        return " ".join(numbers)
+
+    def value(self, text: str) -> list[tuple[int, int]]:
+        numbers = [int(n) for n in text.split()]
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+@dataclass(slots=True, frozen=True)
+class OutputLimit:
+    """Bytes at which a client of a class is dropped: at once, or after `seconds` above `soft`."""
+
+    hard: int
+    soft: int
+    seconds: int
+
+
+CLIENT_CLASSES = {"normal": "normal", "slave": "slave", "replica": "slave", "pubsub": "pubsub"}
+
+
+@dataclass(slots=True, frozen=True)
+class OutputLimits:
+    """client-output-buffer-limit: class, hard limit, soft limit, seconds; classes not named keep theirs."""
+
+    words: bool = True
+
+    def canonical(self, words: list[str]) -> str:
+        parts = " ".join(words).split()
+        if len(parts) % 4:
+            raise ConfigError("Wrong number of arguments in buffer limit configuration.")
+        given = {}
+        for name, hard, soft, seconds in zip(*(parts[i::4] for i in range(4)), strict=True):
+            if name.lower() not in CLIENT_CLASSES:
+                raise ConfigError("Invalid client class specified in buffer limit configuration.")
+            try:
+                sizes = Memory().canonical([hard]), Memory().canonical([soft])
+                given[CLIENT_CLASSES[name.lower()]] = (*sizes, str(int(seconds)))
+            except (ConfigError, ValueError):
+                message = "Error in hard, soft or soft_seconds setting in buffer limit configuration."
+                raise ConfigError(message) from None
+        return " ".join(f"{name} {' '.join(limits)}" for name, limits in given.items())
+
+    def value(self, text: str) -> dict[str, OutputLimit]:
+        parts = text.split()
+        rows = zip(*(parts[i::4] for i in range(4)), strict=True)
+        return {name: OutputLimit(int(h), int(s), int(t)) for name, h, s, t in rows}
+
+
+# Letters of notify-keyspace-events and their bits: enum notify_class of csrc/db/engine.h.
+EVENT_BITS = {
+    "K": 1 << 0, "E": 1 << 1, "g": 1 << 2, "$": 1 << 3, "l": 1 << 4, "s": 1 << 5, "h": 1 << 6,
+    "z": 1 << 7, "x": 1 << 8, "e": 1 << 9, "t": 1 << 10, "m": 1 << 11, "d": 1 << 13, "n": 1 << 14,
+    "o": 1 << 15, "c": 1 << 16, "a": 1 << 17, "S": 1 << 18, "T": 1 << 19, "I": 1 << 20, "V": 1 << 21,
+}  # fmt: skip
+ALL_EVENTS = "g$lshzxetda"
+
+
+@dataclass(slots=True, frozen=True)
+class EventClasses:
+    """notify-keyspace-events: a set of letters."""
+
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        letters = set(words[0].replace("A", ALL_EVENTS))
+        if not letters <= EVENT_BITS.keys():
+            raise ConfigError("Invalid event class character. Use 'Ag$lshzxeKEtmdnocaSTIV'.")
+        text = ""
+        if set(ALL_EVENTS) <= letters:
+            text, letters = "A", letters - set(ALL_EVENTS)
+        order = "g$lshzxetdaKEmnocSTIV"
+        return text + "".join(letter for letter in order if letter in letters)
+
+    def value(self, text: str) -> int:
+        return sum(EVENT_BITS[letter] for letter in set(text.replace("A", ALL_EVENTS)))

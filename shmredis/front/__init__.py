@@ -1,0 +1,1 @@
+"""The front process: listening sockets, hand-over of connections, supervision of workers."""

@@ -1,0 +1,163 @@
+"""shmredis-server: reads the configuration, starts the processes, serves, ends them in order."""
+
+import contextlib
+import logging
+import os
+import resource
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from shmredis import __version__, log as server_log
+from shmredis.config import Config
+from shmredis.config.parser import LineError, command_line
+from shmredis.front.listeners import Listener, ListenError, open_listeners
+from shmredis.front.server import Front, StartFailed
+from shmredis.front.shm import ShmInUse
+from shmredis.front.supervisor import Supervisor
+
+__all__ = ["main"]
+
+log = logging.getLogger(__name__)
+
+USAGE = """Usage: shmredis-server [/path/to/shmredis.conf] [--directive value ...] [-]
+       shmredis-server -v or --version
+       shmredis-server -h or --help
+
+Directives are those of redis.conf, and shmredis's own (conf/shmredis.conf describes them):
+
+       shmredis-server                          defaults, port 6379
+       shmredis-server /etc/shmredis.conf       a configuration file
+       shmredis-server --port 7777              a directive
+       echo 'maxmemory 1gb' | shmredis-server - directives from standard input
+"""
+
+
+def main() -> None:
+    """Entry point; the exit status is 0 after an orderly end."""
+    argv = sys.argv[1:]
+    if argv[:1] in (["-v"], ["--version"]):
+        print(f"shmredis server v={__version__} bits=64")
+    elif argv[:1] in (["-h"], ["--help"]):
+        print(USAGE, end="")
+    else:
+        sys.exit(serve(read_config(argv)))
+
+
+def read_config(argv: list[str]) -> Config:
+    """The configuration of file and command line; ends the process if it is not usable."""
+    config = Config()
+    try:
+        path, extra = command_line(argv)
+        if path:
+            config.load_file(path)
+        config.load_text(extra)
+        if config["workers"] != 1:
+            raise LineError(0, f"workers {config['workers']}", "This version serves with one worker")
+    except LineError as error:
+        print(f"\n*** FATAL CONFIG FILE ERROR (shmredis {__version__}) ***", file=sys.stderr)
+        print(f"Reading the configuration file, at line {error.number}", file=sys.stderr)
+        print(f">>> '{error.text}'\n{error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"Fatal error, can't open config file '{error.filename}': {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+    return config
+
+
+def serve(config: Config) -> int:
+    """The whole life of the server. The exit status."""
+    try:
+        os.chdir(config["dir"])
+        if config["daemonize"]:
+            daemonize()
+        server_log.start(config["logfile"], config["loglevel"])
+    except OSError as error:
+        print(f"Can't start: {error}", file=sys.stderr)
+        return 1
+    log.info("shmredis %s is starting, PID: %d", __version__, os.getpid())
+    raise_file_limit(config["maxclients"])
+    try:
+        listeners = open_listeners(config)
+    except ListenError as error:
+        log.warning("%s", error)
+        return 1
+    with pid_file(config), unix_socket_file(config):
+        return run_front(config, listeners)
+
+
+def run_front(config: Config, listeners: list[Listener]) -> int:
+    """From open sockets to the end of all processes."""
+    base = config["shm-name"] or f"shmredis-{config['port'] or config['tls-port'] or os.getpid()}"
+    front = Front(config, listeners, Supervisor(config, base, 0, secrets.token_hex(20)))
+    try:
+        front.start()
+        log.info("Server initialized")
+        for label in sorted({listener.kind.name.lower() for listener in listeners}):
+            log.info("Ready to accept connections %s", label)
+        front.run()
+    except ShmInUse as error:
+        log.warning("Shared memory %s belongs to a running server; choose another --shm-name", error)
+        return 1
+    except (StartFailed, OSError) as error:
+        log.warning("%s", error)
+        return 1
+    finally:
+        front.close()
+    log.warning("shmredis is now ready to exit, bye bye...")
+    return 0
+
+
+def daemonize() -> None:
+    """Goes on in the background, away from the terminal."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def raise_file_limit(clients: int) -> None:
+    """Allows a file descriptor for each client and some more, as far as the system lets us."""
+    wanted = clients + 64
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("Only %d open files are allowed, too few for maxclients %d", allowed, clients)
+
+
+@contextlib.contextmanager
+def pid_file(config: Config) -> Iterator[None]:
+    """The file with the front's pid, there while the server runs."""
+    path = config["pidfile"] or ("/var/run/shmredis.pid" if config["daemonize"] else "")
+    if path:
+        try:
+            Path(path).write_text(f"{os.getpid()}\n")
+        except OSError as error:
+            log.warning("Failed to write PID file: %s", error)
+            path = ""
+    try:
+        yield
+    finally:
+        if path:
+            Path(path).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unix_socket_file(config: Config) -> Iterator[None]:
+    """Removes the unix socket's file at the end."""
+    try:
+        yield
+    finally:
+        if config["unixsocket"]:
+            Path(config["unixsocket"]).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The server's log: Redis's line format on standard output or in a file."""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["VERBOSE", "set_level", "start"]
+
+VERBOSE = 15
+NOTICE = logging.INFO
+LEVELS = {
+    "debug": logging.DEBUG,
+    "verbose": VERBOSE,
+    "notice": NOTICE,
+    "warning": logging.WARNING,
+    "nothing": logging.CRITICAL + 1,
+}
+MARKS = {logging.DEBUG: ".", VERBOSE: "-", NOTICE: "*"}
+
+
+class LineFormat(logging.Formatter):
+    """`PID:M 23 Nov 2026 21:40:01.123 * text`; `#` marks warnings and errors."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = time.strftime("%d %b %Y %H:%M:%S", time.localtime(record.created))
+        mark = MARKS.get(record.levelno, "#")
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return f"{os.getpid()}:M {when}.{int(record.msecs):03} {mark} {text}"
+
+
+def start(logfile: str, level: str) -> None:
+    """Sends all log lines to the file, or to standard output if it is empty. Raises: OSError."""
+    handler: logging.Handler
+    handler = logging.FileHandler(Path(logfile)) if logfile else logging.StreamHandler(sys.stdout)
+    handler.setFormatter(LineFormat())
+    logging.addLevelName(VERBOSE, "VERBOSE")
+    logging.root.handlers[:] = [handler]
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """`debug`, `verbose`, `notice`, `warning` or `nothing`."""
+    logging.root.setLevel(LEVELS[level])
