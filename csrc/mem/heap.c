@@ -338,8 +338,8 @@ ref_t heap_realloc(struct arena *a, ref_t r, size_t size) {
 /* --- defragmentation --- */
 
 /* The slab that heap_move would fill: the first of the fullest list, if that is a better place than
- * `page`. Within one list the first is the target of all others, so it fills up and leaves the list;
- * in the top list only a fuller one is worth the copying. */
+ * `page`. Within one list the first is the target of all others, so it fills up and leaves the
+ * list; in the top list only a fuller one is worth the copying. */
 static uint32_t better_slab(const struct arena *a, uint32_t page, const struct page_desc *d) {
     const uint32_t *lists = root_of(a)->partial[d->owner][d->cls];
     for (uint32_t level = FILL_LEVELS; level-- > 0;) {

@@ -63,7 +63,9 @@ class Config:
     def _include(self, line: Line, depth: int) -> None:
         if depth >= MAX_INCLUDE_DEPTH:
             raise LineError(line.number, line.text, "Includes are nested too deeply")
-        paths = sorted(Path().glob(line.words[1])) if "*" in line.words[1] else [Path(line.words[1])]
+        paths = (
+            sorted(Path().glob(line.words[1])) if "*" in line.words[1] else [Path(line.words[1])]
+        )
         for path in paths:
             try:
                 self.load_text(path.read_text(errors="surrogateescape"), depth + 1)

@@ -46,15 +46,39 @@ OWN_OPTIONS = (
 
 # Directives of Redis, by name.
 REDIS_OPTIONS = (
-    Option("acl-pubsub-default", Enumeration(("allchannels", "resetchannels",)), "resetchannels"),
+    Option(
+        "acl-pubsub-default",
+        Enumeration(
+            (
+                "allchannels",
+                "resetchannels",
+            )
+        ),
+        "resetchannels",
+    ),
     Option("aclfile", Text(), "", mutable=False),
     Option("acllog-max-len", Integer(0, INT64_MAX), "128"),
     Option("active-defrag-cycle-max", Integer(1, 99), "25", core="active_defrag_cycle_max"),
     Option("active-defrag-cycle-min", Integer(1, 99), "1", core="active_defrag_cycle_min"),
     Option("active-defrag-ignore-bytes", Memory(), "104857600", core="active_defrag_ignore_bytes"),
-    Option("active-defrag-max-scan-fields", Integer(1, INT64_MAX), "1000", core="active_defrag_max_scan_fields"),
-    Option("active-defrag-threshold-lower", Integer(0, 1000), "10", core="active_defrag_threshold_lower"),
-    Option("active-defrag-threshold-upper", Integer(0, 1000), "100", core="active_defrag_threshold_upper"),
+    Option(
+        "active-defrag-max-scan-fields",
+        Integer(1, INT64_MAX),
+        "1000",
+        core="active_defrag_max_scan_fields",
+    ),
+    Option(
+        "active-defrag-threshold-lower",
+        Integer(0, 1000),
+        "10",
+        core="active_defrag_threshold_lower",
+    ),
+    Option(
+        "active-defrag-threshold-upper",
+        Integer(0, 1000),
+        "100",
+        core="active_defrag_threshold_upper",
+    ),
     Option("active-expire-effort", Integer(1, 10), "1", core="active_expire_effort"),
     Option("activedefrag", Boolean(), "no", core="activedefrag"),
     Option("activerehashing", Boolean(), "yes"),
@@ -67,7 +91,17 @@ REDIS_OPTIONS = (
     Option("aof-use-rdb-preamble", Boolean(), "yes"),
     Option("appenddirname", Text(), "appendonlydir", mutable=False, protected=True),
     Option("appendfilename", Text(), "appendonly.aof", mutable=False, protected=True),
-    Option("appendfsync", Enumeration(("everysec", "always", "no",)), "everysec"),
+    Option(
+        "appendfsync",
+        Enumeration(
+            (
+                "everysec",
+                "always",
+                "no",
+            )
+        ),
+        "everysec",
+    ),
     Option("appendonly", Boolean(), "no"),
     Option("array-slice-size", Integer(256, 65536), "4096"),
     Option("array-sparse-kmax", Integer(0, 256), "10"),
@@ -89,7 +123,11 @@ REDIS_OPTIONS = (
     Option("cf-initial-size", Integer(4, 1073741824), "1024"),
     Option("cf-max-expansions", Integer(1, 65536), "32"),
     Option("cf-max-iterations", Integer(1, 65535), "20"),
-    Option("client-output-buffer-limit", OutputLimits(), "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
+    Option(
+        "client-output-buffer-limit",
+        OutputLimits(),
+        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+    ),
     Option("client-query-buffer-limit", Memory(), "1073741824", core="client_query_buffer_limit"),
     Option("cluster-allow-pubsubshard-when-down", Boolean(), "yes"),
     Option("cluster-allow-reads-when-down", Boolean(), "no"),
@@ -108,7 +146,17 @@ REDIS_OPTIONS = (
     Option("cluster-migration-barrier", Integer(0, 2147483647), "1"),
     Option("cluster-node-timeout", Integer(0, INT64_MAX), "15000"),
     Option("cluster-port", Integer(0, 65535), "0", mutable=False),
-    Option("cluster-preferred-endpoint-type", Enumeration(("ip", "hostname", "unknown-endpoint",)), "ip"),
+    Option(
+        "cluster-preferred-endpoint-type",
+        Enumeration(
+            (
+                "ip",
+                "hostname",
+                "unknown-endpoint",
+            )
+        ),
+        "ip",
+    ),
     Option("cluster-replica-no-failover", Boolean(), "no"),
     Option("cluster-replica-validity-factor", Integer(0, 2147483647), "10"),
     Option("cluster-require-full-coverage", Boolean(), "yes"),
@@ -123,10 +171,45 @@ REDIS_OPTIONS = (
     Option("dir", Text(), "", protected=True),
     Option("disable-thp", Boolean(), "yes", mutable=False),
     Option("dynamic-hz", Boolean(), "yes"),
-    Option("enable-debug-command", Enumeration(("no", "yes", "local",)), "no", mutable=False),
-    Option("enable-module-command", Enumeration(("no", "yes", "local",)), "no", mutable=False),
-    Option("enable-protected-configs", Enumeration(("no", "yes", "local",)), "no", mutable=False),
-    Option("hash-max-listpack-entries", Integer(0, INT64_MAX), "512", core="hash_max_listpack_entries"),
+    Option(
+        "enable-debug-command",
+        Enumeration(
+            (
+                "no",
+                "yes",
+                "local",
+            )
+        ),
+        "no",
+        mutable=False,
+    ),
+    Option(
+        "enable-module-command",
+        Enumeration(
+            (
+                "no",
+                "yes",
+                "local",
+            )
+        ),
+        "no",
+        mutable=False,
+    ),
+    Option(
+        "enable-protected-configs",
+        Enumeration(
+            (
+                "no",
+                "yes",
+                "local",
+            )
+        ),
+        "no",
+        mutable=False,
+    ),
+    Option(
+        "hash-max-listpack-entries", Integer(0, INT64_MAX), "512", core="hash_max_listpack_entries"
+    ),
     Option("hash-max-listpack-value", Memory(), "64", core="hash_max_listpack_value"),
     Option("hash-max-template-entries", Integer(0, INT64_MAX), "0"),
     Option("hash-min-template-entries", Integer(0, INT64_MAX), "0"),
@@ -140,7 +223,9 @@ REDIS_OPTIONS = (
     Option("io-threads", Integer(1, 128), "1", mutable=False),
     Option("jemalloc-bg-thread", Boolean(), "yes"),
     Option("key-memory-histograms", Boolean(), "no"),
-    Option("latency-monitor-threshold", Integer(0, INT64_MAX), "0", core="latency_monitor_threshold"),
+    Option(
+        "latency-monitor-threshold", Integer(0, INT64_MAX), "0", core="latency_monitor_threshold"
+    ),
     Option("latency-tracking", Boolean(), "yes", core="latency_tracking"),
     Option("latency-tracking-info-percentiles", Words(), "50 99 99.9"),
     Option("lazyfree-lazy-eviction", Boolean(), "no", core="lazyfree_lazy_eviction"),
@@ -151,10 +236,27 @@ REDIS_OPTIONS = (
     Option("lfu-decay-time", Integer(0, 2147483647), "1", core="lfu_decay_time"),
     Option("lfu-log-factor", Integer(0, 2147483647), "10", core="lfu_log_factor"),
     Option("list-compress-depth", Integer(0, 2147483647), "0", core="list_compress_depth"),
-    Option("list-max-listpack-size", Integer(-2147483648, 2147483647), "-2", core="list_max_listpack_size"),
+    Option(
+        "list-max-listpack-size",
+        Integer(-2147483648, 2147483647),
+        "-2",
+        core="list_max_listpack_size",
+    ),
     Option("locale-collate", Text(), ""),
     Option("logfile", Text(), ""),
-    Option("loglevel", Enumeration(("debug", "verbose", "notice", "warning", "nothing",)), "notice"),
+    Option(
+        "loglevel",
+        Enumeration(
+            (
+                "debug",
+                "verbose",
+                "notice",
+                "warning",
+                "nothing",
+            )
+        ),
+        "notice",
+    ),
     Option("lookahead", Integer(1, 2147483647), "16"),
     Option("masterauth", Text(), ""),
     Option("masteruser", Text(), ""),
@@ -164,19 +266,58 @@ REDIS_OPTIONS = (
     Option("maxmemory", Memory(), "0", core="maxmemory"),
     Option("maxmemory-clients", Text(), "0"),
     Option("maxmemory-eviction-tenacity", Integer(0, 100), "10"),
-    Option("maxmemory-policy", Enumeration(("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "volatile-lrm", "allkeys-lru", "allkeys-lfu", "allkeys-random", "allkeys-lrm", "noeviction",)), "noeviction", core="maxmemory_policy"),
+    Option(
+        "maxmemory-policy",
+        Enumeration(
+            (
+                "volatile-lru",
+                "volatile-lfu",
+                "volatile-random",
+                "volatile-ttl",
+                "volatile-lrm",
+                "allkeys-lru",
+                "allkeys-lfu",
+                "allkeys-random",
+                "allkeys-lrm",
+                "noeviction",
+            )
+        ),
+        "noeviction",
+        core="maxmemory_policy",
+    ),
     Option("maxmemory-samples", Integer(1, 64), "5", core="maxmemory_samples"),
     Option("min-replicas-max-lag", Integer(0, 2147483647), "10"),
     Option("min-replicas-to-write", Integer(0, 2147483647), "0"),
     Option("no-appendfsync-on-rewrite", Boolean(), "no"),
     Option("notify-keyspace-events", EventClasses(), "", core="notify_events"),
-    Option("oom-score-adj", Enumeration(("no", "yes", "relative", "absolute",)), "no"),
+    Option(
+        "oom-score-adj",
+        Enumeration(
+            (
+                "no",
+                "yes",
+                "relative",
+                "absolute",
+            )
+        ),
+        "no",
+    ),
     Option("oom-score-adj-values", Words(), "0 200 800"),
     Option("pidfile", Text(), "", mutable=False),
     Option("port", Integer(0, 65535), "6379"),
     Option("preload-file", Text(), "", mutable=False),
     Option("proc-title-template", Text(), "{title} {listen-addr} {server-mode}"),
-    Option("propagation-error-behavior", Enumeration(("ignore", "panic", "panic-on-replicas",)), "ignore"),
+    Option(
+        "propagation-error-behavior",
+        Enumeration(
+            (
+                "ignore",
+                "panic",
+                "panic-on-replicas",
+            )
+        ),
+        "ignore",
+    ),
     Option("protected-mode", Boolean(), "yes"),
     Option("proto-max-bulk-len", Memory(1048576), "536870912", core="proto_max_bulk_len"),
     Option("rdb-del-sync-files", Boolean(), "no"),
@@ -186,7 +327,18 @@ REDIS_OPTIONS = (
     Option("repl-backlog-size", Memory(1), "1048576"),
     Option("repl-backlog-ttl", Integer(0, INT64_MAX), "3600"),
     Option("repl-disable-tcp-nodelay", Boolean(), "no"),
-    Option("repl-diskless-load", Enumeration(("disabled", "on-empty-db", "swapdb", "flushdb",)), "disabled"),
+    Option(
+        "repl-diskless-load",
+        Enumeration(
+            (
+                "disabled",
+                "on-empty-db",
+                "swapdb",
+                "flushdb",
+            )
+        ),
+        "disabled",
+    ),
     Option("repl-diskless-sync", Boolean(), "yes"),
     Option("repl-diskless-sync-delay", Integer(0, 2147483647), "5"),
     Option("repl-diskless-sync-max-replicas", Integer(0, 2147483647), "0"),
@@ -204,19 +356,62 @@ REDIS_OPTIONS = (
     Option("replica-serve-stale-data", Boolean(), "yes"),
     Option("replicaof", Words(), ""),
     Option("requirepass", Text(), ""),
-    Option("sanitize-dump-payload", Enumeration(("no", "yes", "clients",)), "no"),
+    Option(
+        "sanitize-dump-payload",
+        Enumeration(
+            (
+                "no",
+                "yes",
+                "clients",
+            )
+        ),
+        "no",
+    ),
     Option("save", SavePoints(), "3600 1 300 100 60 10000"),
     Option("server-cpulist", Text(), "", mutable=False),
     Option("set-max-intset-entries", Integer(0, INT64_MAX), "512", core="set_max_intset_entries"),
-    Option("set-max-listpack-entries", Integer(0, INT64_MAX), "128", core="set_max_listpack_entries"),
+    Option(
+        "set-max-listpack-entries", Integer(0, INT64_MAX), "128", core="set_max_listpack_entries"
+    ),
     Option("set-max-listpack-value", Integer(0, INT64_MAX), "64", core="set_max_listpack_value"),
     Option("set-proc-title", Boolean(), "yes", mutable=False),
-    Option("shutdown-on-sigint", Enumeration(("default", "save", "nosave", "now", "force",)), "default"),
-    Option("shutdown-on-sigterm", Enumeration(("default", "save", "nosave", "now", "force",)), "default"),
+    Option(
+        "shutdown-on-sigint",
+        Enumeration(
+            (
+                "default",
+                "save",
+                "nosave",
+                "now",
+                "force",
+            )
+        ),
+        "default",
+    ),
+    Option(
+        "shutdown-on-sigterm",
+        Enumeration(
+            (
+                "default",
+                "save",
+                "nosave",
+                "now",
+                "force",
+            )
+        ),
+        "default",
+    ),
     Option("shutdown-timeout", Integer(0, 2147483647), "10"),
     Option("slowlog-entry-max-argc", Integer(2, 2147483647), "32", core="slowlog_entry_max_argc"),
-    Option("slowlog-entry-max-string-len", Integer(1, INT64_MAX), "128", core="slowlog_entry_max_string_len"),
-    Option("slowlog-log-slower-than", Integer(-1, INT64_MAX), "10000", core="slowlog_log_slower_than"),
+    Option(
+        "slowlog-entry-max-string-len",
+        Integer(1, INT64_MAX),
+        "128",
+        core="slowlog_entry_max_string_len",
+    ),
+    Option(
+        "slowlog-log-slower-than", Integer(-1, INT64_MAX), "10000", core="slowlog_log_slower_than"
+    ),
     Option("slowlog-max-len", Integer(0, INT64_MAX), "128", core="slowlog_max_len"),
     Option("socket-mark-id", Integer(0, 4294967295), "0", mutable=False),
     Option("stop-writes-on-bgsave-error", Boolean(), "yes"),
@@ -224,15 +419,63 @@ REDIS_OPTIONS = (
     Option("stream-idmp-maxsize", Integer(1, 10000), "100"),
     Option("stream-node-max-bytes", Memory(), "4096"),
     Option("stream-node-max-entries", Integer(0, INT64_MAX), "100"),
-    Option("supervised", Enumeration(("upstart", "systemd", "auto", "no",)), "no", mutable=False),
+    Option(
+        "supervised",
+        Enumeration(
+            (
+                "upstart",
+                "systemd",
+                "auto",
+                "no",
+            )
+        ),
+        "no",
+        mutable=False,
+    ),
     Option("syslog-enabled", Boolean(), "no", mutable=False),
-    Option("syslog-facility", Enumeration(("user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",)), "local0", mutable=False),
+    Option(
+        "syslog-facility",
+        Enumeration(
+            (
+                "user",
+                "local0",
+                "local1",
+                "local2",
+                "local3",
+                "local4",
+                "local5",
+                "local6",
+                "local7",
+            )
+        ),
+        "local0",
+        mutable=False,
+    ),
     Option("syslog-ident", Text(), "redis"),
     Option("tcp-backlog", Integer(0, 2147483647), "511", mutable=False),
     Option("tcp-keepalive", Integer(0, 2147483647), "300"),
     Option("timeout", Integer(0, 2147483647), "0"),
-    Option("tls-auth-clients", Enumeration(("no", "yes", "optional",)), "yes"),
-    Option("tls-auth-clients-user", Enumeration(("CN", "off",)), "off"),
+    Option(
+        "tls-auth-clients",
+        Enumeration(
+            (
+                "no",
+                "yes",
+                "optional",
+            )
+        ),
+        "yes",
+    ),
+    Option(
+        "tls-auth-clients-user",
+        Enumeration(
+            (
+                "CN",
+                "off",
+            )
+        ),
+        "off",
+    ),
     Option("tls-ca-cert-dir", Text(), ""),
     Option("tls-ca-cert-file", Text(), ""),
     Option("tls-cert-file", Text(), ""),
@@ -256,18 +499,52 @@ REDIS_OPTIONS = (
     Option("tracking-table-max-keys", Integer(0, INT64_MAX), "1000000"),
     Option("ts-chunk-size-bytes", Integer(48, 1048576), "4096"),
     Option("ts-compaction-policy", Text(), ""),
-    Option("ts-duplicate-policy", Enumeration(("block", "first", "last", "min", "max", "sum",)), "block"),
-    Option("ts-encoding", Enumeration(("compressed", "uncompressed",)), "compressed"),
+    Option(
+        "ts-duplicate-policy",
+        Enumeration(
+            (
+                "block",
+                "first",
+                "last",
+                "min",
+                "max",
+                "sum",
+            )
+        ),
+        "block",
+    ),
+    Option(
+        "ts-encoding",
+        Enumeration(
+            (
+                "compressed",
+                "uncompressed",
+            )
+        ),
+        "compressed",
+    ),
     Option("ts-ignore-max-time-diff", Integer(0, INT64_MAX), "0"),
     Option("ts-ignore-max-val-diff", Decimal(0, 1.7976931348623157e308), "0.000000"),
-    Option("ts-libmr-protocol", Enumeration(("INTERNAL", "GEARS",)), "INTERNAL", mutable=False),
+    Option(
+        "ts-libmr-protocol",
+        Enumeration(
+            (
+                "INTERNAL",
+                "GEARS",
+            )
+        ),
+        "INTERNAL",
+        mutable=False,
+    ),
     Option("ts-num-threads", Integer(1, 16), "3"),
     Option("ts-retention-policy", Integer(0, INT64_MAX), "0"),
     Option("ts-topology-events", Boolean(), "yes", mutable=False),
     Option("unixsocket", Text(), ""),
     Option("unixsocketperm", Octal(), "0", mutable=False),
     Option("vset-force-single-threaded-execution", Boolean(), "no"),
-    Option("zset-max-listpack-entries", Integer(0, INT64_MAX), "128", core="zset_max_listpack_entries"),
+    Option(
+        "zset-max-listpack-entries", Integer(0, INT64_MAX), "128", core="zset_max_listpack_entries"
+    ),
     Option("zset-max-listpack-value", Memory(), "64", core="zset_max_listpack_value"),
 )
 

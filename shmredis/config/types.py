@@ -26,7 +26,7 @@ __all__ = [
 INT64_MAX = (1 << 63) - 1
 
 
-class ConfigError(Exception):
+class ConfigError(ValueError):
     """A directive's value is refused; the text is the end of the error message."""
 
 
@@ -236,7 +236,9 @@ class OutputLimits:
                 sizes = Memory().canonical([hard]), Memory().canonical([soft])
                 given[CLIENT_CLASSES[name.lower()]] = (*sizes, str(int(seconds)))
             except (ConfigError, ValueError):
-                message = "Error in hard, soft or soft_seconds setting in buffer limit configuration."
+                message = (
+                    "Error in hard, soft or soft_seconds setting in buffer limit configuration."
+                )
                 raise ConfigError(message) from None
         return " ".join(f"{name} {' '.join(limits)}" for name, limits in given.items())
 

@@ -1,11 +1,11 @@
 """What front and worker tell each other over their socket pair: one-letter messages, with sockets.
 
-    front -> worker   C<kind>…  connections, one file descriptor for each letter of kinds
-                      Q         end in order
-    worker -> front   R         ready to serve
-                      F         could not start; the text that follows says why
-                      X<n>      n connections were closed
-                      S         a client asked for SHUTDOWN
+front -> worker   C<kind>…  connections, one file descriptor for each letter of kinds
+                  Q         end in order
+worker -> front   R         ready to serve
+                  F         could not start; the text that follows says why
+                  X<n>      n connections were closed
+                  S         a client asked for SHUTDOWN
 """
 
 import array

@@ -55,8 +55,12 @@ def _open_tcp(config: Config, kind: Kind, port: int) -> list[Listener]:
         except OSError as error:
             if optional:
                 continue
-            log.warning("Could not create server TCP listening socket %s:%d: bind: %s",
-                        address, port, error.strerror)
+            log.warning(
+                "Could not create server TCP listening socket %s:%d: bind: %s",
+                address,
+                port,
+                error.strerror,
+            )
             raise ListenError(f"Failed listening on port {port} ({label}), aborting.") from error
     if not listeners:
         raise ListenError(f"Failed listening on port {port} ({label}), aborting.")

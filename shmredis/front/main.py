@@ -54,14 +54,19 @@ def read_config(argv: list[str]) -> Config:
             config.load_file(path)
         config.load_text(extra)
         if config["workers"] != 1:
-            raise LineError(0, f"workers {config['workers']}", "This version serves with one worker")
+            raise LineError(
+                0, f"workers {config['workers']}", "This version serves with one worker"
+            )
     except LineError as error:
         print(f"\n*** FATAL CONFIG FILE ERROR (shmredis {__version__}) ***", file=sys.stderr)
         print(f"Reading the configuration file, at line {error.number}", file=sys.stderr)
         print(f">>> '{error.text}'\n{error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        print(f"Fatal error, can't open config file '{error.filename}': {error.strerror}", file=sys.stderr)
+        print(
+            f"Fatal error, can't open config file '{error.filename}': {error.strerror}",
+            file=sys.stderr,
+        )
         sys.exit(1)
     return config
 
@@ -98,7 +103,9 @@ def run_front(config: Config, listeners: list[Listener]) -> int:
             log.info("Ready to accept connections %s", label)
         front.run()
     except ShmInUse as error:
-        log.warning("Shared memory %s belongs to a running server; choose another --shm-name", error)
+        log.warning(
+            "Shared memory %s belongs to a running server; choose another --shm-name", error
+        )
         return 1
     except (StartFailed, OSError) as error:
         log.warning("%s", error)

@@ -18,6 +18,9 @@ __all__ = ["Front"]
 log = logging.getLogger(__name__)
 
 
+BACKOFF_S = 0.005
+
+
 class StartFailed(Exception):
     """A worker could not start; the text says why."""
 
@@ -76,8 +79,8 @@ class Front:
                     key.data()
             if self._respawn_at and time.monotonic() >= self._respawn_at:
                 self._respawn()
-            if self._worker.channel and not self._worker.ready:
-                continue
+            if not self._worker.ready:
+                time.sleep(BACKOFF_S)  # connections wait in the listen queues
 
     def close(self) -> None:
         """Ends the worker, then the sockets."""

@@ -1,0 +1,227 @@
+"""One client's connection: bytes between uvloop and the C session.
+
+The C core does everything between the bytes read and the bytes to write in one call per read event and
+sends replies itself; what comes back here are the exceptions: output that the socket did not take, a
+command written in Python, the end.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from shmredis._core import ffi, lib
+from shmredis.commands.context import Context
+from shmredis.engine import session_info
+from shmredis.front.channel import Kind
+
+if TYPE_CHECKING:
+    from shmredis.worker.server import Server
+
+__all__ = ["Connection"]
+
+log = logging.getLogger(__name__)
+
+WRITE_HIGH = 1 << 20  # bytes in the transport's queue above which we hear of its draining
+READ_STOP = 64 << 20  # unsent bytes above which no more is read
+
+_feed = lib.session_feed
+_size = ffi.new("size_t *")
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Implements commands.context.Client."""
+
+    __slots__ = (
+        "_buffer", "_kind", "_queued", "_server", "_stopped_reading", "_task", "_transport",
+        "addr", "id", "laddr", "lib_name", "lib_ver", "name", "session", "soft_since", "user",
+    )  # fmt: skip
+
+    def __init__(self, server: "Server", kind: Kind, number: int) -> None:
+        self._server = server
+        self._kind = kind
+        self.id = number
+        self._buffer: Any = server.shared_input
+        self._queued = (
+            False  # the transport may hold unsent bytes: the core must not send past them
+        )
+        self._stopped_reading = False
+        self._task: asyncio.Task[None] | None = None
+        self.name = self.lib_name = self.lib_ver = b""
+        self.user = "default"
+        self.soft_since = 0.0  # since when the output is above the soft limit
+
+    # --- asyncio ---
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        sock = transport.get_extra_info("socket")
+        self.addr, self.laddr = _names(self._kind, sock, self._server)
+        fd = -1 if self._kind is Kind.TLS else sock.fileno()
+        self.session: Any = lib.session_new(self._server.engine.handle, fd, self.id)
+        lib.session_set_peer(self.session, self.addr.encode(), len(self.addr))
+        self._server.clients[self.id] = self
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._task:
+            self._task.cancel()
+        del self._server.clients[self.id]
+        self._server.forget(self)
+        lib.session_delete(self.session)
+        self.session = None
+
+    def get_buffer(self, sizehint: int) -> Any:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._queued and not self._transport.get_write_buffer_size():
+            self._queued = False
+            lib.session_output_done(self.session, True)
+        if outcome := _feed(self.session, nbytes):
+            self._handle(outcome)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        """The queue is long; resume_writing tells when it is short again."""
+
+    def resume_writing(self) -> None:
+        if self._stopped_reading:
+            self._stopped_reading = False
+            self._transport.resume_reading()
+        self.go_on()
+
+    # --- outcomes of the core ---
+
+    def go_on(self) -> None:
+        """Executes input that had to wait."""
+        if self.session is None or self._task:
+            return
+        if outcome := _feed(self.session, 0):
+            self._handle(outcome)
+
+    def _handle(self, outcome: int) -> None:
+        while True:
+            if outcome & lib.FEED_OUTPUT:
+                self._write()
+            if outcome & lib.FEED_CALL:
+                if not self._call():
+                    return
+            elif not (outcome & lib.FEED_AGAIN and not self._stopped_reading):
+                break
+            outcome = _feed(self.session, 0)
+        if outcome & lib.FEED_WAITING:
+            self._server.waiting.add(self)
+        if outcome & lib.FEED_BUFFER:
+            self._choose_buffer()
+        if outcome & lib.FEED_CLOSE:
+            self._transport.close()
+
+    def _choose_buffer(self) -> None:
+        place = lib.session_input(self.session, _size)
+        if place == self._server.shared_place:
+            self._buffer = self._server.shared_input
+        else:
+            self._buffer = ffi.buffer(place, _size[0])
+
+    def _write(self) -> None:
+        """Hands the core's unsent output to the transport and minds the limits."""
+        data = lib.session_output(self.session, _size)
+        transport = self._transport
+        transport.write(bytes(ffi.buffer(data, _size[0])))
+        lib.session_output_done(self.session, False)
+        self._queued = True
+        queued = transport.get_write_buffer_size()
+        if queued > READ_STOP and not self._stopped_reading:
+            self._stopped_reading = True
+            transport.pause_reading()
+        self.check_output(queued, time.monotonic())
+
+    def check_output(self, queued: int, now_s: float) -> None:
+        """client-output-buffer-limit: drops a client whose output is too long, or too long for too long."""
+        limit = self._server.output_limit
+        over_soft = limit.soft and queued > limit.soft
+        if not over_soft:
+            self.soft_since = 0.0
+        elif not self.soft_since:
+            self.soft_since = now_s
+        late = over_soft and now_s - self.soft_since > limit.seconds
+        if late or (limit.hard and queued > limit.hard):
+            self._server.facts.output_buffer_disconnections += 1
+            log.warning(
+                "Client %d (%s) closed for overcoming of output buffer limits.", self.id, self.addr
+            )
+            self.close()
+
+    @property
+    def queued_output(self) -> int:
+        """Bytes in the transport's queue."""
+        return int(self._transport.get_write_buffer_size())
+
+    # --- commands of Python ---
+
+    def _call(self) -> bool:
+        """Executes the pending command; False when its reply comes later."""
+        argv = []
+        for i in range(lib.session_argc(self.session)):
+            text = lib.session_argv(self.session, i, _size)
+            argv.append(bytes(ffi.buffer(text, _size[0])))
+        started = time.perf_counter_ns()
+        context = Context(self._server, self, argv)
+        reply = self._server.commands.execute(context, lib.session_command(self.session))
+        if self.session is None:
+            return False
+        if isinstance(reply, bytes):
+            self._finish(reply, started)
+            return True
+        self._task = self._server.spawn(self._wait(reply, started), f"client {self.id}")
+        return False
+
+    def _finish(self, reply: bytes, started_ns: int) -> None:
+        usec = (time.perf_counter_ns() - started_ns) // 1000
+        lib.session_reply(self.session, reply, len(reply), usec)
+
+    async def _wait(self, reply: Awaitable[bytes], started_ns: int) -> None:
+        data = await reply
+        self._task = None
+        if self.session is not None:
+            self._finish(data, started_ns)
+            self.go_on()
+
+    # --- commands.context.Client ---
+
+    @property
+    def read_events(self) -> int:
+        return int(session_info(self.session).reads)
+
+    @property
+    def last_active_s(self) -> float:
+        """When the last bytes came in, wall clock."""
+        return float(session_info(self.session).last_ms) / 1000
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    def flush_and_close(self) -> None:
+        """Closes when what is queued has been sent."""
+        self._transport.close()
+
+
+def _names(kind: Kind, sock: Any, server: "Server") -> tuple[str, str]:
+    """The peer's and our own address as CLIENT LIST shows them."""
+    if kind is Kind.UNIX:
+        path = f"{server.config['unixsocket']}:0"
+        return path, path
+    try:
+        peer, own = sock.getpeername(), sock.getsockname()
+    except OSError:  # gone already
+        return "?:0", "?:0"
+    return _address(peer), _address(own)
+
+
+def _address(pair: Any) -> str:
+    host, port = pair[0], pair[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,130 @@
+"""What a worker's connections and commands share: engine, configuration, clients, facts."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from shmredis._core import ffi, lib
+from shmredis.commands.context import ServerFacts, ShutdownMode
+from shmredis.commands.registry import CommandTable
+from shmredis.config import Config
+from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
+from shmredis.engine import Engine
+from shmredis.log import LEVELS, set_level
+from shmredis.worker.connection import Connection
+
+__all__ = ["Server"]
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Implements commands.context.Server. Built once per worker process."""
+
+    def __init__(
+        self, engine: Engine, config: Config, facts: ServerFacts, channel: socket.socket
+    ) -> None:
+        self.engine = engine
+        self.config = config
+        self.facts = facts
+        self.clients: dict[int, Connection] = {}
+        self.waiting: set[Connection] = set()
+        self.stopped = asyncio.Event()
+        self.cron_paused = False
+        self._channel = channel
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = 0
+        self._resume: asyncio.TimerHandle | None = None
+        self._map_shared_input()
+        self._follow_config()
+        self.commands = CommandTable(engine)
+
+    def _map_shared_input(self) -> None:
+        """The engine's one input buffer, which every connection reads into."""
+        session = lib.session_new(self.engine.handle, -1, 0)
+        size = ffi.new("size_t *")
+        self.shared_place: Any = lib.session_input(session, size)
+        self.shared_input: Any = memoryview(ffi.buffer(self.shared_place, size[0]))
+        lib.session_delete(session)
+        self.engine.stats.connections = 0
+
+    # --- configuration ---
+
+    def _follow_config(self) -> None:
+        for option in OPTIONS.values():
+            if option.core:
+                self._follow_core(option.name, option.core)
+        follow = self.config.follow
+        follow("requirepass", lambda v: self.engine.set_option("auth_required", int(bool(v))))
+        follow("loglevel", set_level)
+        follow("client-output-buffer-limit", self._set_output_limits)
+
+    def _follow_core(self, name: str, field: str) -> None:
+        def apply(value: Any) -> None:
+            number = MAXMEMORY_POLICIES.index(value) if isinstance(value, str) else int(value)
+            self.engine.set_option(field, number)
+
+        self.config.follow(name, apply)
+
+    def _set_output_limits(self, limits: Any) -> None:
+        self.output_limit = limits["normal"]
+
+    # --- connections ---
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is closed."""
+        self.waiting.discard(connection)
+        self.count_closed()
+
+    def count_closed(self) -> None:
+        """The front hears of one connection less."""
+        if not self._closed:
+            asyncio.get_running_loop().call_soon(self._tell_closed)
+        self._closed += 1
+
+    def _tell_closed(self) -> None:
+        closed, self._closed = self._closed, 0
+        try:
+            self._channel.send(b"X%d" % closed)
+        except OSError:
+            self.stopped.set()  # the front is gone
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Runs a task that ends before the worker does."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def close_clients(self) -> None:
+        """Ends all connections, what is queued for them sent if it can be."""
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in list(self.clients.values()):
+            connection.flush_and_close()
+
+    # --- commands.context.Server ---
+
+    def pause(self, until_ms: int, writes_only: bool) -> None:
+        lib.engine_pause(self.engine.handle, until_ms, writes_only)
+        if self._resume:
+            self._resume.cancel()
+        delay_s = max(0.0, until_ms / 1000 - time.time())
+        loop = asyncio.get_running_loop()
+        self._resume = loop.call_later(delay_s + 0.001, self._resume_waiting)
+
+    def _resume_waiting(self) -> None:
+        self._resume = None
+        waiting, self.waiting = self.waiting, set()
+        for connection in waiting:
+            connection.go_on()
+
+    def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
+        del mode, now, force  # there is nothing to save and nobody to wait for yet
+        self._channel.send(b"S")
+
+    def log(self, level: str, text: str) -> None:
+        log.log(LEVELS.get(level, logging.INFO), "%s", text)
