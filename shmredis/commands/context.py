@@ -17,17 +17,31 @@ __all__ = ["Client", "Config", "Context", "Server", "ServerFacts", "ShutdownMode
 
 
 class Client(Protocol):
-    """One connection."""
+    """One connection. What commands set are plain attributes."""
 
-    session: Any  # struct session *
-    id: int
-    addr: str  # "ip:port", or "path:0" on a unix socket
-    laddr: str
     name: bytes
     lib_name: bytes
     lib_ver: bytes
     user: str
-    read_events: int
+
+    @property
+    def session(self) -> Any:
+        """The struct session *."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def addr(self) -> str:
+        """Where it comes from: "ip:port", or "path:0" on a unix socket."""
+
+    @property
+    def laddr(self) -> str:
+        """Our end of it."""
+
+    @property
+    def read_events(self) -> int:
+        """How often bytes came in."""
 
     def close(self) -> None:
         """Drops the connection at once, whatever it is doing."""
@@ -36,13 +50,15 @@ class Client(Protocol):
 class Config(Protocol):
     """The directives in force."""
 
-    path: str | None  # the configuration file
+    @property
+    def path(self) -> str | None:
+        """The configuration file, None if there is none."""
 
     def get(self, pattern: str) -> dict[str, str]:
         """Directives whose names match the glob pattern, with their values as CONFIG GET says."""
 
     def set(self, pairs: list[tuple[str, str]]) -> None:
-        """Changes all or none. Raises: ConfigError, whose text is the error line's end."""
+        """Changes all or none. Raises: ValueError, whose text is the error line but its "ERR"."""
 
     def rewrite(self) -> None:
         """Writes the values in force into the file. Raises: OSError."""
@@ -72,16 +88,21 @@ class ServerFacts:
     query_buffer_disconnections: int = 0
     output_buffer_disconnections: int = 0
     auth_failures: int = 0
-    listeners: list[str] = field(default_factory=list)  # "name=tcp,bind=127.0.0.1,port=6379"
 
 
 class Server(Protocol):
     """One worker process."""
 
-    engine: Engine
-    config: Config
-    facts: ServerFacts
     cron_paused: bool  # DEBUG PAUSE-CRON: no background work while it is on
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def facts(self) -> ServerFacts: ...
 
     @property
     def clients(self) -> Mapping[int, Client]:

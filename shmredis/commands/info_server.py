@@ -55,7 +55,17 @@ def server_section(ctx: Context) -> Fields:
         ("config_file", ctx.server.config.path or ""),
         ("io_threads_active", 0),
     ]
-    return fields + [(f"listener{i}", text) for i, text in enumerate(facts.listeners)]
+    return fields + [(f"listener{i}", text) for i, text in enumerate(_listeners(ctx))]
+
+
+def _listeners(ctx: Context) -> list[str]:
+    """What the server listens at, as the configuration says it."""
+    binds = "".join(f"bind={address}," for address in setting(ctx, "bind").split())
+    ports = (("tcp", setting(ctx, "port")), ("tls", setting(ctx, "tls-port")))
+    listeners = [f"name={name},{binds}port={port}" for name, port in ports if port != "0"]
+    if path := setting(ctx, "unixsocket"):
+        listeners.append(f"name=unix,bind={path}")
+    return listeners
 
 
 def clients_section(ctx: Context) -> Fields:

@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
+import secrets
 import signal
 import socket
 import ssl
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -90,7 +93,11 @@ async def _serve(
 ) -> bool:
     """Runs all tasks of the worker; False if it ended because the front is gone."""
     facts = ServerFacts(
-        run_id=run_id, replication_id=run_id, executable=sys.argv[0], started_s=time.time()
+        run_id=run_id,
+        replication_id=secrets.token_hex(20),
+        executable=str(Path(sys.argv[0]).resolve()),
+        started_s=time.time(),
+        pid=os.getppid(),
     )
     facts.startup_memory = engine.memory().used
     channel.setblocking(False)

@@ -16,6 +16,9 @@ from shmredis.engine import Engine
 
 DEFAULTS = {
     "port": "6379",
+    "tls-port": "0",
+    "bind": "127.0.0.1 -::1",
+    "unixsocket": "",
     "hz": "10",
     "maxclients": "10000",
     "requirepass": "",

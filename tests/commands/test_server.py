@@ -136,6 +136,15 @@ def test_info_memory_adds_up(server: FakeServer) -> None:
     assert memory["maxmemory_policy"] == "noeviction"
 
 
+def test_info_server_names_the_listeners(server: FakeServer) -> None:
+    client = server.connect()
+    assert info(client, "server")["listener0"] == "name=tcp,bind=127.0.0.1,bind=-::1,port=6379"
+    server.config.values |= {"tls-port": "6380", "unixsocket": "/tmp/s"}
+    fields = info(client, "server")
+    assert fields["listener1"] == "name=tls,bind=127.0.0.1,bind=-::1,port=6380"
+    assert fields["listener2"] == "name=unix,bind=/tmp/s"
+
+
 @pytest.mark.parametrize(
     ("size", "text"), [(0, "0B"), (1023, "1023B"), (1536, "1.50K"), (25276502016, "23.54G")]
 )
