@@ -229,12 +229,16 @@ bool engine_db_info(struct engine *eng, int db, struct db_info *out) {
 int engine_cron(struct engine *eng, uint64_t budget_us) {
     engine_tick_clock(eng);
     struct arena_super *super = arena_super(&eng->arena);
+    struct engine_stats before = eng->stats;
     super->busy = 1;
     bool more = expire_cycle(eng, budget_us / 2);
     evict_to_limit(eng);
     if (lazyfree_pending(eng)) more |= !lazyfree_run(eng, budget_us / 2);
     more |= defrag_cycle(eng);
     super->busy = 0;
+    latency_note(eng, "expire-cycle", eng->stats.expire_cycle_us - before.expire_cycle_us);
+    latency_note(eng, "eviction-cycle", eng->stats.evict_us - before.evict_us);
+    latency_note(eng, "active-defrag-cycle", eng->stats.defrag_us - before.defrag_us);
     int64_t hz = eng->config.hz > 0 ? eng->config.hz : 10;
     return more ? 0 : (int)(1000 / hz);
 }

@@ -120,20 +120,31 @@ class Engine:
 
     # --- commands ---
 
+    @property
+    def command_count(self) -> int:
+        """How many rows there are; rows are only ever added."""
+        return int(lib.engine_command_count(self.handle))
+
     def command(self, row: int) -> CommandFacts:
         """The row at this index. Raises: IndexError."""
         info = ffi.new("struct command_info *")
         if not lib.engine_command_info(self.handle, row, info):
             raise IndexError(row)
-        keys = tuple(_key_spec(spec) for spec in info.keys if spec.begin != b"\0")
-        name, group = ffi.string(info.name).decode(), ffi.string(info.group).decode()
-        acl = ffi.string(info.acl).decode() if info.acl else ""
-        counts = (info.calls, info.usec, info.rejected, info.failed)
-        return CommandFacts(row, name, group, info.arity, info.flags, acl, keys, *counts)
+        return _command_facts(row, info)
 
     def commands(self) -> list[CommandFacts]:
         """All rows, subcommands too, in the order of registration."""
-        return [self.command(row) for row in range(lib.engine_command_count(self.handle))]
+        return [self.command(row) for row in range(self.command_count)]
+
+    def used_commands(self) -> list[CommandFacts]:
+        """The rows that clients have called, or tried to."""
+        info = ffi.new("struct command_info *")
+        used = []
+        for row in range(self.command_count):
+            lib.engine_command_info(self.handle, row, info)
+            if info.calls or info.rejected or info.failed:
+                used.append(_command_facts(row, info))
+        return used
 
     def find_command(self, name: bytes) -> int:
         """Row index of a command in any letter case, "object|encoding"; -1 if there is none."""
@@ -232,6 +243,14 @@ class Engine:
     def latency_reset(self, event: str) -> bool:
         """False: there is no such series."""
         return bool(lib.engine_latency_reset(self.handle, event.encode()))
+
+
+def _command_facts(row: int, info: Any) -> CommandFacts:
+    keys = tuple(_key_spec(spec) for spec in info.keys if spec.begin != b"\0")
+    name, group = ffi.string(info.name).decode(), ffi.string(info.group).decode()
+    acl = ffi.string(info.acl).decode() if info.acl else ""
+    counts = (info.calls, info.usec, info.rejected, info.failed)
+    return CommandFacts(row, name, group, info.arity, info.flags, acl, keys, *counts)
 
 
 def _key_spec(spec: Any) -> KeySpecFacts:

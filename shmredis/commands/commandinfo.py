@@ -1,5 +1,6 @@
 """COMMAND: the command table as clients see it."""
 
+import functools
 from collections import defaultdict
 
 from shmredis._core import lib
@@ -9,7 +10,7 @@ from shmredis.commands.context import Context
 from shmredis.commands.docs import CommandDoc, command_docs
 from shmredis.commands.keys import FoundKey, find_keys
 from shmredis.commands.registry import Flag, command
-from shmredis.commands.resp import CommandError, Reply, Set, Simple
+from shmredis.commands.resp import CommandError, Raw, Reply, Set, Simple, encode
 from shmredis.commands.syntax import Argument
 from shmredis.engine import CommandFacts, Engine, KeySpecFacts
 
@@ -17,22 +18,40 @@ ANYTIME = Flag.LOADING | Flag.STALE
 
 
 class Table:
-    """All rows, containers with their subcommands."""
+    """All rows, containers with their subcommands. Their counts are not up to date."""
 
     def __init__(self, engine: Engine) -> None:
         self.rows = engine.commands()
+        self.by_name = {row.name: row for row in self.rows}
+        self.top = [row for row in self.rows if "|" not in row.name]
         self.subcommands: dict[str, list[CommandFacts]] = defaultdict(list)
         for row in self.rows:
             if "|" in row.name:
                 self.subcommands[row.name.partition("|")[0]].append(row)
 
-    @property
-    def top(self) -> list[CommandFacts]:
-        return [row for row in self.rows if "|" not in row.name]
-
     def find(self, name: bytes) -> CommandFacts | None:
-        wanted = word(name)
-        return next((row for row in self.rows if row.name == wanted), None)
+        return self.by_name.get(word(name))
+
+
+@functools.lru_cache(maxsize=2)
+def _table(engine: Engine, count: int) -> Table:
+    """The table while the engine has so many rows."""
+    del count  # a key of the cache
+    return Table(engine)
+
+
+def table_of(ctx: Context) -> Table:
+    return _table(ctx.engine, ctx.engine.command_count)
+
+
+@functools.lru_cache(maxsize=4)
+def _all_infos(table: Table, resp: int) -> bytes:
+    return encode([_info(table, row) for row in table.top], resp)
+
+
+@functools.lru_cache(maxsize=4)
+def _all_docs(table: Table, resp: int) -> bytes:
+    return encode({row.name.lower(): _doc(table, row) for row in table.top}, resp)
 
 
 # --- COMMAND, COMMAND INFO ---
@@ -44,7 +63,7 @@ def _tags(names: list[str]) -> Set:
 
 def _info(table: Table, row: CommandFacts) -> Reply:
     doc = command_docs().get(row.name)
-    subcommands = [_info(table, sub) for sub in table.subcommands[row.name]]
+    subcommands = [_info(table, sub) for sub in table.subcommands.get(row.name, [])]
     return [
         row.name.lower(),
         row.arity,
@@ -78,8 +97,7 @@ def _spec(spec: KeySpecFacts) -> Reply:
 
 @command("COMMAND", arity=-1, flags=ANYTIME | Flag.CONTAINER, acl="connection")
 def command_all(ctx: Context) -> Reply:
-    table = Table(ctx.engine)
-    return [_info(table, row) for row in table.top]
+    return Raw(_all_infos(table_of(ctx), ctx.resp))
 
 
 @command("COMMAND INFO", arity=-2, flags=ANYTIME, acl="connection")
@@ -87,13 +105,13 @@ def command_info(ctx: Context) -> Reply:
     names = ctx.argv[2:]
     if not names:
         return command_all(ctx)
-    table = Table(ctx.engine)
+    table = table_of(ctx)
     return [_info(table, row) if (row := table.find(name)) else None for name in names]
 
 
 @command("COMMAND COUNT", arity=2, flags=ANYTIME, acl="connection")
 def command_count(ctx: Context) -> Reply:
-    return len(Table(ctx.engine).top)
+    return len(table_of(ctx).top)
 
 
 # --- COMMAND DOCS ---
@@ -108,7 +126,7 @@ def _doc(table: Table, row: CommandFacts) -> Reply:
         reply |= _doc_flags(doc)
         if arguments := doc.arguments():
             reply["arguments"] = [_argument(row, argument) for argument in arguments]
-    if subcommands := table.subcommands[row.name]:
+    if subcommands := table.subcommands.get(row.name):
         reply["subcommands"] = {sub.name.lower(): _doc(table, sub) for sub in subcommands}
     return reply
 
@@ -150,9 +168,10 @@ def _is_first(row: CommandFacts, name: str) -> bool:
 
 @command("COMMAND DOCS", arity=-2, flags=ANYTIME, acl="connection")
 def command_docs_reply(ctx: Context) -> Reply:
-    table = Table(ctx.engine)
-    names = ctx.argv[2:]
-    rows = [row for name in names if (row := table.find(name))] if names else table.top
+    table, names = table_of(ctx), ctx.argv[2:]
+    if not names:
+        return Raw(_all_docs(table, ctx.resp))
+    rows = [row for name in names if (row := table.find(name))]
     return {row.name.lower(): _doc(table, row) for row in rows}
 
 
@@ -161,7 +180,7 @@ def command_docs_reply(ctx: Context) -> Reply:
 
 @command("COMMAND LIST", arity=-2, flags=ANYTIME, acl="connection")
 def command_list(ctx: Context) -> Reply:
-    table = Table(ctx.engine)
+    table = table_of(ctx)
     args = ctx.argv[2:]
     if not args:
         return [row.name.lower() for row in table.top]
@@ -186,7 +205,7 @@ def _passes(row: CommandFacts, by: str, value: bytes) -> bool:
 
 def _keys(ctx: Context) -> list[FoundKey]:
     argv = ctx.argv[2:]
-    row = _resolve(Table(ctx.engine), argv)
+    row = _resolve(table_of(ctx), argv)
     if row is None:
         raise CommandError("ERR Invalid command specified")
     if not row.keys:

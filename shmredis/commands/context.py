@@ -54,6 +54,9 @@ class Config(Protocol):
     def path(self) -> str | None:
         """The configuration file, None if there is none."""
 
+    def text(self, name: str) -> str:
+        """One directive's value as CONFIG GET says it. Raises: KeyError."""
+
     def get(self, pattern: str) -> dict[str, str]:
         """Directives whose names match the glob pattern, with their values as CONFIG GET says."""
 

@@ -125,9 +125,7 @@ def _denied(ctx: Context) -> Fields:
 
 def commandstats_section(ctx: Context) -> Fields:
     fields: Fields = []
-    for row in ctx.engine.commands():
-        if not (row.calls or row.rejected or row.failed):
-            continue
+    for row in ctx.engine.used_commands():
         per_call = row.usec / row.calls if row.calls else 0.0
         counts = f"calls={row.calls},usec={row.usec},usec_per_call={per_call:.2f}"
         refused = f"rejected_calls={row.rejected},failed_calls={row.failed}"
@@ -145,7 +143,7 @@ def latencystats_section(ctx: Context) -> Fields:
         return []
     wanted = [float(text) for text in setting(ctx, "latency-tracking-info-percentiles").split()]
     fields: Fields = []
-    for row in ctx.engine.commands():
+    for row in ctx.engine.used_commands():
         if row.calls:
             buckets = ctx.engine.histogram(row.row)
             texts = (f"p{p:g}={percentile_us(buckets, p):.3f}" for p in wanted)

@@ -101,7 +101,7 @@ _ADVICE = {
 
 @command("LATENCY HISTOGRAM", arity=-2, flags=ADMIN)
 def latency_histogram(ctx: Context) -> Reply:
-    rows = ctx.engine.commands()
+    rows = ctx.engine.used_commands()
     if names := [shown(arg).upper() for arg in ctx.argv[2:]]:
         rows = [row for name in names for row in rows if _is_or_is_under(row, name)]
     return {row.name.lower(): _histogram(ctx, row) for row in rows if row.calls}

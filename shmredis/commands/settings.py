@@ -7,4 +7,4 @@ __all__ = ["setting"]
 
 def setting(ctx: Context, name: str) -> str:
     """The directive's value as CONFIG GET says it."""
-    return ctx.server.config.get(name)[name]
+    return ctx.server.config.text(name)

@@ -37,6 +37,9 @@ class FakeConfig:
         self.values = dict(DEFAULTS)
         self.rewrites = 0
 
+    def text(self, name: str) -> str:
+        return self.values[name]
+
     def get(self, pattern: str) -> dict[str, str]:
         return {name: value for name, value in self.values.items() if pattern in (name, "*")}
 

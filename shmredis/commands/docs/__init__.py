@@ -28,6 +28,7 @@ class CommandDoc:
         """The syntax without the command's own name."""
         return self.syntax.removeprefix(self.name).strip()
 
+    @functools.cache  # noqa: B019 - rows live as long as the process
     def arguments(self) -> list[Argument]:
         return parse_syntax(self.usage)
 
