@@ -1,8 +1,8 @@
 """Sections of INFO about the process and its surroundings."""
 
 import os
-import platform
 import resource
+import sys
 import time
 from itertools import islice
 
@@ -36,7 +36,7 @@ def server_section(ctx: Context) -> Fields:
         ("redis_build_id", "0" * 16),
         ("redis_mode", "standalone"),
         ("os", f"{system.sysname} {system.release} {system.machine}"),
-        ("arch_bits", platform.architecture()[0].removesuffix("bit")),
+        ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
         ("monotonic_clock", "POSIX clock_gettime"),
         ("multiplexing_api", "epoll"),
         ("atomicvar_api", "c11-builtin"),
