@@ -5,6 +5,7 @@ them.
 """
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -91,6 +92,13 @@ class ServerFacts:
     query_buffer_disconnections: int = 0
     output_buffer_disconnections: int = 0
     auth_failures: int = 0
+    peak_memory: int = 0
+    peak_time_s: float = field(default_factory=time.time)
+
+    def note_peak(self, peak: int, now_s: float) -> None:
+        """Remembers when the most memory was in use; the worker tells every 100 ms."""
+        if peak > self.peak_memory:
+            self.peak_memory, self.peak_time_s = peak, now_s
 
 
 class Server(Protocol):

@@ -110,10 +110,10 @@ def human_bytes(n: int) -> str:
 
 def memory_section(ctx: Context) -> Fields:
     figures = measure_memory(ctx)
-    return [*_used(figures), *_limits(ctx), *_ratios(figures), *_parts(ctx, figures)]
+    return [*_used(ctx, figures), *_limits(ctx), *_ratios(figures), *_parts(ctx, figures)]
 
 
-def _used(m: MemoryFigures) -> Fields:
+def _used(ctx: Context, m: MemoryFigures) -> Fields:
     return [
         ("used_memory", m.used),
         ("used_memory_human", human_bytes(m.used)),
@@ -121,6 +121,7 @@ def _used(m: MemoryFigures) -> Fields:
         ("used_memory_rss_human", human_bytes(m.rss)),
         ("used_memory_peak", m.peak),
         ("used_memory_peak_human", human_bytes(m.peak)),
+        ("used_memory_peak_time", int(ctx.server.facts.peak_time_s)),
         ("used_memory_peak_perc", f"{m.peak_percent:.2f}%"),
         ("used_memory_overhead", m.overhead),
         ("used_memory_startup", m.startup),
@@ -136,19 +137,24 @@ def _used(m: MemoryFigures) -> Fields:
 def _limits(ctx: Context) -> Fields:
     total = os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES
     maxmemory = ctx.engine.option("maxmemory")
-    no_scripts = ("used_memory_lua", "used_memory_vm_eval", "used_memory_scripts_eval")
-    counts = ("number_of_cached_scripts", "number_of_functions", "number_of_libraries")
+    nothing = human_bytes(0)  # there are no scripts
     return [
         ("total_system_memory", total),
         ("total_system_memory_human", human_bytes(total)),
-        *((name, 0) for name in (*no_scripts, *counts)),
+        ("used_memory_lua", 0),
+        ("used_memory_vm_eval", 0),
+        ("used_memory_lua_human", nothing),
+        ("used_memory_scripts_eval", 0),
+        ("number_of_cached_scripts", 0),
+        ("number_of_functions", 0),
+        ("number_of_libraries", 0),
         ("used_memory_vm_functions", 0),
         ("used_memory_vm_total", 0),
-        ("used_memory_vm_total_human", human_bytes(0)),
+        ("used_memory_vm_total_human", nothing),
         ("used_memory_functions", 0),
         ("used_memory_hash_templates", 0),
         ("used_memory_scripts", 0),
-        ("used_memory_scripts_human", human_bytes(0)),
+        ("used_memory_scripts_human", nothing),
         ("maxmemory", maxmemory),
         ("maxmemory_human", human_bytes(maxmemory)),
         ("maxmemory_policy", setting(ctx, "maxmemory-policy")),

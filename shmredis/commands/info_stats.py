@@ -96,6 +96,8 @@ def _requests(ctx: Context) -> Fields:
         ("io_threaded_total_prefetch_entries", 0),
         ("client_query_buffer_limit_disconnections", facts.query_buffer_disconnections),
         ("client_output_buffer_limit_disconnections", facts.output_buffer_disconnections),
+        ("reply_buffer_shrinks", 0),
+        ("reply_buffer_expands", 0),
         ("avg_pipeline_length_sum", stats.commands),
         ("avg_pipeline_length_cnt", stats.reads),
         ("avg_pipeline_length", f"{pipeline:.2f}"),

@@ -21,6 +21,7 @@ async def engine_cron(server: Server) -> None:
         now = time.monotonic()
         if now >= next_sample:
             server.facts.rates.sample(server.engine, now)
+            server.facts.note_peak(server.engine.memory().peak, time.time())
             next_sample = now + RATE_EVERY_S
         pause = delay_ms / 1000 if delay_ms else BUSY_PAUSE_S
         await asyncio.sleep(RATE_EVERY_S if server.cron_paused else pause)

@@ -145,6 +145,13 @@ def test_info_server_names_the_listeners(server: FakeServer) -> None:
     assert fields["listener2"] == "name=unix,bind=/tmp/s"
 
 
+def test_the_time_of_the_peak_is_that_of_the_highest_use(server: FakeServer) -> None:
+    server.facts.note_peak(1000, 5.0)
+    server.facts.note_peak(2000, 6.0)
+    server.facts.note_peak(2000, 7.0)
+    assert info(server.connect(), "memory")["used_memory_peak_time"] == "6"
+
+
 @pytest.mark.parametrize(
     ("size", "text"), [(0, "0B"), (1023, "1023B"), (1536, "1.50K"), (25276502016, "23.54G")]
 )
