@@ -33,7 +33,9 @@ class ConfigError(ValueError):
 class ValueType(Protocol):
     """What a directive's type can do."""
 
-    words: bool  # takes several words, not one
+    @property
+    def words(self) -> bool:
+        """Whether it takes several words, not one."""
 
     def canonical(self, words: list[str]) -> str:
         """The text that CONFIG GET shows. Raises: ConfigError."""
