@@ -42,16 +42,7 @@ static void cmd_scan(struct call *c) {
     const struct dict *keys = &engine_db(c->eng, c->db)->keys;
     cursor = dict_scan(&c->eng->arena, keys, cursor & UINT32_MAX, (size_t)w.o.count, visit, &w);
     reply_set_deferred_array(c->out, mark, w.found);
-    /* The cursor stands before the keys but is known after them. */
-    char text[24], head[40];
-    size_t n = i64_to_text(text, (int64_t)cursor);
-    size_t head_n = (size_t)snprintf(head, sizeof head, "$%zu\r\n%s\r\n", n, text);
-    size_t keys_n = c->out->n - cursor_mark;
-    reply_room(c->out, head_n);
-    char *at = c->out->p + cursor_mark;
-    memmove(at + head_n, at, keys_n);
-    memcpy(at, head, head_n);
-    c->out->n += head_n;
+    reply_insert_cursor(c->out, cursor_mark, cursor);
 }
 
 static void cmd_dbsize(struct call *c) {

@@ -4,7 +4,7 @@
 #include <ctype.h>
 
 extern const struct command_group connection_commands, database_commands, expiry_commands,
-    generic_commands, keyspace_commands, lcs_commands, string_commands, string_many_commands,
+    generic_commands, hash_commands, hash_ttl_commands, keyspace_commands, lcs_commands, string_commands, string_many_commands,
     string_number_commands, string_range_commands;
 
 /* One line a group: adding a file of commands adds its line here. */

@@ -227,3 +227,14 @@ void reply_set_deferred_map(struct reply *r, size_t mark, size_t pairs) {
 void reply_set_deferred_set(struct reply *r, size_t mark, size_t n) {
     set_header(r, mark, r->resp < 3 ? '*' : '~', n);
 }
+
+void reply_insert_cursor(struct reply *r, size_t mark, uint64_t cursor) {
+    char text[24], head[40];
+    size_t digits = i64_to_text(text, (int64_t)cursor);
+    size_t n = (size_t)snprintf(head, sizeof head, "$%zu\r\n%s\r\n", digits, text);
+    reply_room(r, n);
+    char *at = r->p + mark;
+    memmove(at + n, at, r->n - mark);
+    memcpy(at, head, n);
+    r->n += n;
+}

@@ -3,6 +3,7 @@
 
 static const struct type_ops *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &string_type,
+    [TYPE_HASH] = &hash_type,
 };
 
 static const char *const encoding_names[ENC_COUNT] = {

@@ -25,7 +25,7 @@ enum encoding {
     ENC_RAW = 2,      /* string: root is a block {uint32_t length, bytes} */
     ENC_LISTPACK = 3, /* root is a listpack */
     ENC_LISTPACKEX =
-        4, /* hash with field expiry: root is {uint64_t earliest, listpack of triples} */
+        4, /* hash with field expiry: root is a listpack of triples */
     ENC_HASHTABLE = 5,
     ENC_INTSET = 6,
     ENC_QUICKLIST = 7,

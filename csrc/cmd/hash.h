@@ -1,0 +1,30 @@
+/* hash.h - what the files of hash commands share: opening and closing the hash at a key. */
+#ifndef SHMREDIS_CMD_HASH_H
+#define SHMREDIS_CMD_HASH_H
+
+#include "cmd/call.h"
+#include "db/type_hash.h"
+
+struct hash {
+    struct key key;
+    struct value value; /* only when there is one */
+};
+
+/* The hash at argv[i]; false: wrong type, replied. h->key.entry is NULL when there is none. */
+bool hash_open_read(struct call *c, int i, struct hash *h);
+bool hash_open_write(struct call *c, int i, struct hash *h);
+/* Makes an empty one when there is none; false: replied. It must be closed then. */
+bool hash_open_create(struct call *c, int i, struct hash *h);
+/* Stores what was done to the value; deletes the key when no field is left. */
+void hash_close(struct call *c, struct hash *h);
+/* A live field of an open hash (which may be missing). */
+static inline bool hash_field_at(struct call *c, const struct hash *h, struct str name,
+                                 struct hash_field *f) {
+    return h->key.entry && hash_get(&c->eng->arena, &h->value, name, c->eng->now_ms, f);
+}
+
+/* "FIELDS numfields field …" of HTTL, HPERSIST, HGETDEL at argv[at]: the index of the first field and
+ * how many; false: replied. */
+bool arg_fields_at(struct call *c, int at, int *first, int *count);
+
+#endif
