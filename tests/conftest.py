@@ -1,0 +1,31 @@
+"""Fixtures: a server shared by all tests of a worker process of pytest, and one of one's own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.harness.resp import Client
+from tests.harness.server import Server, running
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[Server]:
+    """One server for the session; tests that change its settings take `start_server` instead."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def client(shared_server: Server) -> Iterator[Client]:
+    """A RESP2 connection to the shared server, which is empty."""
+    with shared_server.client() as connection:
+        connection.call("FLUSHALL")
+        yield connection
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., Server]]:
+    """Starts servers with options; all are stopped and checked at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda *options, **more: stack.enter_context(running(*options, **more))

@@ -1,0 +1,104 @@
+"""Starting a shmredis server for tests, and making sure that it leaves nothing behind."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.harness.resp import Client
+
+__all__ = ["Server", "free_port", "running", "wait_until"]
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Polls until the condition holds. Raises: AssertionError after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true in time"
+        time.sleep(0.01)
+
+
+class Server:
+    """A server process with its log and its shared memory."""
+
+    def __init__(self, *options: str, config: Path | None = None) -> None:
+        self.port = free_port()
+        self.shm_name = f"shmredis-test-{os.getpid()}-{self.port}"
+        self.dir = Path(tempfile.mkdtemp(prefix="shmredis-"))
+        self.logfile = self.dir / "log"
+        argv = [sys.executable, "-m", "shmredis.front.main", *([str(config)] if config else [])]
+        argv += ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.dir)]
+        argv += ["--shm-name", self.shm_name, "--enable-debug-command", "yes", *options]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self._log = self.logfile.open("wb")
+        self.process = subprocess.Popen(  # noqa: S603
+            argv, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, env=environment
+        )
+
+    def wait_ready(self) -> None:
+        wait_until(lambda: self.answers() or self.process.poll() is not None, 30)
+        assert self.process.poll() is None, self.log()
+
+    def answers(self) -> bool:
+        """Whether it replies to PING."""
+        try:
+            with self.client() as client:
+                return client.call("PING") == b"+PONG\r\n"
+        except OSError:
+            return False
+
+    def client(self, resp: int = 2, timeout: float = 20) -> Client:
+        return Client(self.port, resp, timeout)
+
+    def log(self) -> str:
+        return self.logfile.read_text()
+
+    def children(self) -> list[int]:
+        """Process ids of the workers."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+    def shm_objects(self) -> list[Path]:
+        return list(Path("/dev/shm").glob(f"{self.shm_name}*"))
+
+    def stop(self) -> int:
+        """Ends it in order; its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        status = self.process.wait(20)
+        self._log.close()
+        return status
+
+    def check_clean(self) -> None:
+        """Nothing may be left of it."""
+        assert not self.shm_objects()
+        for path in self.dir.iterdir():
+            path.unlink()
+        self.dir.rmdir()
+
+
+@contextlib.contextmanager
+def running(*options: str, config: Path | None = None) -> Iterator[Server]:
+    """A server that is ready; stopped and checked for leftovers at the end."""
+    server = Server(*options, config=config)
+    try:
+        server.wait_ready()
+        yield server
+        assert server.stop() == 0, server.log()
+    finally:
+        server.stop()
+        server.check_clean()
