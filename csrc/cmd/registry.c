@@ -3,16 +3,47 @@
 
 #include <ctype.h>
 
-extern const struct command_group connection_commands, database_commands, expiry_commands,
-    generic_commands, hash_commands, hash_ttl_commands, keyspace_commands, lcs_commands, string_commands, string_many_commands,
-    string_number_commands, string_range_commands;
+/* clang-format off */
+extern const struct command_group
+    connection_commands,
+    database_commands,
+    expiry_commands,
+    generic_commands,
+    hash_commands,
+    hash_ttl_commands,
+    keyspace_commands,
+    lcs_commands,
+    list_commands,
+    list_edit_commands,
+    list_move_commands,
+    set_algebra_commands,
+    set_commands,
+    string_commands,
+    string_many_commands,
+    string_number_commands,
+    string_range_commands;
 
-/* One line a group: adding a file of commands adds its line here. */
+/* One line a group: adding a file of commands adds its line here and above. */
 static const struct command_group *const groups[] = {
-    &connection_commands,    &database_commands,     &expiry_commands, &generic_commands,
-    &keyspace_commands,      &lcs_commands,          &string_commands, &string_many_commands,
-    &string_number_commands, &string_range_commands,
+    &connection_commands,
+    &database_commands,
+    &expiry_commands,
+    &generic_commands,
+    &hash_commands,
+    &hash_ttl_commands,
+    &keyspace_commands,
+    &lcs_commands,
+    &list_commands,
+    &list_edit_commands,
+    &list_move_commands,
+    &set_algebra_commands,
+    &set_commands,
+    &string_commands,
+    &string_many_commands,
+    &string_number_commands,
+    &string_range_commands,
 };
+/* clang-format on */
 
 #define NAME_MAX_BYTES 63u
 #define SLOTS 2048u /* of the open-addressing table; a power of two, several times the commands */

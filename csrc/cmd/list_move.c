@@ -1,0 +1,196 @@
+/* list_move.c - from one list to another, and from the first of several: LMOVE, LMOVEM, LMPOP. */
+#include "cmd/list.h"
+
+/* --- moving --- */
+
+struct move {
+    enum list_end from, to;
+    int64_t count;
+    bool exactly; /* all of count or nothing */
+    bool bulk;    /* keep the order; else one by one */
+};
+
+/* Copies of elements on their way, in the order in which they were popped. */
+struct cargo {
+    struct str *items;
+    size_t n, bytes;
+};
+
+static void load_cargo(struct call *c, const struct list *from, enum list_end end, size_t n,
+                       struct cargo *cargo) {
+    struct arena *a = &c->eng->arena;
+    char buf[24];
+    cargo->items = malloc((n + 1) * sizeof *cargo->items);
+    ASSERT(cargo->items);
+    struct list_place at = list_at(a, &from->value, end == LIST_HEAD ? 0 : -1);
+    for (cargo->n = cargo->bytes = 0; cargo->n < n; cargo->n++) {
+        struct str s = list_text(&at, buf);
+        char *copy = malloc(s.n + 1);
+        ASSERT(copy);
+        memcpy(copy, s.p, s.n);
+        cargo->items[cargo->n] = (struct str){ copy, s.n };
+        cargo->bytes += s.n;
+        if (cargo->n + 1 < n) at = end == LIST_HEAD ? list_next(a, &at) : list_prev(a, &at);
+    }
+}
+
+static void free_cargo(struct cargo *cargo) {
+    for (size_t i = 0; i < cargo->n; i++) free((char *)(uintptr_t)cargo->items[i].p);
+    free(cargo->items);
+}
+
+/* Whether the elements are pushed in the order in which they were popped. */
+static bool in_popped_order(const struct move *m) {
+    return !m->bulk || m->from != m->to;
+}
+
+static status unload_cargo(struct call *c, struct list *to, const struct move *m,
+                           const struct cargo *cargo) {
+    status st = list_reserve(c->eng, &to->value, cargo->n, cargo->bytes);
+    for (size_t i = 0; i < cargo->n && st == ST_OK; i++) {
+        size_t at = in_popped_order(m) ? i : cargo->n - 1 - i;
+        st = list_push(c->eng, &to->value, m->to, cargo->items[at]);
+    }
+    return st;
+}
+
+/* The destination is opened first, so that nothing is popped when it cannot be. The source is looked up
+ * again after: opening may have made a key. */
+static bool move_elements(struct call *c, const struct move *m, struct cargo *cargo) {
+    struct list from, to;
+    bool same = str_eq(c->argv[1], c->argv[2]);
+    if (!list_open_create(c, 2, &to)) return false;
+    uint64_t before = list_length(&c->eng->arena, &to.value);
+    if (same) {
+        list_drop_many(&c->eng->arena, &to.value, m->from, cargo->n);
+        status st = unload_cargo(c, &to, m, cargo);
+        ASSERT(st == ST_OK || list_length(&c->eng->arena, &to.value) < before);
+        call_changed(c, &to.key, NOTIFY_LIST, list_push_event(m->to), cargo->n);
+        engine_notify(c->eng, NOTIFY_LIST, list_pop_event(m->from), to.key.name, to.key.db);
+        list_close(c, &to);
+        return call_ok(c, st);
+    }
+    status st = unload_cargo(c, &to, m, cargo);
+    if (st != ST_OK) { /* takes back what went in */
+        uint64_t now = list_length(&c->eng->arena, &to.value);
+        list_drop_many(&c->eng->arena, &to.value, m->to, now - before);
+        list_close(c, &to);
+        return call_ok(c, st);
+    }
+    call_changed(c, &to.key, NOTIFY_LIST, list_push_event(m->to), cargo->n);
+    list_close(c, &to);
+    list_open_write(c, 1, &from);
+    list_drop_many(&c->eng->arena, &from.value, m->from, cargo->n);
+    call_changed(c, &from.key, NOTIFY_LIST, list_pop_event(m->from), cargo->n);
+    list_close(c, &from);
+    return true;
+}
+
+/* Pops and pushes what m says; false: nothing was moved and the reply is there. */
+static bool run_move(struct call *c, const struct move *m, bool many, struct cargo *cargo) {
+    struct list from;
+    struct key to;
+    *cargo = (struct cargo){ 0 };
+    if (!list_open_write(c, 1, &from)) return false;
+    uint64_t have = from.key.entry ? list_length(&c->eng->arena, &from.value) : 0;
+    if (!have || (m->exactly && have < (uint64_t)m->count)) {
+        if (many)
+            reply_null_array(c->out);
+        else
+            reply_null(c->out);
+        return false;
+    }
+    if (!call_write(c, 2, TYPE_LIST, &to)) return false;
+    size_t n = have < (uint64_t)m->count ? (size_t)have : (size_t)m->count;
+    load_cargo(c, &from, m->from, n, cargo);
+    return move_elements(c, m, cargo);
+}
+
+static void move_one(struct call *c, enum list_end from, enum list_end to) {
+    struct move m = { .from = from, .to = to, .count = 1 };
+    struct cargo cargo;
+    if (run_move(c, &m, false, &cargo)) reply_bulk(c->out, cargo.items[0]);
+    free_cargo(&cargo);
+}
+
+static void cmd_lmove(struct call *c) {
+    enum list_end from, to;
+    if (arg_list_end(c, 3, &from) && arg_list_end(c, 4, &to)) move_one(c, from, to);
+}
+
+static void cmd_rpoplpush(struct call *c) {
+    move_one(c, LIST_TAIL, LIST_HEAD);
+}
+
+static bool parse_lmovem(struct call *c, struct move *m) {
+    *m = (struct move){ .count = 1 };
+    if (!arg_list_end(c, 3, &m->from) || !arg_list_end(c, 4, &m->to)) return false;
+    if (c->argc == 5) return true;
+    m->exactly = arg_is(c, 5, "EXACTLY");
+    m->bulk = arg_is(c, 7, "BULK");
+    bool known = c->argc == 8 && (m->exactly || arg_is(c, 5, "COUNT")) &&
+                 (m->bulk || arg_is(c, 7, "OBO"));
+    if (!known) return call_syntax_error(c), false;
+    return arg_range(c, 6, 1, INT64_MAX, &m->count, "ERR count should be greater than 0");
+}
+
+static void cmd_lmovem(struct call *c) {
+    struct move m;
+    struct cargo cargo;
+    if (!parse_lmovem(c, &m)) return;
+    if (run_move(c, &m, true, &cargo)) {
+        /* As they lie now, from left to right. */
+        bool pushed_order = in_popped_order(&m);
+        bool ascending = m.to == LIST_TAIL ? pushed_order : !pushed_order;
+        reply_array(c->out, cargo.n);
+        for (size_t i = 0; i < cargo.n; i++)
+            reply_bulk(c->out, cargo.items[ascending ? i : cargo.n - 1 - i]);
+    }
+    free_cargo(&cargo);
+}
+
+/* --- LMPOP --- */
+
+static void cmd_lmpop(struct call *c) {
+    int64_t keys, count = 1;
+    enum list_end end;
+    if (!arg_range(c, 1, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0")) return;
+    if (keys > c->argc - 3) {
+        call_syntax_error(c);
+        return;
+    }
+    int where = 2 + (int)keys;
+    if (!arg_list_end(c, where, &end)) return;
+    if (c->argc > where + 1) {
+        if (c->argc != where + 3 || !arg_is(c, where + 1, "COUNT")) {
+            call_syntax_error(c);
+            return;
+        }
+        if (!arg_range(c, where + 2, 1, INT64_MAX, &count, "ERR count should be greater than 0"))
+            return;
+    }
+    for (int i = 2; i < where; i++) {
+        struct list l;
+        if (!list_open_write(c, i, &l)) return;
+        if (!l.key.entry) continue;
+        uint64_t length = list_length(&c->eng->arena, &l.value);
+        int64_t n = (uint64_t)count < length ? count : (int64_t)length;
+        reply_array(c->out, 2);
+        reply_bulk(c->out, c->argv[i]);
+        list_pop_reply(c, &l, end, (uint64_t)n);
+        call_propagatef(c, end == LIST_HEAD ? "LPOP %b %i" : "RPOP %b %i", &c->argv[i], n);
+        return;
+    }
+    reply_null_array(c->out);
+}
+
+#define FROM KEY(1, KF_RW | KF_ACCESS | KF_DELETE)
+#define TO KEY(2, KF_RW | KF_INSERT)
+static const struct command list_move_rows[] = {
+    { "LMOVE", 5, CMD_WRITE | CMD_DENYOOM, "list", cmd_lmove, { FROM, TO } },
+    { "LMOVEM", -5, CMD_WRITE | CMD_DENYOOM, "list", cmd_lmovem, { FROM, TO } },
+    { "RPOPLPUSH", 3, CMD_WRITE | CMD_DENYOOM, "list", cmd_rpoplpush, { FROM, TO } },
+    { "LMPOP", -4, CMD_WRITE | CMD_MOVABLE_KEYS, "list", cmd_lmpop,
+      { KEYNUM(1, KF_RW | KF_ACCESS | KF_DELETE) } },
+};
+COMMAND_GROUP(list_move_commands, "list", list_move_rows);
