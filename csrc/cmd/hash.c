@@ -41,8 +41,8 @@ static size_t longest_argument(const struct call *c, int from) {
     return n;
 }
 
-/* Sets the pairs from argv[2] on; the number of new fields, or -1: error replied (pairs that went in
- * before the arena was full stay, and are logged by what they were). */
+/* Sets the pairs from argv[2] on; the number of new fields, or -1: error replied (pairs that went
+ * in before the arena was full stay, and are logged by what they were). */
 static int64_t set_pairs(struct call *c) {
     struct hash h;
     if (c->argc % 2) {
@@ -258,6 +258,7 @@ static bool random_pair(void *ctx, const struct hash_field *f) {
 
 static bool parse_count(struct call *c, int64_t *count, bool *with_values) {
     *with_values = c->argc == 4;
+    if (!arg_i64(c, 2, count)) return false;
     if (!arg_range(c, 2, -INT64_MAX, INT64_MAX, count,
                    "ERR value is out of range, value must between -9223372036854775807 and "
                    "9223372036854775807"))

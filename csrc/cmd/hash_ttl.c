@@ -18,8 +18,7 @@ bool arg_fields_at(struct call *c, int at, int *first, int *count) {
                     "ERR Mandatory argument FIELDS is missing or not at the right position");
         return false;
     }
-    if (!arg_range(c, at + 1, 1, INT32_MAX, &n,
-                   "ERR Number of fields must be a positive integer"))
+    if (!arg_range(c, at + 1, 1, INT32_MAX, &n, "ERR Number of fields must be a positive integer"))
         return false;
     *first = at + 2;
     *count = (int)n;
@@ -149,8 +148,11 @@ static void propagate_deleted(struct call *c, const struct outcome *o) {
 
 static void propagate_set(struct call *c, const struct outcome *o, int64_t when_ms) {
     char time[24], count[24];
-    struct str head[5] = { STR("HPEXPIREAT"), c->argv[1], { time, i64_to_text(time, when_ms) },
-                           STR("FIELDS"),     { count, i64_to_text(count, o->n_set) } };
+    struct str head[5] = { STR("HPEXPIREAT"),
+                           c->argv[1],
+                           { time, i64_to_text(time, when_ms) },
+                           STR("FIELDS"),
+                           { count, i64_to_text(count, o->n_set) } };
     if (o->n_set) propagate_fields(c, head, 5, o->set, o->n_set);
 }
 
@@ -333,7 +335,7 @@ static void cmd_hgetdel(struct call *c) {
 struct time_options {
     bool given, persist, keep; /* given: EX, PX, EXAT or PXAT */
     uint64_t expiry;
-    unsigned cond;             /* HSETEX: COND_NX FNX, COND_XX FXX */
+    unsigned cond; /* HSETEX: COND_NX FNX, COND_XX FXX */
     int first, count;
 };
 
@@ -343,7 +345,9 @@ static int take_time(struct call *c, int *i, uint64_t *expiry) {
         const char *word;
         int64_t unit_ms;
         bool relative;
-    } words[] = { { "EX", 1000, true }, { "PX", 1, true }, { "EXAT", 1000, false }, { "PXAT", 1, false } };
+    } words[] = {
+        { "EX", 1000, true }, { "PX", 1, true }, { "EXAT", 1000, false }, { "PXAT", 1, false }
+    };
     int w = 0;
     while (w < 4 && !arg_is(c, *i, words[w].word)) w++;
     if (w == 4) return 0;
@@ -367,7 +371,8 @@ static int take_time(struct call *c, int *i, uint64_t *expiry) {
 }
 
 static bool two_times(struct call *c, const char *last) {
-    reply_errorf(c->out, "ERR Only one of EX, PX, EXAT, PXAT or %s arguments can be specified", last);
+    reply_errorf(c->out, "ERR Only one of EX, PX, EXAT, PXAT or %s arguments can be specified",
+                 last);
     return false;
 }
 

@@ -88,8 +88,7 @@ static void reply_elements(struct call *c, struct list_place at, uint64_t n, boo
     reply_array(c->out, (size_t)n);
     for (; n > 0; n--) {
         reply_bulk(c->out, list_text(&at, buf));
-        if (n > 1)
-            at = backwards ? list_prev(&c->eng->arena, &at) : list_next(&c->eng->arena, &at);
+        if (n > 1) at = backwards ? list_prev(&c->eng->arena, &at) : list_next(&c->eng->arena, &at);
     }
 }
 

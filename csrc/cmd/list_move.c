@@ -54,8 +54,8 @@ static status unload_cargo(struct call *c, struct list *to, const struct move *m
     return st;
 }
 
-/* The destination is opened first, so that nothing is popped when it cannot be. The source is looked up
- * again after: opening may have made a key. */
+/* The destination is opened first, so that nothing is popped when it cannot be. The source is
+ * looked up again after: opening may have made a key. */
 static bool move_elements(struct call *c, const struct move *m, struct cargo *cargo) {
     struct list from, to;
     bool same = str_eq(c->argv[1], c->argv[2]);
@@ -128,8 +128,8 @@ static bool parse_lmovem(struct call *c, struct move *m) {
     if (c->argc == 5) return true;
     m->exactly = arg_is(c, 5, "EXACTLY");
     m->bulk = arg_is(c, 7, "BULK");
-    bool known = c->argc == 8 && (m->exactly || arg_is(c, 5, "COUNT")) &&
-                 (m->bulk || arg_is(c, 7, "OBO"));
+    bool known =
+        c->argc == 8 && (m->exactly || arg_is(c, 5, "COUNT")) && (m->bulk || arg_is(c, 7, "OBO"));
     if (!known) return call_syntax_error(c), false;
     return arg_range(c, 6, 1, INT64_MAX, &m->count, "ERR count should be greater than 0");
 }
@@ -190,7 +190,11 @@ static const struct command list_move_rows[] = {
     { "LMOVE", 5, CMD_WRITE | CMD_DENYOOM, "list", cmd_lmove, { FROM, TO } },
     { "LMOVEM", -5, CMD_WRITE | CMD_DENYOOM, "list", cmd_lmovem, { FROM, TO } },
     { "RPOPLPUSH", 3, CMD_WRITE | CMD_DENYOOM, "list", cmd_rpoplpush, { FROM, TO } },
-    { "LMPOP", -4, CMD_WRITE | CMD_MOVABLE_KEYS, "list", cmd_lmpop,
+    { "LMPOP",
+      -4,
+      CMD_WRITE | CMD_MOVABLE_KEYS,
+      "list",
+      cmd_lmpop,
       { KEYNUM(1, KF_RW | KF_ACCESS | KF_DELETE) } },
 };
 COMMAND_GROUP(list_move_commands, "list", list_move_rows);

@@ -68,7 +68,8 @@ size_t reply_defer(struct reply *r);
 void reply_set_deferred_array(struct reply *r, size_t mark, size_t n);
 void reply_set_deferred_map(struct reply *r, size_t mark, size_t pairs);
 void reply_set_deferred_set(struct reply *r, size_t mark, size_t n);
-/* SCAN's cursor, as a bulk string, before the elements that begin at `mark` and are written already. */
+/* SCAN's cursor, as a bulk string, before the elements that begin at `mark` and are written
+ * already. */
 void reply_insert_cursor(struct reply *r, size_t mark, uint64_t cursor);
 
 #endif

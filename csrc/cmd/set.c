@@ -164,6 +164,7 @@ static void cmd_srandmember(struct call *c) {
         call_syntax_error(c);
         return;
     }
+    if (c->argc == 3 && !arg_i64(c, 2, &count)) return;
     if (c->argc == 3 &&
         !arg_range(c, 2, -INT64_MAX, INT64_MAX, &count,
                    "ERR value is out of range, value must between -9223372036854775807 and "
@@ -254,7 +255,11 @@ static void cmd_spop(struct call *c) {
 static const struct command set_rows[] = {
     { "SADD", -3, CMD_WRITE | CMD_DENYOOM | CMD_FAST, S, cmd_sadd, { KEY(1, KF_RW | KF_INSERT) } },
     { "SREM", -3, CMD_WRITE | CMD_FAST, S, cmd_srem, { KEY(1, KF_RW | KF_DELETE) } },
-    { "SMOVE", 4, CMD_WRITE | CMD_FAST, S, cmd_smove,
+    { "SMOVE",
+      4,
+      CMD_WRITE | CMD_FAST,
+      S,
+      cmd_smove,
       { KEY(1, KF_RW | KF_ACCESS | KF_DELETE), KEY(2, KF_RW | KF_INSERT) } },
     { "SCARD", 2, READ_FAST, S, cmd_scard, { KEY(1, KF_RO) } },
     { "SISMEMBER", 3, READ_FAST, S, cmd_sismember, { KEY(1, KF_RO) } },

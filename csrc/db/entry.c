@@ -141,9 +141,8 @@ struct entry_spec entry_read(const struct entry *e) {
     return spec;
 }
 
-/* Redis 8.2 and later keep key and short value in one block: embstr means that both fit there. */
+/* Redis 8.10 keeps key and short value in one block: embstr means that both fit there. */
 #define EMBSTR_MAX 41u
-#define EMBSTR_MAX_VOLATILE 33u
 
 const char *entry_encoding_name(const struct arena *a, const struct entry *e) {
     if (entry_type(e) != TYPE_STRING) return encoding_name(entry_encoding(e));
@@ -151,5 +150,5 @@ const char *entry_encoding_name(const struct arena *a, const struct entry *e) {
     if (entry_encoding(e) == ENC_RAW || entry_flags(e) & ENTRY_PLAIN) return "raw";
     char buf[24];
     size_t n = entry_key(e).n + entry_string(a, e, buf).n;
-    return n <= (entry_volatile(e) ? EMBSTR_MAX_VOLATILE : EMBSTR_MAX) ? "embstr" : "raw";
+    return n <= EMBSTR_MAX ? "embstr" : "raw";
 }

@@ -62,8 +62,8 @@ struct hash_table {
 extern const struct dict_kind hash_kind;
 
 /* hash_table.c: the operations of type_hash.h on this encoding. */
-status hash_table_put(struct arena *a, struct hash_table *t,
-                      const struct hash_item *item, bool *created);
+status hash_table_put(struct arena *a, struct hash_table *t, const struct hash_item *item,
+                      bool *created);
 bool hash_table_find(const struct arena *a, const struct hash_table *t, struct str name,
                      struct hash_item *out);
 bool hash_table_delete(struct arena *a, struct hash_table *t, struct str name);

@@ -71,7 +71,8 @@ static void shrink(struct arena *a, struct value *v) {
     if (root) v->root = root;
 }
 
-/* Where a triple with this expiry belongs: before the first that expires later, or never. NULL: end. */
+/* Where a triple with this expiry belongs: before the first that expires later, or never. NULL:
+ * end. */
 static uint8_t *place_for(const struct arena *a, const struct value *v, uint64_t expiry) {
     uint8_t *p = NULL;
     struct hash_field f;
@@ -86,7 +87,8 @@ static status insert(struct arena *a, struct value *v, struct str name, struct s
     char text[24];
     struct str time = { text, i64_to_text(text, (int64_t)expiry) };
     bool triple = width(v) == 3;
-    size_t more = lp_entry_bytes(name) + lp_entry_bytes(value) + (triple ? lp_entry_bytes(time) : 0);
+    size_t more =
+        lp_entry_bytes(name) + lp_entry_bytes(value) + (triple ? lp_entry_bytes(time) : 0);
     uint8_t *p = triple ? place_for(a, v, expiry) : NULL;
     status st = reserve(a, v, more, &p);
     if (st != ST_OK) return st;
@@ -119,8 +121,8 @@ status pack_put(struct arena *a, struct value *v, struct str name, struct str va
     if (!p) return insert(a, v, name, value, expiry);
     read_field(a, v, p, &old);
     if (old.expiry == expiry) return replace_value(a, v, p, value);
-    /* Another expiry, another place. Inserted first, so that a failure changes nothing; names are unique
-     * again when the old triple is gone. */
+    /* Another expiry, another place. Inserted first, so that a failure changes nothing; names are
+     * unique again when the old triple is gone. */
     size_t old_bytes = 0;
     uint8_t *q = p;
     for (unsigned i = 0; i < 3; i++) {

@@ -46,8 +46,8 @@ static status replace(struct arena *a, struct hash_table *t, ref_t *place, uint6
     return ST_OK;
 }
 
-status hash_table_put(struct arena *a, struct hash_table *t,
-                      const struct hash_item *item, bool *created) {
+status hash_table_put(struct arena *a, struct hash_table *t, const struct hash_item *item,
+                      bool *created) {
     uint64_t hash = dict_hash(a, item->name);
     ref_t *place = dict_find(a, &hash_kind, &t->fields, item->name, hash);
     *created = !place;

@@ -20,12 +20,11 @@ enum value_type {
 };
 
 enum encoding {
-    ENC_INT = 0,      /* string */
-    ENC_INLINE = 1,   /* string whose bytes are in its entry: embstr or raw */
-    ENC_RAW = 2,      /* string: root is a block {uint32_t length, bytes} */
-    ENC_LISTPACK = 3, /* root is a listpack */
-    ENC_LISTPACKEX =
-        4, /* hash with field expiry: root is a listpack of triples */
+    ENC_INT = 0,        /* string */
+    ENC_INLINE = 1,     /* string whose bytes are in its entry: embstr or raw */
+    ENC_RAW = 2,        /* string: root is a block {uint32_t length, bytes} */
+    ENC_LISTPACK = 3,   /* root is a listpack */
+    ENC_LISTPACKEX = 4, /* hash with field expiry: root is a listpack of triples */
     ENC_HASHTABLE = 5,
     ENC_INTSET = 6,
     ENC_QUICKLIST = 7,

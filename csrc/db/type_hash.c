@@ -57,7 +57,8 @@ static void drop_item(void *ctx, ref_t item) {
 
 static void free_table(struct arena *a, ref_t root) {
     struct hash_table *t = arena_ptr(a, root);
-    while (!dict_free_some(a, &t->fields, SIZE_MAX, drop_item, a)) {}
+    while (!dict_free_some(a, &t->fields, SIZE_MAX, drop_item, a)) {
+    }
     heap_free(a, root);
 }
 
@@ -164,7 +165,8 @@ void hash_each(const struct arena *a, const struct value *v, uint64_t now_ms, ha
     struct visit w = { a, now_ms, fn, ctx };
     if (v->enc == ENC_HASHTABLE) {
         struct dict_iter it = { 0 };
-        for (ref_t r; (r = dict_next(a, &table_of(a, v)->fields, &it)) && visit_item(&w, r);) {}
+        for (ref_t r; (r = dict_next(a, &table_of(a, v)->fields, &it)) && visit_item(&w, r);) {
+        }
         return;
     }
     uint8_t *p = NULL;
@@ -274,8 +276,8 @@ static size_t expire_table(struct engine *eng, int db, struct str key, struct va
     d.max = budget < DUE_MAX ? budget : DUE_MAX;
     uint64_t cursor = 0;
     do {
-        cursor = dict_scan_marked(&eng->arena, &hash_kind, &t->fields, cursor, SIZE_MAX, note_due,
-                                  &d);
+        cursor =
+            dict_scan_marked(&eng->arena, &hash_kind, &t->fields, cursor, SIZE_MAX, note_due, &d);
     } while (cursor);
     for (size_t i = 0; i < d.n; i++) {
         struct str in_item = hash_item_read(arena_ptr(&eng->arena, d.items[i])).name;

@@ -1,8 +1,8 @@
 /* type_hash.h - hashes: fields with values, each field with an expiry if it likes.
  *
  * listpack     root: a listpack of field, value
- * listpackex   root: a listpack of field, value, expiry ms (0: none); those with an expiry first, ascending
- * hashtable    root: struct hash_table; items (hash_item.h) hold field, value and expiry
+ * listpackex   root: a listpack of field, value, expiry ms (0: none); those with an expiry first,
+ * ascending hashtable    root: struct hash_table; items (hash_item.h) hold field, value and expiry
  *
  * Owns      the blocks behind value.root. Never sees entries or keys.
  * Promises  pointers in a struct hash_field are valid until the hash changes.
@@ -16,7 +16,7 @@
 
 struct hash_field {
     struct str name, value;
-    uint64_t expiry;            /* ms, 0: none */
+    uint64_t expiry;                  /* ms, 0: none */
     char name_buf[24], value_buf[24]; /* texts of integers */
 };
 

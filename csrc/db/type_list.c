@@ -177,7 +177,8 @@ status list_push(struct engine *eng, struct value *v, enum list_end end, struct 
     struct arena *a = &eng->arena;
     ref_t r = end_node(a, v, end);
     size_t more = lp_entry_bytes(s);
-    if (is_quick(v) && (!r || !node_takes(eng, node_at(a, r), more))) return new_end(eng, v, end, s);
+    if (is_quick(v) && (!r || !node_takes(eng, node_at(a, r), more)))
+        return new_end(eng, v, end, s);
     status st = node_reserve(a, v, &r, lp_bytes(node_at(a, r)->lp) + more);
     if (st != ST_OK) return st;
     uint8_t *lp = node_at(a, r)->lp;
@@ -390,7 +391,8 @@ static status list_copy(struct arena *a, const struct value *v, struct value *ds
     for (ref_t r = quick(a, v)->head; r; r = node_at(a, r)->next) {
         ref_t copy = copy_node(a, r);
         if (!copy) {
-            while (!list_free_some(a, dst, SIZE_MAX)) {}
+            while (!list_free_some(a, dst, SIZE_MAX)) {
+            }
             return ST_ARENA_FULL;
         }
         link_after(a, dst, quick(a, dst)->tail, copy);

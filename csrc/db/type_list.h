@@ -4,12 +4,12 @@
  *   listpack     root is the only node
  *   quicklist    root is struct quicklist, which has the ends of the chain
  *
- * A node is reached from its neighbours, or from the root, and from nowhere else: whoever moves one fixes
- * exactly these. An element larger than a node may be has a node of its own.
+ * A node is reached from its neighbours, or from the root, and from nowhere else: whoever moves one
+ * fixes exactly these. An element larger than a node may be has a node of its own.
  *
  * Owns      the blocks behind value.root. Never sees entries or keys.
- * Promises  both ends O(1); an index O(nodes); strings of elements are valid until the list changes.
- * Fails     ST_ARENA_FULL; what the command had done before stays consistent.
+ * Promises  both ends O(1); an index O(nodes); strings of elements are valid until the list
+ * changes. Fails     ST_ARENA_FULL; what the command had done before stays consistent.
  */
 #ifndef SHMREDIS_TYPE_LIST_H
 #define SHMREDIS_TYPE_LIST_H
@@ -26,16 +26,15 @@ struct list_place {
 
 status list_create(struct arena *a, struct value *v);
 uint64_t list_length(const struct arena *a, const struct value *v);
-/* To be called before elements of `bytes` in all are added: a listpack that would be too long becomes a
- * quicklist. */
+/* To be called before elements of `bytes` in all are added: a listpack that would be too long
+ * becomes a quicklist. */
 status list_reserve(struct engine *eng, struct value *v, size_t elements, size_t bytes);
 /* After removals: a quicklist that has become small becomes a listpack. */
 void list_settle(struct engine *eng, struct value *v);
 
 status list_push(struct engine *eng, struct value *v, enum list_end end, struct str s);
 /* The element at an end (there is one); its text may be in buf. */
-struct str list_peek(const struct arena *a, const struct value *v, enum list_end end,
-                     char buf[24]);
+struct str list_peek(const struct arena *a, const struct value *v, enum list_end end, char buf[24]);
 void list_drop(struct arena *a, struct value *v, enum list_end end);
 
 /* Index from 0, or from the end if negative; p NULL when out of range. */

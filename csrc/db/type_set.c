@@ -52,7 +52,8 @@ static void drop_item(void *ctx, ref_t item) {
 }
 
 static void free_table(struct arena *a, ref_t root) {
-    while (!dict_free_some(a, arena_ptr(a, root), SIZE_MAX, drop_item, a)) {}
+    while (!dict_free_some(a, arena_ptr(a, root), SIZE_MAX, drop_item, a)) {
+    }
     heap_free(a, root);
 }
 
@@ -75,8 +76,7 @@ uint64_t set_length(const struct arena *a, const struct value *v) {
 bool set_contains(const struct arena *a, const struct value *v, struct str s) {
     int64_t i;
     uint32_t pos;
-    if (v->enc == ENC_HASHTABLE)
-        return dict_find(a, &set_kind, table_of(a, v), s, dict_hash(a, s));
+    if (v->enc == ENC_HASHTABLE) return dict_find(a, &set_kind, table_of(a, v), s, dict_hash(a, s));
     if (v->enc == ENC_INTSET) return str_to_i64(s, &i) && intset_find(block_of(a, v), i, &pos);
     uint8_t *lp = block_of(a, v), *first = lp_first(lp);
     return first && lp_find(lp, first, s, 0);
@@ -137,8 +137,7 @@ static void random_of_small(struct engine *eng, const struct value *v, size_t wa
     size_t n = (size_t)set_length(w->a, v);
     char buf[24];
     if (repeat) {
-        while (want--)
-            w->fn(w->ctx, small_at(w->a, v, sample_below(n, engine_random, eng), buf));
+        while (want--) w->fn(w->ctx, small_at(w->a, v, sample_below(n, engine_random, eng), buf));
         return;
     }
     size_t *picked = malloc((n + 1) * sizeof *picked);
@@ -331,8 +330,7 @@ bool set_remove(struct arena *a, struct value *v, struct str s) {
 /* --- the type --- */
 
 static bool set_free_some(struct arena *a, struct value *v, size_t budget) {
-    if (v->enc == ENC_HASHTABLE &&
-        !dict_free_some(a, table_of(a, v), budget / 8 + 1, drop_item, a))
+    if (v->enc == ENC_HASHTABLE && !dict_free_some(a, table_of(a, v), budget / 8 + 1, drop_item, a))
         return false;
     heap_free(a, v->root);
     v->root = REF_NULL;

@@ -113,9 +113,7 @@ static void write_integer(uint8_t *p, int64_t v, size_t body) {
         p[0] = 0xf4;
         store_u64(p + 1, u);
         break;
-    default:
-        p[0] = (uint8_t)(0xf1 + body - 3);
-        memcpy(p + 1, &u, body - 1);
+    default: p[0] = (uint8_t)(0xf1 + body - 3); memcpy(p + 1, &u, body - 1);
     }
 }
 

@@ -4,8 +4,8 @@
 
 #include "ds/dict.h"
 
-/* Writes min(want, count) distinct items, uniformly chosen, to out; returns how many. Cheap for a few of
- * many; linear in the table when a good part of it is wanted. */
+/* Writes min(want, count) distinct items, uniformly chosen, to out; returns how many. Cheap for a
+ * few of many; linear in the table when a good part of it is wanted. */
 size_t dict_sample(const struct arena *a, const struct dict *d, size_t want,
                    uint64_t (*random)(void *), void *ctx, ref_t *out);
 /* The same of the numbers 0 … n - 1, ascending. */
