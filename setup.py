@@ -21,7 +21,7 @@ class ParallelBuild(build_ext):
         compile_one = self.compiler.compile
 
         def compile_all(sources: list[str], **options: Any) -> list[str]:
-            jobs = int(os.environ.get("SHMREDIS_JOBS", 0)) or os.cpu_count() or 1
+            jobs = int(os.environ.get("SHMREDIS_JOBS", "0")) or os.cpu_count() or 1
             with ThreadPoolExecutor(jobs) as pool:
                 done = pool.map(lambda source: compile_one([source], **options), sources)
                 return [obj for objects in done for obj in objects]

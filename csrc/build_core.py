@@ -20,10 +20,22 @@ def declarations(header: str) -> str:
 
 
 def compile_flags() -> tuple[list[str], list[str]]:
-    compile_args = ["-std=gnu11", "-O3", "-g", "-fno-strict-aliasing", "-fvisibility=hidden", "-fno-semantic-interposition"]
+    compile_args = [
+        "-std=gnu11",
+        "-O3",
+        "-g",
+        "-fno-strict-aliasing",
+        "-fvisibility=hidden",
+        "-fno-semantic-interposition",
+    ]
     link_args = []
     if sanitizers := os.environ.get("SHMREDIS_SANITIZE"):
-        compile_args += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-O1", "-DSHMREDIS_DEBUG"]
+        compile_args += [
+            f"-fsanitize={sanitizers}",
+            "-fno-sanitize-recover=all",
+            "-O1",
+            "-DSHMREDIS_DEBUG",
+        ]
         compile_args += ["-fno-omit-frame-pointer"]
         link_args += [f"-fsanitize={sanitizers}"]
     if os.environ.get("SHMREDIS_DEBUG"):

@@ -263,7 +263,7 @@ static const struct command set_rows[] = {
       { KEY(1, KF_RW | KF_ACCESS | KF_DELETE), KEY(2, KF_RW | KF_INSERT) } },
     { "SCARD", 2, READ_FAST, S, cmd_scard, { KEY(1, KF_RO) } },
     { "SISMEMBER", 3, READ_FAST, S, cmd_sismember, { KEY(1, KF_RO) } },
-    { "SMISMEMBER", -3, READ_FAST, S, cmd_smismember, { KEY(1, KF_RO) } },
+    { "SMISMEMBER", -3, READ_FAST, S, cmd_smismember, { KEY(1, KF_RO | KF_ACCESS) } },
     { "SMEMBERS", 2, CMD_READ, S, cmd_smembers, { KEY(1, KF_RO | KF_ACCESS) } },
     { "SSCAN", -3, CMD_READ, S, cmd_sscan, { KEY(1, KF_RO | KF_ACCESS) } },
     { "SRANDMEMBER", -2, CMD_READ, S, cmd_srandmember, { KEY(1, KF_RO | KF_ACCESS) } },

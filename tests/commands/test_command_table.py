@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from python_commands import FakeClient, FakeServer
 
 from shmredis.commands.categories import categories_of, flags_of, key_flags, key_range
 from shmredis.commands.docs import command_docs
 from shmredis.commands.registry import CommandTable, Flag, Row, declared_rows
 from shmredis.commands.syntax import Argument, parse_syntax
 from shmredis.engine import CommandFacts, KeySpecFacts
+from tests.commands.python_commands import FakeClient, FakeServer
 
 OWN = {"DELIFEQ", "HPEXPIREFIELD"}  # not commands of Redis
 KINDS = {"i": "index", "k": "keyword", "?": "unknown", "r": "range", "n": "keynum"}

@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from python_commands import FakeClient, FakeServer
 from shmredis._core import lib
+
+from tests.commands.python_commands import FakeClient, FakeServer
 
 SYNTAX = b"-ERR syntax error\r\n"
 WRONGPASS = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"

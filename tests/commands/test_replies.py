@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Iterator
 
 import pytest
 from hypothesis import given, strategies as st
-from python_commands import FakeClient, FakeServer
 
 from shmredis.commands.arguments import integer
 from shmredis.commands.context import Context
@@ -24,6 +23,7 @@ from shmredis.commands.resp import (
     encode,
     encode_error,
 )
+from tests.commands.python_commands import FakeClient, FakeServer
 
 
 @pytest.mark.parametrize(

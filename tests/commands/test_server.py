@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from python_commands import FakeClient, FakeServer
 
 from shmredis.commands.context import ShutdownMode
 from shmredis.commands.histogram import cumulative, percentile_us
@@ -14,6 +13,7 @@ from shmredis.commands.info_memory import human_bytes
 from shmredis.commands.rates import Rates
 from shmredis.commands.sparkline import sparkline
 from shmredis.engine import Engine
+from tests.commands.python_commands import FakeClient, FakeServer
 
 SYNTAX = b"-ERR syntax error\r\n"
 NOT_INTEGER = b"-ERR value is not an integer or out of range\r\n"

@@ -66,7 +66,7 @@ def parse(data: bytes) -> Any:
     return _parse(data, 0)[0]
 
 
-def _parse(data: bytes, at: int) -> tuple[Any, int]:  # noqa: PLR0911
+def _parse(data: bytes, at: int) -> tuple[Any, int]:
     end = data.index(b"\r\n", at)
     kind, rest, at = data[at : at + 1], data[at + 1 : end], end + 2
     if kind == b":":

@@ -45,7 +45,7 @@ class Server:
         argv += ["--shm-name", self.shm_name, "--enable-debug-command", "yes", *options]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self._log = self.logfile.open("wb")
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             argv, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, env=environment
         )
 
