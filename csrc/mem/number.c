@@ -2,8 +2,11 @@
 #include "mem/number.h"
 
 #include <ctype.h>
-#include <float.h>
+#include <errno.h>
+#include <limits.h>
 #include <math.h>
+
+#include "mem/grisu.h"
 
 /* --- integers --- */
 
@@ -52,78 +55,97 @@ size_t i64_to_text(char out[24], int64_t v) {
     return n;
 }
 
-/* --- floating point --- */
+/* --- reading floating point --- */
 
-#define FLOAT_TEXT_MAX 5200u
+#define TEXT_ON_STACK 512u
+#define LONG_DOUBLE_TEXT 5120u /* longer texts are no numbers to Redis */
 
-/* A NUL-terminated copy in buf; false if it is empty, too long, or begins with a space. */
-static bool terminated(struct str s, char *buf, size_t size) {
-    if (s.n == 0 || s.n >= size || isspace((unsigned char)s.p[0])) return false;
-    memcpy(buf, s.p, s.n);
-    buf[s.n] = '\0';
+/* Copies s with a NUL behind it into buf, or into memory of its own when that is too small. NULL
+ * when no number begins so. To be given back with release_text. */
+static char *terminated_text(struct str s, char buf[TEXT_ON_STACK]) {
+    if (s.n == 0 || isspace((unsigned char)s.p[0])) return NULL;
+    char *text = s.n < TEXT_ON_STACK ? buf : malloc(s.n + 1);
+    if (!text) return NULL;
+    memcpy(text, s.p, s.n);
+    text[s.n] = '\0';
+    return text;
+}
+
+static void release_text(char *text, const char *buf) {
+    if (text != buf) free(text);
+}
+
+/* The text is decimal with at most 19 digits, as an integer times ten to the -342 to 308. Redis
+ * reads such text by a table of powers, where too large is infinity and too small is 0; with any
+ * other text both are errors. */
+static bool range_is_lenient(const char *p) {
+    int digits = 0, after_point = 0;
+    bool point = false;
+    p += *p == '-' || *p == '+';
+    for (; isdigit((unsigned char)*p) || (*p == '.' && !point); p++) {
+        if (*p == '.') {
+            point = true;
+            continue;
+        }
+        if (digits || *p != '0') digits++;
+        if (after_point < INT_MAX / 2) after_point += point;
+        if (digits > 19) return false;
+    }
+    long exponent = 0;
+    if (*p == 'e' || *p == 'E')
+        exponent = strtol(p + 1, NULL, 10);
+    else if (*p)
+        return false;
+    if (exponent > INT_MAX || exponent < INT_MIN) return false;
+    exponent -= after_point;
+    return exponent >= -342 && exponent <= 308;
+}
+
+static bool read_double(const char *text, const char *end, double *out) {
+    char *stop;
+    errno = 0;
+    double v = strtod(text, &stop);
+    if (stop != end || isnan(v)) return false;
+    if (errno == ERANGE && (isinf(v) || v == 0) && !range_is_lenient(text)) return false;
+    *out = v;
     return true;
 }
 
 bool str_to_double(struct str s, double *out) {
-    char buf[512], *end;
+    char buf[TEXT_ON_STACK];
     int64_t integer;
     if (s.n < 16 && str_to_i64(s, &integer)) {
         *out = (double)integer;
         return true;
     }
-    if (!terminated(s, buf, sizeof buf)) return false;
-    double v = strtod(buf, &end);
-    if (end != buf + s.n || isnan(v)) return false;
-    /* Too large for a double is an error unless infinity was asked for by name. */
-    if (isinf(v) && !strpbrk(buf, "iI")) return false;
+    char *text = terminated_text(s, buf);
+    if (!text) return false;
+    bool good = read_double(text, text + s.n, out);
+    release_text(text, buf);
+    return good;
+}
+
+static bool read_long_double(const char *text, const char *end, long double *out) {
+    char *stop;
+    errno = 0;
+    long double v = strtold(text, &stop);
+    if (stop != end || isnan(v)) return false;
+    if (errno == ERANGE && (isinf(v) || v == 0)) return false;
     *out = v;
     return true;
 }
 
 bool str_to_long_double(struct str s, long double *out) {
-    char buf[FLOAT_TEXT_MAX], *end;
-    if (!terminated(s, buf, sizeof buf)) return false;
-    long double v = strtold(buf, &end);
-    if (end != buf + s.n || isnan(v)) return false;
-    if (isinf(v) && !strpbrk(buf, "iI")) return false;
-    *out = v;
-    return true;
+    char buf[TEXT_ON_STACK];
+    if (s.n >= LONG_DOUBLE_TEXT) return false;
+    char *text = terminated_text(s, buf);
+    if (!text) return false;
+    bool good = read_long_double(text, text + s.n, out);
+    release_text(text, buf);
+    return good;
 }
 
-/* Digits and decimal exponent (of the point after the first digit) from "%.*e". */
-struct decimal {
-    char digits[24];
-    int count, exponent;
-    bool negative;
-};
-
-/* Whether `text` lies strictly between the midpoints of v and its neighbours. Grisu-like printers,
- * whose output Redis shows, take no text that is exactly a midpoint. Midpoints of doubles are exact
- * in a long double. */
-static bool reads_back(const char *text, double v) {
-    if (strtod(text, NULL) != v) return false;
-    long double given = strtold(text, NULL), exact = v;
-    long double above = (exact + nextafter(v, HUGE_VAL)) / 2;
-    long double below = (exact + nextafter(v, -HUGE_VAL)) / 2;
-    return given != above && given != below;
-}
-
-/* The fewest digits that read back as v. */
-static struct decimal shortest(double v) {
-    char text[64];
-    int start = fabs(v) < DBL_MIN ? 0 : 14; /* 15 digits are enough to show that fewer would do */
-    for (int precision = start; precision <= 16; precision++) {
-        snprintf(text, sizeof text, "%.*e", precision, v);
-        if (reads_back(text, v)) break;
-    }
-    struct decimal d = { .negative = text[0] == '-' };
-    const char *p = text + d.negative;
-    for (; *p != 'e'; p++)
-        if (*p != '.') d.digits[d.count++] = *p;
-    d.exponent = atoi(p + 1);
-    while (d.count > 1 && d.digits[d.count - 1] == '0') d.count--;
-    return d;
-}
+/* --- writing floating point --- */
 
 static char *put_zeros(char *out, int n) {
     while (n-- > 0) *out++ = '0';
@@ -137,26 +159,27 @@ static char *put_digits(char *out, const char *digits, int n) {
 
 /* d.ddde+XX, without the point when there is one digit. */
 static char *put_scientific(char *out, const struct decimal *d) {
+    int exponent = d->point - 1;
     *out++ = d->digits[0];
     if (d->count > 1) {
         *out++ = '.';
         out = put_digits(out, d->digits + 1, d->count - 1);
     }
-    return out + sprintf(out, "e%c%d", d->exponent < 0 ? '-' : '+', abs(d->exponent));
+    *out++ = 'e';
+    if (exponent >= 0) *out++ = '+';
+    return out + i64_to_text(out, exponent);
 }
 
 static char *put_plain(char *out, const struct decimal *d) {
-    int point = d->exponent + 1; /* digits before the point */
+    int count = d->count, point = d->point;
     if (point <= 0) {
-        *out++ = '0';
-        *out++ = '.';
-        out = put_zeros(out, -point);
-        return put_digits(out, d->digits, d->count);
+        out = put_zeros(put_digits(out, "0.", 2), -point);
+        return put_digits(out, d->digits, count);
     }
-    if (point >= d->count) return put_zeros(put_digits(out, d->digits, d->count), point - d->count);
+    if (point >= count) return put_zeros(put_digits(out, d->digits, count), point - count);
     out = put_digits(out, d->digits, point);
     *out++ = '.';
-    return put_digits(out, d->digits + point, d->count - point);
+    return put_digits(out, d->digits + point, count - point);
 }
 
 static size_t fixed_text(char *out, const char *text) {
@@ -167,8 +190,8 @@ static size_t fixed_text(char *out, const char *text) {
 
 /* When Redis prints no exponent: few zeros behind the digits, or few digits behind the point. */
 static bool is_plain(const struct decimal *d) {
-    int last = d->exponent + 1 - d->count; /* exponent of the last digit */
-    int first = abs(d->exponent);
+    int last = d->point - d->count; /* exponent of the last digit */
+    int first = abs(d->point - 1);
     return last >= 0 ? first < d->count + 7 : last > -7 || first < 4;
 }
 
@@ -177,9 +200,9 @@ size_t double_to_text(char out[64], double v) {
     if (isinf(v)) return fixed_text(out, v > 0 ? "inf" : "-inf");
     if (v == 0) return fixed_text(out, signbit(v) ? "-0" : "0");
     if (fabs(v) <= 0x1p62 && v == (double)(int64_t)v) return i64_to_text(out, (int64_t)v);
-    struct decimal d = shortest(v);
+    struct decimal d = grisu_digits(v);
     char *p = out;
-    if (d.negative) *p++ = '-';
+    if (v < 0) *p++ = '-';
     p = is_plain(&d) ? put_plain(p, &d) : put_scientific(p, &d);
     *p = '\0';
     return (size_t)(p - out);

@@ -12,15 +12,17 @@
 
 /* Canonical decimal int64 ("-0", "007", "+1", " 1" are not). */
 bool str_to_i64(struct str s, int64_t *out);
-/* A finite or infinite double as strtod reads it, whole string, no leading space, NaN refused. */
+/* A finite or infinite double as strtod reads it, whole string, no leading space, NaN refused. Too
+ * large or too small is refused too, but for plain decimals that Redis takes as infinity or 0. */
 bool str_to_double(struct str s, double *out);
-/* The same for INCRBYFLOAT: long double; infinities are read, NaN refused. */
+/* The same for INCRBYFLOAT, without that exception and of less than 5120 bytes. */
 bool str_to_long_double(struct str s, long double *out);
 
 /* Writers return the number of bytes written (no NUL counted, one is written). */
 size_t i64_to_text(char out[24], int64_t v);
-/* Shortest text that reads back as the same double, in Redis's form: 2.5, 1e+300, 1e-7, inf, -inf,
- * nan, 3, 1e+20, 99999999999999990000000. Scores and RESP3 doubles. */
+/* Text that reads back as the same double, in Redis's form: 2.5, 1e+300, 1e-7, inf, -inf, nan, 3,
+ * 1e+20, 99999999999999990000000, -0. Scores and RESP3 doubles. The shortest, or what Redis takes
+ * for it (mem/grisu.h). */
 size_t double_to_text(char out[64], double v);
 /* INCRBYFLOAT's form: 17 digits after the point, trailing zeros cut, never an exponent. */
 size_t long_double_to_text(char out[NUMBER_TEXT_MAX], long double v);
