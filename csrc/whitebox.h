@@ -12,6 +12,28 @@
 struct arena *wb_arena_new(uint64_t max_size);
 void wb_arena_delete(struct arena *a);
 
+/* --- mem/arena.h: the same on an object that the test made or keeps; `fd` is taken over --- */
+struct arena *wb_arena_create(int fd, uint64_t max_size, int *st);
+struct arena *wb_arena_attach(int fd, int *st);
+int wb_arena_fd(const struct arena *a);
+char *wb_arena_ptr(const struct arena *a, uint32_t r);
+
+/* --- mem/heap.h: refs are uint32_t --- */
+uint32_t wb_heap_alloc(struct arena *a, int owner, size_t size);
+uint32_t heap_realloc(struct arena *a, uint32_t r, size_t size);
+void heap_free(struct arena *a, uint32_t r);
+size_t heap_usable(const struct arena *a, uint32_t r);
+bool heap_sparse(const struct arena *a, uint32_t r);
+uint32_t heap_move(struct arena *a, uint32_t r);
+size_t heap_trim(struct arena *a);
+/* struct heap_stats field by field: used, peak, committed, object, blocks, by_owner, moved,
+ * trimmed. */
+void wb_heap_stats(const struct arena *a, uint64_t out[23]);
+void heap_reset_peak(struct arena *a);
+uint64_t heap_used(const struct arena *a);
+void heap_check(const struct arena *a);
+void heap_fail_after(struct arena *a, int64_t n);
+
 /* --- mem/number.h: text that is not NUL-terminated comes as pointer and length --- */
 bool wb_str_to_i64(const char *p, size_t n, int64_t *out);
 bool wb_str_to_double(const char *p, size_t n, double *out);

@@ -1,30 +1,35 @@
 /* arena.c - reserving the address range, growing the object, attaching. */
+#define _GNU_SOURCE
 #include "mem/arena.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mem/heap.h"
 
-static status map_failed(void) {
-    return errno == ENOSPC || errno == EFBIG || errno == EDQUOT ? ST_ARENA_FULL : ST_SHM_MAP;
-}
+#define BACK_STEP ((uint64_t)8 << 20)
 
-/* Allocates the object's bytes [from, to) and shows them through both mappings. */
-static status show_range(struct arena *a, uint64_t from, uint64_t to) {
-    size_t n = to - from;
-    void *shared = mmap(a->shared + from, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, a->fd,
-                        (off_t)from);
-    void *private_ = mmap(a->private_ + from, n, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, a->fd, (off_t)from);
-    return shared == MAP_FAILED || private_ == MAP_FAILED ? ST_SHM_MAP : ST_OK;
+/* Gives memory to a part small enough that the kernel gets through with it between two signals: it
+ * starts all over after each. Returns an errno. */
+static int back_step(int fd, uint64_t from, uint64_t to) {
+    int error;
+    do error = posix_fallocate(fd, (off_t)from, (off_t)(to - from));
+    while (error == EINTR);
+    return error;
 }
 
 status arena_back(struct arena *a, uint64_t from, uint64_t to) {
-    errno = posix_fallocate(a->fd, (off_t)from, (off_t)(to - from));
-    if (errno) return map_failed();
+    for (uint64_t at = from, end; at < to; at = end) {
+        end = to - at < BACK_STEP ? to : at + BACK_STEP;
+        if (!back_step(a->fd, at, end)) continue;
+        if (at > from)
+            fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+                      (off_t)(at - from));
+        return ST_ARENA_FULL;
+    }
 #ifdef MADV_POPULATE_WRITE
     /* Page faults now, not inside commands; a failure only means that they come later. */
     madvise(a->base + from, to - from, MADV_POPULATE_WRITE);
@@ -42,31 +47,27 @@ status arena_grow(struct arena *a, uint64_t size) {
     return st;
 }
 
-static status reserve(struct arena *a, uint64_t bytes) {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    a->shared = mmap(NULL, bytes, PROT_NONE, flags, -1, 0);
-    a->private_ = mmap(NULL, bytes, PROT_NONE, flags, -1, 0);
-    if (a->shared == MAP_FAILED || a->private_ == MAP_FAILED) return ST_SHM_MAP;
+/* Maps the whole object twice. Holes take neither memory nor page tables until they are touched,
+ * and nobody touches them: the heap asks for memory first. */
+static status map_object(struct arena *a, uint64_t bytes) {
+    int access = PROT_READ | PROT_WRITE;
     a->reserved = bytes;
+    a->shared = mmap(NULL, bytes, access, MAP_SHARED, a->fd, 0);
+    if (a->shared == MAP_FAILED) a->shared = NULL;
+    a->private_ = mmap(NULL, bytes, access, MAP_PRIVATE | MAP_NORESERVE, a->fd, 0);
+    if (a->private_ == MAP_FAILED) a->private_ = NULL;
     a->base = a->shared;
-    return ST_OK;
+    return a->shared && a->private_ ? ST_OK : ST_SHM_MAP;
 }
 
-/* The object is as long as the reserved range, but sparse: only what is backed takes memory. */
-static status open_object(struct arena *a, int fd, const char *name, uint64_t bytes) {
+static void open_handle(struct arena *a, int fd, const char *name) {
     *a = (struct arena){ .fd = fd };
     snprintf(a->name, sizeof a->name, "%s", name);
-    status st = reserve(a, bytes);
-    if (st != ST_OK) return st;
-    return show_range(a, 0, bytes);
 }
 
-status arena_create(struct arena *a, int fd, const char *name, uint64_t max_size,
-                    const uint8_t seed[16]) {
-    uint64_t bytes = (max_size + PAGE_SIZE_BYTES - 1) & ~(uint64_t)(PAGE_SIZE_BYTES - 1);
-    if (bytes > ARENA_MAX_BYTES) bytes = ARENA_MAX_BYTES;
-    if (ftruncate(fd, (off_t)bytes)) return ST_SHM_SPACE;
-    status st = open_object(a, fd, name, bytes);
+static status lay_out(struct arena *a, uint64_t bytes, const uint8_t seed[16]) {
+    if (ftruncate(a->fd, (off_t)bytes)) return ST_SHM_SPACE;
+    status st = map_object(a, bytes);
     if (st != ST_OK) return st;
     if (arena_back(a, 0, PAGE_SIZE_BYTES) != ST_OK) return ST_SHM_SPACE;
     struct arena_super *super = arena_super(a);
@@ -79,21 +80,42 @@ status arena_create(struct arena *a, int fd, const char *name, uint64_t max_size
     return st == ST_ARENA_FULL ? ST_SHM_SPACE : st;
 }
 
+status arena_create(struct arena *a, int fd, const char *name, uint64_t max_size,
+                    const uint8_t seed[16]) {
+    if (max_size > ARENA_MAX_BYTES) max_size = ARENA_MAX_BYTES;
+    open_handle(a, fd, name);
+    uint64_t bytes = (max_size + PAGE_SIZE_BYTES - 1) & ~(uint64_t)(PAGE_SIZE_BYTES - 1);
+    status st = lay_out(a, bytes, seed);
+    if (st != ST_OK) arena_close(a);
+    return st;
+}
+
+/* What must hold before a single byte of the object is mapped and believed. */
+static bool is_arena(int fd, struct arena_super *head) {
+    struct stat file;
+    if (pread(fd, head, sizeof *head, 0) != (ssize_t)sizeof *head || fstat(fd, &file)) return false;
+    if (head->magic != ARENA_MAGIC || head->layout != ARENA_LAYOUT) return false;
+    if (head->max_size > ARENA_MAX_BYTES || head->size > head->max_size) return false;
+    if (head->max_size % PAGE_SIZE_BYTES || head->size % PAGE_SIZE_BYTES) return false;
+    return (uint64_t)file.st_size >= head->max_size;
+}
+
 status arena_attach(struct arena *a, int fd, const char *name) {
     struct arena_super head;
-    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head) return ST_SHM_FORMAT;
-    if (head.magic != ARENA_MAGIC || head.layout != ARENA_LAYOUT) return ST_SHM_FORMAT;
-    if (head.max_size > ARENA_MAX_BYTES || head.size > head.max_size) return ST_SHM_FORMAT;
-    status st = open_object(a, fd, name, head.max_size);
-    if (st != ST_OK) return st;
-    arena_super(a)->generation++;
-    return heap_attach(a);
+    open_handle(a, fd, name);
+    status st = is_arena(fd, &head) ? map_object(a, head.max_size) : ST_SHM_FORMAT;
+    if (st == ST_OK) st = heap_attach(a);
+    if (st == ST_OK)
+        arena_super(a)->generation++;
+    else
+        arena_close(a);
+    return st;
 }
 
 void arena_close(struct arena *a) {
-    heap_detach(a);
-    if (a->shared && a->shared != MAP_FAILED) munmap(a->shared, a->reserved);
-    if (a->private_ && a->private_ != MAP_FAILED) munmap(a->private_, a->reserved);
+    if (a->heap) heap_detach(a);
+    if (a->shared) munmap(a->shared, a->reserved);
+    if (a->private_) munmap(a->private_, a->reserved);
     if (a->fd >= 0) close(a->fd);
     *a = (struct arena){ .fd = -1 };
 }

@@ -1,8 +1,11 @@
 /* arena.h - one POSIX shared-memory object that holds all data of one worker.
  *
- *   object:  | superblock (64 KiB) | page table (reserved, 16 B a page) | 64 KiB pages ... |
+ *   object:  | superblock (64 KiB) | page table (reserved, 32 B a page) | 64 KiB pages ... |
  *   process: base -> mapping A (MAP_SHARED)       the one in use now
  *                    mapping B (MAP_PRIVATE)      the same object, for the freeze (DESIGN 4)
+ *
+ * The object is as long as `max_size` from the start, but sparse: memory is given to what is in
+ * use.
  *
  * Owns      the object, its two mappings and the process-local handle `struct arena`.
  * Callers   the worker creates, grows and writes; snapshotters and tools attach read-only.
@@ -67,16 +70,19 @@ static inline struct arena_super *arena_super(const struct arena *a) {
 }
 
 /* Takes over `fd`, an open and empty shared-memory object called `name`; reserves `max_size` bytes
- * of address space twice and lays out an empty heap. ST_SHM_SPACE, ST_SHM_MAP. */
+ * of address space twice and lays out an empty heap. ST_SHM_SPACE, ST_SHM_MAP; `fd` is closed then,
+ * as arena_close does. */
 status arena_create(struct arena *a, int fd, const char *name, uint64_t max_size,
                     const uint8_t seed[16]);
-/* Maps an existing object that arena_create laid out. ST_SHM_FORMAT when magic or layout differ. */
+/* Maps an existing object that arena_create laid out. ST_SHM_FORMAT when magic or layout differ,
+ * when it is too short, or when its page table does not hold together. */
 status arena_attach(struct arena *a, int fd, const char *name);
-/* Unmaps and closes; the object itself stays until someone unlinks it. */
+/* Unmaps and closes; the object itself stays until someone unlinks it. Harmless when done already.
+ */
 void arena_close(struct arena *a);
 /* Makes the object at least `size` bytes. For the heap only. */
 status arena_grow(struct arena *a, uint64_t size);
-/* Gives memory to [from, to) of the object, which may be a hole. For the heap only. */
+/* Gives memory to the hole [from, to) of the object, all or nothing. For the heap only. */
 status arena_back(struct arena *a, uint64_t from, uint64_t to);
 
 #endif

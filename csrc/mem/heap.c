@@ -6,48 +6,14 @@
  * defragmenter take the fullest and sparse slabs run empty. All lists are in the arena; attaching
  * only rebuilds the bitmap of pages.
  */
-#include "mem/heap.h"
-
-#include "mem/page.h"
+#include "mem/heap_impl.h"
 #include "mem/poison.h"
 
 #define SMALL_STEP 8u
 #define SMALL_MAX 128u
 #define CLASS_MAX_BYTES ((size_t)512 << 10)
-#define CLASSES 112u /* 16 small ones and 8 for each of 12 doublings */
-#define FILL_LEVELS 8u
-#define FILL_NONE 0xffu
 #define SLAB_PAGES_MAX 9u
-#define KEEP_EMPTY_MAX                                                                             \
-    1024u /* an empty slab of blocks up to this is kept for the next allocation */
-
-/* Behind the superblock in page 0. */
-struct heap_root {
-    uint32_t partial[OWN_COUNT][CLASSES][FILL_LEVELS]; /* first page of each list */
-    uint64_t used, peak, blocks, moved, trimmed;
-    uint64_t by_owner[OWN_COUNT];
-    uint64_t slab_pages; /* pages of slabs and spans */
-};
-#define HEAP_ROOT_OFFSET 4096u
-static_assert(HEAP_ROOT_OFFSET + sizeof(struct heap_root) <= PAGE_SIZE_BYTES, "fits in page 0");
-
-struct class_info {
-    uint32_t bytes;
-    uint16_t blocks; /* in one slab */
-    uint16_t pages;  /* of one slab */
-};
-
-/* Process-local. */
-struct heap {
-    struct page_map *pages;
-    int64_t fail_after;
-    uint32_t current[OWN_COUNT][CLASSES]; /* the slab that allocation takes from; 0: none */
-    struct class_info classes[CLASSES];
-};
-
-static struct heap_root *root_of(const struct arena *a) {
-    return (struct heap_root *)(void *)(a->base + HEAP_ROOT_OFFSET);
-}
+#define KEEP_EMPTY_MAX 1024u /* an empty slab of such blocks is kept for the next allocation */
 
 /* --- classes --- */
 
@@ -88,7 +54,6 @@ static struct heap *heap_new(struct arena *a) {
         h->classes[cls] = (struct class_info){
             .bytes = bytes, .pages = pages, .blocks = (uint16_t)(pages * PAGE_SIZE_BYTES / bytes)
         };
-        if (pages * PAGE_SIZE_BYTES / bytes > UINT16_MAX) abort();
     }
     a->heap = h;
     h->pages = page_map_new(a);
@@ -107,11 +72,12 @@ status heap_create(struct arena *a) {
 
 status heap_attach(struct arena *a) {
     heap_new(a);
-    return ST_OK;
+    if (!heap_table_problem(a)) return ST_OK;
+    heap_detach(a);
+    return ST_SHM_FORMAT;
 }
 
 void heap_detach(struct arena *a) {
-    if (!a->heap) return;
     UNPOISON(a->base, arena_super(a)->size);
     page_map_delete(a->heap->pages);
     free(a->heap);
@@ -120,16 +86,11 @@ void heap_detach(struct arena *a) {
 
 /* --- partial lists --- */
 
-static uint8_t fill_level(const struct heap *h, const struct page_desc *d) {
-    uint32_t level = d->used * FILL_LEVELS / h->classes[d->cls].blocks;
-    return (uint8_t)(level < FILL_LEVELS ? level : FILL_LEVELS - 1);
-}
-
 static uint32_t *list_of(struct arena *a, const struct page_desc *d, uint8_t fill) {
     return &root_of(a)->partial[d->owner][d->cls][fill];
 }
 
-static void list_remove(struct arena *a, uint32_t page, struct page_desc *d) {
+static void list_remove(struct arena *a, struct page_desc *d) {
     if (d->fill == FILL_NONE) return;
     if (d->prev)
         page_desc(a, d->prev)->next = d->next;
@@ -138,7 +99,6 @@ static void list_remove(struct arena *a, uint32_t page, struct page_desc *d) {
     if (d->next) page_desc(a, d->next)->prev = d->prev;
     d->next = d->prev = 0;
     d->fill = FILL_NONE;
-    (void)page;
 }
 
 static void list_add(struct arena *a, uint32_t page, struct page_desc *d) {
@@ -154,7 +114,7 @@ static void list_add(struct arena *a, uint32_t page, struct page_desc *d) {
 static void relist(struct arena *a, uint32_t page, struct page_desc *d) {
     bool full = d->used == a->heap->classes[d->cls].blocks;
     if (full ? d->fill == FILL_NONE : d->fill == fill_level(a->heap, d)) return;
-    list_remove(a, page, d);
+    list_remove(a, d);
     if (!full) list_add(a, page, d);
 }
 
@@ -167,10 +127,6 @@ static uint32_t fullest(const struct arena *a, uint32_t owner, uint32_t cls) {
 }
 
 /* --- blocks of a slab --- */
-
-static char *block_ptr(const struct arena *a, uint32_t page, uint32_t bytes, uint32_t index) {
-    return page_ptr(a, page) + (size_t)index * bytes;
-}
 
 static ref_t pop_block(struct arena *a, uint32_t page, struct page_desc *d) {
     uint32_t bytes = a->heap->classes[d->cls].bytes;
@@ -204,6 +160,12 @@ static void push_block(struct arena *a, uint32_t page, struct page_desc *d, ref_
     d->used--;
 }
 
+/* The pages [from, to) behind their head `page` belong to it. */
+static void mark_rest(struct arena *a, uint32_t page, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++)
+        *page_desc(a, page + i) = (struct page_desc){ .state = PAGE_REST, .span = i };
+}
+
 static uint32_t new_slab(struct arena *a, uint32_t owner, uint32_t cls) {
     const struct class_info *info = &a->heap->classes[cls];
     uint32_t page = page_take(a, a->heap->pages, info->pages);
@@ -214,29 +176,31 @@ static uint32_t new_slab(struct arena *a, uint32_t owner, uint32_t cls) {
                              .owner = (uint8_t)owner,
                              .fill = FILL_NONE,
                              .span = info->pages };
-    for (uint32_t i = 1; i < info->pages; i++)
-        *page_desc(a, page + i) = (struct page_desc){ .state = PAGE_REST, .span = i };
+    mark_rest(a, page, 1, info->pages);
     POISON(page_ptr(a, page), info->pages * PAGE_SIZE_BYTES);
     root_of(a)->slab_pages += info->pages;
     list_add(a, page, d);
     return page;
 }
 
-static void release_pages(struct arena *a, uint32_t page) {
-    uint32_t n = page_desc(a, page)->span;
-    UNPOISON(page_ptr(a, page), n * PAGE_SIZE_BYTES);
+static void release_pages(struct arena *a, uint32_t page, uint32_t n) {
     root_of(a)->slab_pages -= n;
     page_give(a, a->heap->pages, page, n);
 }
 
 /* --- allocation --- */
 
-static void account(struct arena *a, enum mem_owner owner, size_t bytes) {
+/* Live bytes of the owner change, and so does the number of blocks. */
+static void account(struct arena *a, uint32_t owner, size_t more, size_t less) {
     struct heap_root *root = root_of(a);
-    root->used += bytes;
-    root->by_owner[owner] += bytes;
-    root->blocks++;
+    root->used += more - less;
+    root->by_owner[owner] += more - less;
     if (root->used > root->peak) root->peak = root->used;
+}
+
+static void account_alloc(struct arena *a, uint32_t owner, size_t bytes) {
+    account(a, owner, bytes, 0);
+    root_of(a)->blocks++;
 }
 
 static bool fails_on_purpose(struct heap *h) {
@@ -244,26 +208,25 @@ static bool fails_on_purpose(struct heap *h) {
     return h->fail_after-- == 0;
 }
 
+static uint32_t span_pages(size_t size) {
+    return (uint32_t)((size + PAGE_SIZE_BYTES - 1) >> PAGE_SHIFT);
+}
+
 static ref_t alloc_span(struct arena *a, enum mem_owner owner, size_t size) {
-    uint64_t pages = (size + PAGE_SIZE_BYTES - 1) >> PAGE_SHIFT;
-    if (pages > a->reserved >> PAGE_SHIFT) return REF_NULL;
-    uint32_t page = page_take(a, a->heap->pages, (uint32_t)pages);
+    if (size > a->reserved) return REF_NULL;
+    uint32_t pages = span_pages(size), page = page_take(a, a->heap->pages, pages);
     if (!page) return REF_NULL;
-    *page_desc(a, page) = (struct page_desc){ .state = PAGE_SPAN,
-                                              .owner = (uint8_t)owner,
-                                              .used = 1,
-                                              .fill = FILL_NONE,
-                                              .span = (uint32_t)pages };
-    for (uint32_t i = 1; i < pages; i++)
-        *page_desc(a, page + i) = (struct page_desc){ .state = PAGE_REST, .span = i };
+    mark_rest(a, page, 1, pages);
+    *page_desc(a, page) = (struct page_desc){
+        .state = PAGE_SPAN, .owner = (uint8_t)owner, .used = 1, .fill = FILL_NONE, .span = pages
+    };
     root_of(a)->slab_pages += pages;
-    account(a, owner, pages << PAGE_SHIFT);
+    account_alloc(a, owner, (size_t)pages << PAGE_SHIFT);
     return page * PAGE_REFS;
 }
 
-ref_t heap_alloc(struct arena *a, enum mem_owner owner, size_t size) {
+static ref_t alloc_block(struct arena *a, enum mem_owner owner, size_t size) {
     struct heap *h = a->heap;
-    if (UNLIKELY(fails_on_purpose(h))) return REF_NULL;
     if (UNLIKELY(size > CLASS_MAX_BYTES)) return alloc_span(a, owner, size);
     uint32_t cls = class_of(size), page = h->current[owner][cls];
     struct page_desc *d = page_desc(a, page);
@@ -274,8 +237,13 @@ ref_t heap_alloc(struct arena *a, enum mem_owner owner, size_t size) {
         h->current[owner][cls] = page;
         d = page_desc(a, page);
     }
-    account(a, owner, h->classes[cls].bytes);
+    account_alloc(a, owner, h->classes[cls].bytes);
     return pop_block(a, page, d);
+}
+
+ref_t heap_alloc(struct arena *a, enum mem_owner owner, size_t size) {
+    if (UNLIKELY(fails_on_purpose(a->heap))) return REF_NULL;
+    return alloc_block(a, owner, size);
 }
 
 /* The head page of the slab or span that r lies in. */
@@ -285,50 +253,75 @@ static uint32_t head_page(const struct arena *a, ref_t r) {
     return d->state == PAGE_REST ? page - d->span : page;
 }
 
-static size_t block_bytes(const struct arena *a, const struct page_desc *d) {
-    if (d->state == PAGE_SPAN) return (size_t)d->span << PAGE_SHIFT;
-    return a->heap->classes[d->cls].bytes;
-}
-
 size_t heap_usable(const struct arena *a, ref_t r) {
     return block_bytes(a, page_desc(a, head_page(a, r)));
+}
+
+static void free_block(struct arena *a, uint32_t page, struct page_desc *d, ref_t r) {
+    push_block(a, page, d, r);
+    uint32_t *current = &a->heap->current[d->owner][d->cls];
+    if (d->used || (*current == page && a->heap->classes[d->cls].bytes <= KEEP_EMPTY_MAX)) {
+        relist(a, page, d);
+        return;
+    }
+    if (*current == page) *current = 0;
+    list_remove(a, d);
+    release_pages(a, page, d->span);
 }
 
 void heap_free(struct arena *a, ref_t r) {
     uint32_t page = head_page(a, r);
     struct page_desc *d = page_desc(a, page);
-    struct heap_root *root = root_of(a);
-    size_t bytes = block_bytes(a, d);
     ASSERT(d->state == PAGE_SLAB || d->state == PAGE_SPAN);
-    root->used -= bytes;
-    root->by_owner[d->owner] -= bytes;
-    root->blocks--;
-    if (d->state == PAGE_SPAN) {
-        release_pages(a, page);
-        return;
-    }
-    push_block(a, page, d, r);
-    uint32_t *current = &a->heap->current[d->owner][d->cls];
-    if (d->used == 0 && (*current != page || bytes > KEEP_EMPTY_MAX)) {
-        if (*current == page) *current = 0;
-        list_remove(a, page, d);
-        release_pages(a, page);
-    } else {
-        relist(a, page, d);
-    }
+    account(a, d->owner, 0, block_bytes(a, d));
+    root_of(a)->blocks--;
+    if (d->state == PAGE_SPAN)
+        release_pages(a, page, d->span);
+    else
+        free_block(a, page, d, r);
 }
 
-/* Whether a block of `have` bytes serves for `size` without wasting more than its class would. */
-static bool fits(size_t have, size_t size) {
-    if (size > have) return false;
-    if (size > CLASS_MAX_BYTES) return have - size < PAGE_SIZE_BYTES;
-    return have <= CLASS_MAX_BYTES && class_bytes(class_of(size)) == have;
+/* --- reallocation --- */
+
+/* Makes the span at `page` longer where it is; false: what follows is taken. */
+static bool grow_span(struct arena *a, uint32_t page, struct page_desc *d, uint32_t pages) {
+    uint32_t more = pages - d->span;
+    if (!page_take_at(a, a->heap->pages, page + d->span, more)) return false;
+    mark_rest(a, page, d->span, pages);
+    d->span = pages;
+    root_of(a)->slab_pages += more;
+    account(a, d->owner, (size_t)more << PAGE_SHIFT, 0);
+    return true;
+}
+
+static void shrink_span(struct arena *a, uint32_t page, struct page_desc *d, uint32_t pages) {
+    uint32_t less = d->span - pages;
+    d->span = pages;
+    release_pages(a, page + pages, less);
+    account(a, d->owner, 0, (size_t)less << PAGE_SHIFT);
+}
+
+/* A block of `have` bytes in a slab serves for `size` and no smaller class would. */
+static bool fits_class(size_t have, size_t size) {
+    return size <= have && class_bytes(class_of(size)) == have;
+}
+
+/* Whether the block could be given its new size where it is. */
+static bool resize_in_place(struct arena *a, ref_t r, size_t size) {
+    uint32_t page = head_page(a, r);
+    struct page_desc *d = page_desc(a, page);
+    if (d->state == PAGE_SLAB) return fits_class(a->heap->classes[d->cls].bytes, size);
+    if (size <= CLASS_MAX_BYTES || size > a->reserved) return false;
+    uint32_t pages = span_pages(size);
+    if (pages < d->span) shrink_span(a, page, d, pages);
+    return pages == d->span || grow_span(a, page, d, pages);
 }
 
 ref_t heap_realloc(struct arena *a, ref_t r, size_t size) {
     size_t have = heap_usable(a, r);
-    if (fits(have, size)) return r;
-    ref_t moved = heap_alloc(a, page_desc(a, head_page(a, r))->owner, size);
+    if (UNLIKELY(size > have && fails_on_purpose(a->heap))) return REF_NULL;
+    if (resize_in_place(a, r, size)) return r;
+    ref_t moved = alloc_block(a, page_desc(a, head_page(a, r))->owner, size);
     if (!moved) return REF_NULL;
     memcpy(arena_ptr(a, moved), arena_ptr(a, r), have < size ? have : size);
     heap_free(a, r);
@@ -365,7 +358,7 @@ ref_t heap_move(struct arena *a, ref_t r) {
     if (!to) return REF_NULL;
     uint32_t bytes = a->heap->classes[d->cls].bytes;
     if (a->heap->current[d->owner][d->cls] == page) a->heap->current[d->owner][d->cls] = to;
-    account(a, d->owner, bytes);
+    account_alloc(a, d->owner, bytes);
     ref_t moved = pop_block(a, to, page_desc(a, to));
     memcpy(arena_ptr(a, moved), arena_ptr(a, r), bytes);
     heap_free(a, r);
@@ -374,7 +367,7 @@ ref_t heap_move(struct arena *a, ref_t r) {
 }
 
 size_t heap_trim(struct arena *a) {
-    size_t bytes = (size_t)page_punch(a, a->heap->pages, UINT32_MAX) << PAGE_SHIFT;
+    size_t bytes = (size_t)page_punch(a, a->heap->pages) << PAGE_SHIFT;
     root_of(a)->trimmed += bytes;
     return bytes;
 }
@@ -391,57 +384,4 @@ void heap_reset_peak(struct arena *a) {
 
 void heap_fail_after(struct arena *a, int64_t n) {
     a->heap->fail_after = n;
-}
-
-void heap_stats(const struct arena *a, struct heap_stats *out) {
-    const struct heap_root *root = root_of(a);
-    uint64_t punched = page_punched_count(a->heap->pages);
-    uint64_t table = (uint64_t)page_total(a) * sizeof(struct page_desc);
-    uint64_t unbacked = (uint64_t)(page_first(a) - 1) * PAGE_SIZE_BYTES - table;
-    *out =
-        (struct heap_stats){ .used = root->used,
-                             .peak = root->peak,
-                             .blocks = root->blocks,
-                             .moved = root->moved,
-                             .trimmed = root->trimmed,
-                             .committed = (root->slab_pages << PAGE_SHIFT) + table,
-                             .object = arena_super(a)->size - (punched << PAGE_SHIFT) - unbacked };
-    memcpy(out->by_owner, root->by_owner, sizeof out->by_owner);
-}
-
-static void check_slab(const struct arena *a, uint32_t page, const struct page_desc *d) {
-    const struct class_info *info = &a->heap->classes[d->cls];
-    ASSERT(d->cls < CLASSES && d->owner > OWN_FREE && d->owner < OWN_COUNT);
-    ASSERT(d->span == info->pages && d->carved <= info->blocks && d->used <= d->carved);
-    uint32_t freed = 0;
-    for (uint32_t i = d->free_head; i; freed++) {
-        ASSERT(i <= d->carved && freed <= d->carved);
-        char *p = block_ptr(a, page, info->bytes, i - 1);
-        UNPOISON(p, 2);
-        i = load_u16(p);
-        POISON(p, 2);
-    }
-    ASSERT(freed + d->used == d->carved);
-    ASSERT((d->fill == FILL_NONE) == (d->used == info->blocks));
-    ASSERT(d->fill == FILL_NONE || d->fill == fill_level(a->heap, d));
-}
-
-void heap_check(const struct arena *a) {
-    uint64_t used = 0, blocks = 0, pages = 0;
-    for (uint32_t p = page_first(a); p < page_total(a); p++) {
-        const struct page_desc *d = page_desc(a, p);
-        ASSERT((d->state == PAGE_FREE) == page_is_free(a->heap->pages, p));
-        if (d->state == PAGE_FREE) continue;
-        ASSERT(d->state == PAGE_SLAB || d->state == PAGE_SPAN);
-        if (d->state == PAGE_SLAB) check_slab(a, p, d);
-        used += d->used * block_bytes(a, d);
-        blocks += d->used;
-        pages += d->span;
-        for (uint32_t i = 1; i < d->span; i++) {
-            ASSERT(page_desc(a, p + i)->state == PAGE_REST && page_desc(a, p + i)->span == i);
-        }
-        p += d->span - 1;
-    }
-    const struct heap_root *root = root_of(a);
-    ASSERT(used == root->used && blocks == root->blocks && pages == root->slab_pages);
 }

@@ -4,9 +4,12 @@
 
 #include <fcntl.h>
 
+#include "mem/poison.h"
+
 #define WORD_BITS 64u
 #define GROW_MIN ((uint64_t)1 << 20)
 #define GROW_MAX ((uint64_t)4 << 20) /* backing memory takes time: about 0.2 ms a MiB */
+#define REBACK_PAGES 16u             /* holes get memory again in steps of 1 MiB */
 
 struct page_map {
     uint64_t *bits; /* 1: free */
@@ -29,13 +32,15 @@ bool page_is_free(const struct page_map *m, uint32_t page) {
     return m->bits[page / WORD_BITS] >> page % WORD_BITS & 1;
 }
 
-static void set_free(struct page_map *m, uint32_t page) {
+static void set_free(const struct arena *a, struct page_map *m, uint32_t page) {
+    POISON(page_ptr(a, page), PAGE_SIZE_BYTES);
     m->bits[page / WORD_BITS] |= (uint64_t)1 << page % WORD_BITS;
     m->free++;
     if (page / WORD_BITS < m->hint) m->hint = page / WORD_BITS;
 }
 
-static void set_taken(struct page_map *m, uint32_t page) {
+static void set_taken(const struct arena *a, struct page_map *m, uint32_t page) {
+    UNPOISON(page_ptr(a, page), PAGE_SIZE_BYTES);
     m->bits[page / WORD_BITS] &= ~((uint64_t)1 << page % WORD_BITS);
     m->free--;
 }
@@ -49,7 +54,7 @@ struct page_map *page_map_new(const struct arena *a) {
     for (uint32_t p = page_first(a); p < page_total(a); p++) {
         const struct page_desc *d = page_desc(a, p);
         if (d->state != PAGE_FREE) continue;
-        set_free(m, p);
+        set_free(a, m, p);
         m->punched += d->flags & PAGE_PUNCHED;
     }
     return m;
@@ -61,18 +66,26 @@ void page_map_delete(struct page_map *m) {
     free(m);
 }
 
-/* First run of n free pages; 0: none. Whole empty words are skipped. */
-static uint32_t find_run(const struct arena *a, struct page_map *m, uint32_t n) {
-    uint32_t total = page_total(a), run = 0;
+/* The bits of w at which n or more set bits begin; 0 < n <= 64. */
+static uint64_t runs_within(uint64_t w, uint32_t n) {
+    for (uint32_t have = 1, more; have < n; have += more) {
+        more = have < n - have ? have : n - have;
+        w &= w >> more;
+    }
+    return w;
+}
+
+/* First run of n free pages; 0: none. */
+static uint32_t find_run(struct page_map *m, uint32_t n) {
     while (m->hint < m->words && !m->bits[m->hint]) m->hint++;
-    for (uint32_t p = m->hint * WORD_BITS; p < total; p++) {
-        if (p % WORD_BITS == 0 && !m->bits[p / WORD_BITS]) {
-            run = 0;
-            p += WORD_BITS - 1;
-            continue;
-        }
-        run = page_is_free(m, p) ? run + 1 : 0;
-        if (run == n) return p + 1 - n;
+    uint32_t run = 0; /* free pages right before this word */
+    for (uint32_t i = m->hint; i < m->words; i++) {
+        uint64_t taken = ~m->bits[i];
+        uint32_t low = taken ? (uint32_t)__builtin_ctzll(taken) : WORD_BITS;
+        if (run + low >= n) return i * WORD_BITS - run;
+        uint64_t within = n < WORD_BITS ? runs_within(m->bits[i], n) : 0;
+        if (within) return i * WORD_BITS + (uint32_t)__builtin_ctzll(within);
+        run = taken ? (uint32_t)__builtin_clzll(taken) : run + WORD_BITS;
     }
     return 0;
 }
@@ -84,87 +97,134 @@ static uint32_t tail_run(const struct arena *a, const struct page_map *m) {
     return n;
 }
 
-/* The page table's bytes for the pages below `total` are backed. */
-static status back_table(struct arena *a, uint32_t from, uint32_t total) {
-    uint64_t unit = PAGE_SIZE_BYTES;
-    uint64_t have = PAGE_TABLE_OFFSET + (uint64_t)from * sizeof(struct page_desc);
-    uint64_t want = PAGE_TABLE_OFFSET + (uint64_t)total * sizeof(struct page_desc);
-    have = (have + unit - 1) / unit * unit;
-    want = (want + unit - 1) / unit * unit;
-    if (from == 0) have = PAGE_TABLE_OFFSET;
-    return want > have ? arena_back(a, have, want) : ST_OK;
+static uint64_t table_bytes(uint32_t pages) {
+    uint64_t bytes = (uint64_t)pages * sizeof(struct page_desc);
+    return (bytes + PAGE_SIZE_BYTES - 1) / PAGE_SIZE_BYTES * PAGE_SIZE_BYTES;
 }
 
-static bool grow(struct arena *a, struct page_map *m, uint32_t n) {
-    uint64_t size = arena_super(a)->size, step = size / 32;
+uint64_t page_table_bytes(const struct arena *a) {
+    return table_bytes(page_total(a));
+}
+
+/* Makes the object `total` pages long, its page table along with it. Before the first growth it
+ * ends in front of the page table. */
+static bool extend(struct arena *a, struct page_map *m, uint32_t total) {
     uint32_t old = page_total(a), first = page_first(a);
-    uint64_t need = (uint64_t)(n - tail_run(a, m)) << PAGE_SHIFT;
-    if (old < first) { /* the first growth: the table's range is not heap */
-        need += (uint64_t)(first - old) << PAGE_SHIFT;
-    }
-    step = step < GROW_MIN ? GROW_MIN : step > GROW_MAX ? GROW_MAX : step;
-    if (step < need) step = need;
-    if (size + step > a->reserved) step = need;
-    uint32_t total = (uint32_t)((size + step) >> PAGE_SHIFT);
-    if (size + step > a->reserved) return false;
-    if (back_table(a, old < first ? 0 : old, total) != ST_OK) return false;
+    uint64_t have = old < first ? 0 : table_bytes(old), want = table_bytes(total);
+    if (want > have && arena_back(a, PAGE_TABLE_OFFSET + have, PAGE_TABLE_OFFSET + want) != ST_OK)
+        return false;
     if (old < first) {
         arena_super(a)->size = (uint64_t)first << PAGE_SHIFT;
         old = first;
     }
-    if (arena_grow(a, (uint64_t)total << PAGE_SHIFT) != ST_OK) {
-        if (step == need) return false;
-        total = old + (uint32_t)(need >> PAGE_SHIFT);
-        if (arena_grow(a, (uint64_t)total << PAGE_SHIFT) != ST_OK) return false;
-    }
-    for (uint32_t p = old; p < total; p++) set_free(m, p);
+    if (arena_grow(a, (uint64_t)total << PAGE_SHIFT) != ST_OK) return false;
+    for (uint32_t p = old; p < total; p++) set_free(a, m, p);
     return true;
 }
 
-/* Holes get memory again before anybody writes there; false: there is none. */
+/* Makes the object longer so that it ends with n free pages: by a step, or when that is too much by
+ * as little as possible. */
+static bool grow(struct arena *a, struct page_map *m, uint32_t n) {
+    uint64_t limit = a->reserved >> PAGE_SHIFT, step = arena_super(a)->size / 32;
+    uint64_t old = page_total(a) < page_first(a) ? page_first(a) : page_total(a);
+    uint64_t least = old + n - tail_run(a, m);
+    if (least > limit) return false;
+    step = step < GROW_MIN ? GROW_MIN : step > GROW_MAX ? GROW_MAX : step;
+    uint64_t good = old + (step >> PAGE_SHIFT);
+    if (good > limit) good = limit;
+    if (good > least && extend(a, m, (uint32_t)good)) return true;
+    return extend(a, m, (uint32_t)least);
+}
+
+static void flag_run(struct arena *a, uint32_t page, uint32_t end, uint8_t flags) {
+    for (uint32_t p = page; p < end; p++) page_desc(a, p)->flags = flags;
+}
+
+/* Gives memory to the hole that begins at `page` and reaches at most to `end`. */
+static bool back_hole(struct arena *a, struct page_map *m, uint32_t page, uint32_t end) {
+    uint32_t stop = page;
+    while (stop < end && page_is_free(m, stop) && page_desc(a, stop)->flags & PAGE_PUNCHED) stop++;
+    if (arena_back(a, (uint64_t)page << PAGE_SHIFT, (uint64_t)stop << PAGE_SHIFT) != ST_OK)
+        return false;
+    flag_run(a, page, stop, 0);
+    m->punched -= stop - page;
+    return true;
+}
+
+/* Holes get memory again before anybody writes there, and some of what follows with them; false:
+ * there is none. */
 static bool back_run(struct arena *a, struct page_map *m, uint32_t page, uint32_t n) {
-    for (uint32_t p = page; p < page + n; p++) {
-        struct page_desc *d = page_desc(a, p);
-        if (!(d->flags & PAGE_PUNCHED)) continue;
-        if (arena_back(a, (uint64_t)p << PAGE_SHIFT, (uint64_t)(p + 1) << PAGE_SHIFT) != ST_OK)
-            return false;
-        d->flags = 0;
-        m->punched--;
+    uint32_t end = page + n, total = page_total(a);
+    uint32_t further = total - page > REBACK_PAGES ? page + REBACK_PAGES : total;
+    for (uint32_t p = page; p < end; p++) {
+        if (!(page_desc(a, p)->flags & PAGE_PUNCHED)) continue;
+        if (further > end && back_hole(a, m, p, further)) continue;
+        if (!back_hole(a, m, p, end)) return false;
     }
     return true;
+}
+
+static void take_run(struct arena *a, struct page_map *m, uint32_t page, uint32_t n) {
+    for (uint32_t p = page; p < page + n; p++) set_taken(a, m, p);
 }
 
 uint32_t page_take(struct arena *a, struct page_map *m, uint32_t n) {
-    uint32_t page = m->free >= n ? find_run(a, m, n) : 0;
+    uint32_t page = m->free >= n ? find_run(m, n) : 0;
     if (!page) {
         if (!grow(a, m, n)) return 0;
-        page = find_run(a, m, n);
+        page = find_run(m, n);
     }
     if (!page || !back_run(a, m, page, n)) return 0;
-    for (uint32_t p = page; p < page + n; p++) set_taken(m, p);
+    take_run(a, m, page, n);
     return page;
+}
+
+bool page_take_at(struct arena *a, struct page_map *m, uint32_t page, uint32_t n) {
+    uint32_t total = page_total(a), limit = (uint32_t)(a->reserved >> PAGE_SHIFT);
+    if (page > limit || n > limit - page) return false;
+    uint32_t end = page + n, known = end < total ? end : total;
+    for (uint32_t p = page; p < known; p++)
+        if (!page_is_free(m, p)) return false;
+    if (end > total && !grow(a, m, n)) return false;
+    if (!back_run(a, m, page, n)) return false;
+    take_run(a, m, page, n);
+    return true;
 }
 
 void page_give(struct arena *a, struct page_map *m, uint32_t page, uint32_t n) {
     for (uint32_t p = page; p < page + n; p++) {
         *page_desc(a, p) = (struct page_desc){ .state = PAGE_FREE };
-        set_free(m, p);
+        set_free(a, m, p);
     }
 }
 
-uint32_t page_punch(struct arena *a, struct page_map *m, uint32_t max) {
-    uint32_t done = 0, total = page_total(a);
-    for (uint32_t p = page_first(a); p < total && done < max; p++) {
-        struct page_desc *d = page_desc(a, p);
-        if (!page_is_free(m, p) || d->flags & PAGE_PUNCHED) continue;
-        if (fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                      (off_t)((uint64_t)p << PAGE_SHIFT), (off_t)PAGE_SIZE_BYTES))
-            break;
-        d->flags |= PAGE_PUNCHED;
-        m->punched++;
-        done++;
+/* Punches the free pages [page, end); false when the kernel refuses. The flags come first: after a
+ * crash between the two, memory is asked for once too often and not once too seldom. */
+static bool punch_run(struct arena *a, struct page_map *m, uint32_t page, uint32_t end) {
+    flag_run(a, page, end, PAGE_PUNCHED);
+    if (fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  (off_t)((uint64_t)page << PAGE_SHIFT),
+                  (off_t)((uint64_t)(end - page) << PAGE_SHIFT))) {
+        flag_run(a, page, end, 0);
+        return false;
     }
-    return done;
+    m->punched += end - page;
+    return true;
+}
+
+static bool can_punch(const struct arena *a, const struct page_map *m, uint32_t page) {
+    return page_is_free(m, page) && !(page_desc(a, page)->flags & PAGE_PUNCHED);
+}
+
+uint32_t page_punch(struct arena *a, struct page_map *m) {
+    uint32_t before = m->punched, total = page_total(a);
+    for (uint32_t p = page_first(a); p < total; p++) {
+        uint32_t end = p;
+        while (end < total && can_punch(a, m, end)) end++;
+        if (end > p && !punch_run(a, m, p, end)) break;
+        p = end;
+    }
+    return m->punched - before;
 }
 
 uint32_t page_free_count(const struct page_map *m) {

@@ -3,7 +3,8 @@
  *   page 0: superblock and struct heap_root | page table | heap pages …
  *
  * Owns      the descriptors (in the arena) and a bitmap of free pages (process-local, rebuilt at
- * attach). Callers   heap.c only. Tools read descriptors.
+ *           attach).
+ * Callers   heap.c only. Tools read descriptors.
  */
 #ifndef SHMREDIS_PAGE_H
 #define SHMREDIS_PAGE_H
@@ -51,14 +52,19 @@ struct page_map *page_map_new(const struct arena *a);
 void page_map_delete(struct page_map *m);
 /* A run of n pages that are backed by memory, lowest first; grows the arena if need be. 0: none. */
 uint32_t page_take(struct arena *a, struct page_map *m, uint32_t n);
+/* Takes exactly the n pages from `page` on, behind the end of the object too; false: not all of
+ * them are free, or there is no memory for them. */
+bool page_take_at(struct arena *a, struct page_map *m, uint32_t page, uint32_t n);
 void page_give(struct arena *a, struct page_map *m, uint32_t page, uint32_t n);
-/* Punches up to `max` free pages that still have memory; returns how many. */
-uint32_t page_punch(struct arena *a, struct page_map *m, uint32_t max);
+/* Punches all free pages that still have memory; returns how many. */
+uint32_t page_punch(struct arena *a, struct page_map *m);
 /* Free pages, and those of them that are punched. */
 uint32_t page_free_count(const struct page_map *m);
 uint32_t page_punched_count(const struct page_map *m);
 uint32_t page_total(const struct arena *a);
 uint32_t page_first(const struct arena *a); /* first page behind the page table */
+/* Bytes of the page table that have memory. */
+uint64_t page_table_bytes(const struct arena *a);
 bool page_is_free(const struct page_map *m, uint32_t page);
 
 #endif
