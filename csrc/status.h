@@ -20,6 +20,7 @@
     X(NOT_FLOAT, "ERR", "value is not a valid float")                                              \
     X(OVERFLOW, "ERR", "increment or decrement would overflow")                                    \
     X(NAN_RESULT, "ERR", "increment would produce NaN or Infinity")                                \
+    X(NAN_SCORE, "ERR", "resulting score is not a number (NaN)")                                   \
     X(OUT_OF_RANGE, "ERR", "index out of range")                                                   \
     X(TOO_LARGE, "ERR", "string exceeds maximum allowed size (proto-max-bulk-len)")                \
     X(DB_INDEX, "ERR", "DB index is out of range")                                                 \

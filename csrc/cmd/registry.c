@@ -21,7 +21,11 @@ extern const struct command_group
     string_commands,
     string_many_commands,
     string_number_commands,
-    string_range_commands;
+    string_range_commands,
+    zset_algebra_commands,
+    zset_commands,
+    zset_pop_commands,
+    zset_range_commands;
 
 /* One line a group: adding a file of commands adds its line here and above. */
 static const struct command_group *const groups[] = {
@@ -42,6 +46,10 @@ static const struct command_group *const groups[] = {
     &string_many_commands,
     &string_number_commands,
     &string_range_commands,
+    &zset_algebra_commands,
+    &zset_commands,
+    &zset_pop_commands,
+    &zset_range_commands,
 };
 /* clang-format on */
 

@@ -5,6 +5,7 @@ static const struct type_ops *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &string_type,
     [TYPE_LIST] = &list_type,
     [TYPE_SET] = &set_type,
+    [TYPE_ZSET] = &zset_type,
     [TYPE_HASH] = &hash_type,
 };
 
