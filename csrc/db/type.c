@@ -2,11 +2,8 @@
 #include "db/type.h"
 
 static const struct type_ops *const types[TYPE_COUNT] = {
-    [TYPE_STRING] = &string_type,
-    [TYPE_LIST] = &list_type,
-    [TYPE_SET] = &set_type,
-    [TYPE_ZSET] = &zset_type,
-    [TYPE_HASH] = &hash_type,
+    [TYPE_STRING] = &string_type, [TYPE_LIST] = &list_type, [TYPE_SET] = &set_type,
+    [TYPE_ZSET] = &zset_type,     [TYPE_HASH] = &hash_type,
 };
 
 static const char *const encoding_names[ENC_COUNT] = {
