@@ -183,6 +183,7 @@ void session_info(const struct session *s, struct session_info *out);
 void session_set_flag(struct session *s, uint32_t flag, bool on);
 void session_set_db(struct session *s, int db);
 void session_set_resp(struct session *s, int resp);
+void session_drop_fieldsets(struct session *s); /* RESET */
 /* CLIENT PAUSE: until then (wall ms; 0: not), for all commands or for writes only. Sessions that
  * hit it return FEED_WAITING; feed(s, 0) after the end resumes them. */
 void engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only);

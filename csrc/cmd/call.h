@@ -14,7 +14,8 @@ struct call {
     struct engine *eng;
     struct reply *out;
     const struct command *cmd;
-    struct session *session; /* NULL when nobody is connected (tests, loading) */
+    struct session *session;     /* NULL when nobody is connected (tests, loading) */
+    struct fieldset **fieldsets; /* of the connection, cmd/fieldset.h; NULL likewise */
     int argc;
     struct str
         *argv; /* argv[0] is the name; bytes live until the command ends, never in the arena */

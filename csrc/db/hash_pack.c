@@ -82,6 +82,15 @@ static uint8_t *place_for(const struct arena *a, const struct value *v, uint64_t
     return NULL;
 }
 
+/* Where a name belongs among the names of a template. */
+static uint8_t *place_of_name(const struct arena *a, const struct value *v, struct str name) {
+    uint8_t *p = NULL;
+    struct hash_field f;
+    while (pack_next(a, v, &p, &f))
+        if (f.name.n != name.n ? f.name.n > name.n : str_cmp(f.name, name) > 0) return p;
+    return NULL;
+}
+
 static status insert(struct arena *a, struct value *v, struct str name, struct str value,
                      uint64_t expiry) {
     char text[24];
@@ -90,6 +99,7 @@ static status insert(struct arena *a, struct value *v, struct str name, struct s
     size_t more =
         lp_entry_bytes(name) + lp_entry_bytes(value) + (triple ? lp_entry_bytes(time) : 0);
     uint8_t *p = triple ? place_for(a, v, expiry) : NULL;
+    if (v->enc == ENC_TEMPLATE) p = place_of_name(a, v, name);
     status st = reserve(a, v, more, &p);
     if (st != ST_OK) return st;
     uint8_t *lp = pack_of(a, v);

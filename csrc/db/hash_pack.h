@@ -1,6 +1,7 @@
 /* hash_pack.h - the listpack encodings of hashes; for type_hash.c only.
  *
- * `v` is ENC_LISTPACK (pairs) or ENC_LISTPACKEX (triples). Functions may move v->root.
+ * `v` is ENC_LISTPACK (pairs), ENC_TEMPLATE (pairs, shorter names first, then by their bytes) or
+ * ENC_LISTPACKEX (triples). Functions may move v->root.
  */
 #ifndef SHMREDIS_HASH_PACK_H
 #define SHMREDIS_HASH_PACK_H

@@ -7,9 +7,16 @@ static const struct type_ops *const types[TYPE_COUNT] = {
 };
 
 static const char *const encoding_names[ENC_COUNT] = {
-    [ENC_INT] = "int",           [ENC_INLINE] = "embstr",         [ENC_RAW] = "raw",
-    [ENC_LISTPACK] = "listpack", [ENC_LISTPACKEX] = "listpackex", [ENC_HASHTABLE] = "hashtable",
-    [ENC_INTSET] = "intset",     [ENC_QUICKLIST] = "quicklist",   [ENC_SKIPLIST] = "skiplist",
+    [ENC_INT] = "int",
+    [ENC_INLINE] = "embstr",
+    [ENC_RAW] = "raw",
+    [ENC_LISTPACK] = "listpack",
+    [ENC_LISTPACKEX] = "listpackex",
+    [ENC_HASHTABLE] = "hashtable",
+    [ENC_INTSET] = "intset",
+    [ENC_QUICKLIST] = "quicklist",
+    [ENC_SKIPLIST] = "skiplist",
+    [ENC_TEMPLATE] = "template-listpack",
 };
 
 const struct type_ops *type_of(unsigned id) {

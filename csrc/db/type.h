@@ -29,7 +29,8 @@ enum encoding {
     ENC_INTSET = 6,
     ENC_QUICKLIST = 7,
     ENC_SKIPLIST = 8, /* the counted B+tree; Redis's name is kept for OBJECT ENCODING */
-    ENC_COUNT = 9
+    ENC_TEMPLATE = 9, /* hash of HIMPORT: a listpack of pairs in the order of their names */
+    ENC_COUNT = 10
 };
 
 struct value {

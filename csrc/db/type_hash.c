@@ -29,6 +29,12 @@ status hash_create(struct arena *a, struct value *v) {
     return ST_OK;
 }
 
+status hash_create_template(struct arena *a, struct value *v) {
+    status st = hash_create(a, v);
+    v->enc = ENC_TEMPLATE;
+    return st;
+}
+
 uint64_t hash_length(const struct arena *a, const struct value *v) {
     if (v->enc == ENC_HASHTABLE) return table_of(a, v)->fields.count;
     return lp_length(arena_ptr(a, v->root)) / (v->enc == ENC_LISTPACKEX ? 3 : 2);
@@ -102,7 +108,7 @@ static status put(struct arena *a, struct value *v, struct str name, struct str 
     bool created;
     struct hash_item item = { name, value, expiry };
     if (v->enc == ENC_HASHTABLE) return hash_table_put(a, table_of(a, v), &item, &created);
-    if (expiry && v->enc == ENC_LISTPACK) {
+    if (expiry && v->enc != ENC_LISTPACKEX) {
         status st = pack_add_expiries(a, v);
         if (st != ST_OK) return st;
     }
@@ -125,7 +131,7 @@ status hash_set_expiry(struct engine *eng, struct value *v, struct str name, uin
     struct hash_field f;
     if (!find(&eng->arena, v, name, &f)) return ST_NOT_FOUND;
     if (f.expiry == expiry) return ST_OK;
-    if (expiry && v->enc == ENC_LISTPACK) {
+    if (expiry && v->enc != ENC_LISTPACKEX && v->enc != ENC_HASHTABLE) {
         status st = pack_add_expiries(&eng->arena, v);
         if (st != ST_OK) return st;
         find(&eng->arena, v, name, &f);

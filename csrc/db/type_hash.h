@@ -1,6 +1,7 @@
 /* type_hash.h - hashes: fields with values, each field with an expiry if it likes.
  *
  * listpack     root: a listpack of field, value
+ * template     the same in the order of the names (HIMPORT)
  * listpackex   root: a listpack of field, value, expiry ms (0: none); those with an expiry first,
  * ascending hashtable    root: struct hash_table; items (hash_item.h) hold field, value and expiry
  *
@@ -22,6 +23,8 @@ struct hash_field {
 
 /* An empty hash; ST_ARENA_FULL. */
 status hash_create(struct arena *a, struct value *v);
+/* The same, which keeps its fields in the order of their names while it is small. */
+status hash_create_template(struct arena *a, struct value *v);
 /* All fields, expired ones not yet reaped included. */
 uint64_t hash_length(const struct arena *a, const struct value *v);
 bool hash_get(const struct arena *a, const struct value *v, struct str name, uint64_t now_ms,

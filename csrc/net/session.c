@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "cmd/fieldset.h"
 #include "db/clock.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -51,6 +52,7 @@ static void drop_stash(struct session *s) {
 void session_delete(struct session *s) {
     drop_stash(s);
     output_free(&s->out);
+    session_drop_fieldsets(s);
     free(s->peer);
     free(s->name);
     s->eng->hub->sessions--;
@@ -149,6 +151,7 @@ static void run_command(struct session *s, struct feed *f, struct command_row *r
                       .out = &s->eng->hub->reply,
                       .cmd = &row->cmd,
                       .session = s,
+                      .fieldsets = &s->fieldsets,
                       .argc = f->parser->argc,
                       .argv = f->parser->argv,
                       .db = s->db,
@@ -417,6 +420,10 @@ void session_set_peer(struct session *s, const char *addr, size_t n) {
 
 void session_set_name(struct session *s, const char *name, size_t n) {
     set_text(&s->name, name, n);
+}
+
+void session_drop_fieldsets(struct session *s) {
+    fieldset_drop_all(&s->fieldsets);
 }
 
 void session_set_db(struct session *s, int db) {

@@ -33,6 +33,7 @@ struct session {
     int last_command;
     struct stash *stash; /* NULL: no input of its own */
     struct output out;
+    struct fieldset *fieldsets; /* cmd/fieldset.h */
     char *peer, *name; /* "ip:port" and CLIENT SETNAME, NUL-terminated; NULL: none */
     uint64_t created_ms, last_ms, net_in, net_out, commands, reads;
 };

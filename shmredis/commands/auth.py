@@ -126,6 +126,7 @@ def reset(ctx: Context) -> Reply:
     lib.session_set_flag(session, lib.SESSION_AUTHENTICATED, not setting(ctx, "requirepass"))
     lib.session_set_db(session, 0)
     lib.session_set_resp(session, 2)
+    lib.session_drop_fieldsets(session)
     set_client_name(ctx, b"")
     ctx.client.user = "default"
     return Simple("RESET")
