@@ -102,6 +102,12 @@ class Engine:
             raise IndexError(index)
         return out
 
+    def link_stats(self) -> Any:
+        """A struct link_stats filled now; all zero when there is only one worker."""
+        out = ffi.new("struct link_stats *")
+        lib.engine_link_stats(self.handle, out)
+        return out
+
     def option(self, field: str) -> int:
         """A limit of struct engine_config."""
         value = ffi.new("int64_t *")

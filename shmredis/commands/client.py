@@ -7,6 +7,7 @@ from shmredis.commands.arguments import integer, shown, syntax_error, word, wron
 from shmredis.commands.auth import set_client_name, valid_name
 from shmredis.commands.client_line import client_line
 from shmredis.commands.context import Client, Context
+from shmredis.commands.everywhere import everywhere
 from shmredis.commands.registry import Flag, command, container
 from shmredis.commands.resp import NO_REPLY, OK, CommandError, Reply, Set, Verbatim
 
@@ -20,6 +21,14 @@ NO_TRACKING = (
 )
 
 container("CLIENT", group="connection")
+
+
+Line = tuple[int, bytes]  # of CLIENT LIST, with the id
+
+
+def _in_all(_ctx: Context, counts: list[int]) -> Reply:
+    """How many there were in all workers."""
+    return sum(counts)
 
 
 def parse_kind(arg: bytes) -> str:
@@ -40,11 +49,25 @@ def client_info(ctx: Context) -> Reply:
     return Verbatim(client_line(ctx.engine, ctx.client) + b"\n")
 
 
+def _join_lines(ctx: Context, found: list[list[Line]]) -> Reply:
+    """By id; those asked for by id as they were asked for."""
+    lines = [line for some in found for line in some]
+    if len(found) > 1:
+        wanted = {int(arg): place for place, arg in enumerate(_wanted_ids(ctx))}
+        lines.sort(key=lambda line: (wanted.get(line[0], 0), line[0]))
+    return Verbatim(b"".join(text + b"\n" for _, text in lines))
+
+
+def _wanted_ids(ctx: Context) -> list[bytes]:
+    by_id = len(ctx.argv) > 3 and word(ctx.argv[2]) == "ID"
+    return ctx.argv[3:] if by_id else []
+
+
 @command("CLIENT LIST", arity=-2, flags=OTHERS, acl="connection", group="connection")
-def client_list(ctx: Context) -> Reply:
+@everywhere(_join_lines)
+def client_list(ctx: Context) -> list[Line]:
     chosen = _choose(ctx, ctx.argv[2:])
-    lines = (client_line(ctx.engine, client) + b"\n" for client in chosen)
-    return Verbatim(b"".join(lines))
+    return [(client.id, client_line(ctx.engine, client)) for client in chosen]
 
 
 def _choose(ctx: Context, args: list[bytes]) -> list[Client]:
@@ -88,6 +111,7 @@ def client_setinfo(ctx: Context) -> Reply:
 
 
 @command("CLIENT PAUSE", arity=-3, flags=OTHERS, acl="connection", group="connection")
+@everywhere()
 def client_pause(ctx: Context) -> Reply:
     if len(ctx.argv) > 4:
         raise wrong_arguments(ctx)
@@ -105,6 +129,7 @@ def client_pause(ctx: Context) -> Reply:
 
 
 @command("CLIENT UNPAUSE", arity=2, flags=OTHERS, acl="connection", group="connection")
+@everywhere()
 def client_unpause(ctx: Context) -> Reply:
     ctx.server.pause(0, writes_only=False)
     return OK
@@ -145,7 +170,8 @@ def client_no_touch(ctx: Context) -> Reply:
 
 
 @command("CLIENT UNBLOCK", arity=-3, flags=OTHERS, acl="connection", group="connection")
-def client_unblock(ctx: Context) -> Reply:
+@everywhere(_in_all)
+def client_unblock(ctx: Context) -> int:
     """1 if the client was blocked in a command and is so no more; no command blocks yet."""
     if len(ctx.argv) > 4:
         raise wrong_arguments(ctx)

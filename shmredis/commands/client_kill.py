@@ -8,6 +8,7 @@ from shmredis._core import lib
 from shmredis.commands.arguments import integer, shown, syntax_error, word
 from shmredis.commands.client import OTHERS, parse_kind
 from shmredis.commands.context import Client, Context
+from shmredis.commands.everywhere import everywhere
 from shmredis.commands.registry import command
 from shmredis.commands.resp import OK, CommandError, Reply
 from shmredis.engine import session_info
@@ -103,10 +104,17 @@ def _kill(ctx: Context, chosen: KillFilter) -> int:
     return len(victims)
 
 
+def _tell_killed(ctx: Context, counts: list[int]) -> Reply:
+    if len(ctx.argv) > 3:
+        return sum(counts)
+    if not any(counts):
+        raise CommandError("ERR No such client")
+    return OK
+
+
 @command("CLIENT KILL", arity=-3, flags=OTHERS, acl="connection", group="connection")
-def client_kill(ctx: Context) -> Reply:
+@everywhere(_tell_killed)
+def client_kill(ctx: Context) -> int:
     if len(ctx.argv) == 3:
-        if not _kill(ctx, KillFilter([_by_address(ctx.argv[2])], skip_me=False)):
-            raise CommandError("ERR No such client")
-        return OK
+        return _kill(ctx, KillFilter([_by_address(ctx.argv[2])], skip_me=False))
     return _kill(ctx, parse_filter(ctx.argv[2:]))

@@ -2,6 +2,7 @@
 
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
+from shmredis.commands.everywhere import everywhere
 from shmredis.commands.registry import Flag, command, container
 from shmredis.commands.resp import OK, CommandError, Reply
 
@@ -18,19 +19,31 @@ def config_get(ctx: Context) -> Reply:
     return found
 
 
-@command("CONFIG SET", arity=-4, flags=ADMIN)
-def config_set(ctx: Context) -> Reply:
+def _tell_front(ctx: Context, replies: list[Reply]) -> Reply:
+    ctx.server.tell_settings(_pairs(ctx))
+    return replies[0]
+
+
+def _pairs(ctx: Context) -> list[tuple[str, str]]:
+    """Names and values. Raises: CommandError."""
     words = [shown(arg) for arg in ctx.argv[2:]]
     if len(words) % 2:
         raise CommandError("ERR wrong number of arguments for 'config|set' command")
+    return list(zip(words[::2], words[1::2], strict=True))
+
+
+@command("CONFIG SET", arity=-4, flags=ADMIN)
+@everywhere(_tell_front)
+def config_set(ctx: Context) -> Reply:
     try:
-        ctx.server.config.set(list(zip(words[::2], words[1::2], strict=True)))
+        ctx.server.config.set(_pairs(ctx))
     except ValueError as error:
         raise CommandError(f"ERR {error}") from error
     return OK
 
 
 @command("CONFIG RESETSTAT", arity=2, flags=ADMIN)
+@everywhere()
 def config_resetstat(ctx: Context) -> Reply:
     ctx.engine.reset_stats()
     facts = ctx.server.facts

@@ -6,15 +6,25 @@ them.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Protocol
 
+from shmredis.commands.figures import Figures
 from shmredis.commands.rates import Rates
 from shmredis.engine import Engine, session_info
 
-__all__ = ["Client", "Config", "Context", "Server", "ServerFacts", "ShutdownMode"]
+__all__ = [
+    "Client",
+    "Config",
+    "Context",
+    "NoAnswer",
+    "Server",
+    "ServerFacts",
+    "ShutdownMode",
+    "Workers",
+]
 
 
 class Client(Protocol):
@@ -101,6 +111,30 @@ class ServerFacts:
             self.peak_memory, self.peak_time_s = peak, now_s
 
 
+class NoAnswer(Exception):
+    """A worker, whose number this has, is gone or stuck."""
+
+
+class Workers(Protocol):
+    """The workers of a server that has several."""
+
+    @property
+    def index(self) -> int:
+        """Which one we are."""
+
+    @property
+    def count(self) -> int: ...
+
+    def handle(self, verb: str, handler: Callable[[bytes], bytes]) -> None:
+        """`handler` answers the questions with this verb."""
+
+    async def ask(self, worker: int, verb: str, payload: bytes) -> bytes:
+        """Another worker's answer. Raises: NoAnswer."""
+
+    def ask_all(self, verb: str, payload: bytes) -> Awaitable[list[bytes]]:
+        """Asks all other workers now; to be awaited are the answers of those that give one in time."""
+
+
 class Server(Protocol):
     """One worker process."""
 
@@ -119,11 +153,18 @@ class Server(Protocol):
     def clients(self) -> Mapping[int, Client]:
         """All connections by id, oldest first."""
 
+    @property
+    def workers(self) -> Workers | None:
+        """None when there is only this one."""
+
     def pause(self, until_ms: int, writes_only: bool) -> None:
         """Suspends clients until this wall-clock time; 0 ends a pause."""
 
     def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         """Begins an orderly stop of all processes. Raises: CommandError."""
+
+    def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
+        """The front learns of changed directives."""
 
     def log(self, level: str, text: str) -> None:
         """Writes a line to the server's log."""
@@ -132,12 +173,24 @@ class Server(Protocol):
 class Context:
     """One call of a command."""
 
-    __slots__ = ("argv", "client", "server")
+    __slots__ = ("_figures", "argv", "client", "server")
 
     def __init__(self, server: Server, client: Client, argv: list[bytes]) -> None:
         self.server = server
         self.client = client
         self.argv = argv
+        self._figures: Figures | None = None
+
+    @property
+    def figures(self) -> Figures:
+        """What the server tells of itself: of this worker, unless others were asked."""
+        if self._figures is None:
+            self._figures = Figures(self.server)
+        return self._figures
+
+    @figures.setter
+    def figures(self, figures: Figures) -> None:
+        self._figures = figures
 
     @property
     def engine(self) -> Engine:

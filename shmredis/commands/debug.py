@@ -1,15 +1,17 @@
 """DEBUG: looking into the server's inside. What needs the data is in csrc/cmd/debug.c."""
 
+import hashlib
 import os
 import re
-import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from shmredis.commands.arguments import integer, shown, word, wrong_arguments
 from shmredis.commands.context import Context
+from shmredis.commands.debug_data import at_key_owner, digest, digest_values, populate, tables
+from shmredis.commands.everywhere import Handler, everywhere
 from shmredis.commands.helptext import help_reply
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, CommandError, Raw, Reply, Set, Verbatim, encode
@@ -30,13 +32,13 @@ UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 1
 
 @dataclass(slots=True, frozen=True)
 class Subcommand:
-    """One subcommand with its number of arguments; `run` is None for those of C."""
+    """One subcommand with its number of arguments."""
 
     usage: str
     summary: str
     least: int
     most: int
-    run: Callable[[Context], Reply] | None = None
+    run: Handler
 
     @property
     def name(self) -> str:
@@ -44,17 +46,12 @@ class Subcommand:
 
 
 @command("DEBUG", arity=-2, flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE)
-def debug(ctx: Context) -> Reply:
+def debug(ctx: Context) -> Reply | Awaitable[Reply]:
     _check_allowed(ctx)
     sub = SUBCOMMANDS.get(word(ctx.argv[1]))
     if sub is None or not sub.least <= len(ctx.argv) - 2 <= sub.most:
         raise wrong_arguments(ctx)
-    if sub.run is not None:
-        return sub.run(ctx)
-    reply = ctx.engine.debug(ctx.db, ctx.argv, ctx.resp)
-    if reply is None:
-        raise wrong_arguments(ctx)
-    return Raw(reply)
+    return sub.run(ctx)
 
 
 def _check_allowed(ctx: Context) -> None:
@@ -84,8 +81,9 @@ def _help(ctx: Context) -> Reply:
     return help_reply("DEBUG", [(s.usage, s.summary) for s in subs if s.name != "HELP"])
 
 
+@everywhere()
 def _sleep(ctx: Context) -> Reply:
-    """Blocks the whole worker, as it is meant to."""
+    """Blocks all workers, as it is meant to."""
     time.sleep(max(0.0, _number(ctx.argv[2])))
     return OK
 
@@ -104,16 +102,21 @@ def _segfault(ctx: Context) -> Reply:
     return OK
 
 
+@everywhere()
 def _change_repl_id(ctx: Context) -> Reply:
-    ctx.server.facts.replication_id = secrets.token_hex(20)
+    """The new id is made of the old one, so that all workers have the same."""
+    facts = ctx.server.facts
+    facts.replication_id = hashlib.sha1(facts.replication_id.encode()).hexdigest()
     return OK
 
 
+@everywhere()
 def _set_active_expire(ctx: Context) -> Reply:
     ctx.engine.set_option("active_expire", int(_switch(ctx)))
     return OK
 
 
+@everywhere()
 def _pause_cron(ctx: Context) -> Reply:
     ctx.server.cron_paused = _switch(ctx)
     return OK
@@ -184,17 +187,21 @@ SUBCOMMANDS = {
     for sub in (
         Subcommand("CHANGE-REPL-ID", "Takes a new replication id.", 0, 0, _change_repl_id),
         Subcommand("DICT-RESIZING <0|1>", "Accepted; tables resize always.", 1, 1, _accepted),
-        Subcommand("DIGEST", "Digest of all data; equal data, equal digests.", 0, 0),
-        Subcommand("DIGEST-VALUE <key> [<key> ...]", "Digest of each value.", 0, 1 << 20),
+        Subcommand("DIGEST", "Digest of all data; equal data, equal digests.", 0, 0, digest),
+        Subcommand(
+            "DIGEST-VALUE <key> [<key> ...]", "Digest of each value.", 0, 1 << 20, digest_values
+        ),
         Subcommand("ERROR <string>", "Replies with this error.", 1, 1, _error),
         Subcommand("HELP", "Lists the subcommands.", 0, 0, _help),
-        Subcommand("HTSTATS <dbid> [full]", "Figures of a database's table.", 1, 1 << 20),
-        Subcommand("HTSTATS-KEY <key>", "Figures of a value that is a table.", 1, 1 << 20),
-        Subcommand("LISTPACK <key>", "Prints a listpack's figures on stdout.", 1, 1),
+        Subcommand("HTSTATS <dbid> [full]", "Figures of a database's table.", 1, 1 << 20, tables),
+        Subcommand(
+            "HTSTATS-KEY <key>", "Figures of a value that is a table.", 1, 1 << 20, at_key_owner
+        ),
+        Subcommand("LISTPACK <key>", "Prints a listpack's figures on stdout.", 1, 1, at_key_owner),
         Subcommand("LOG <message>", "Writes a line to the log.", 1, 1, _log),
-        Subcommand("OBJECT <key>", "Where and how a value is stored.", 1, 1),
+        Subcommand("OBJECT <key>", "Where and how a value is stored.", 1, 1, at_key_owner),
         Subcommand("PAUSE-CRON <0|1>", "Stops background work.", 1, 1, _pause_cron),
-        Subcommand("POPULATE <count> [<prefix>] [<size>]", "Makes string keys.", 1, 3),
+        Subcommand("POPULATE <count> [<prefix>] [<size>]", "Makes string keys.", 1, 3, populate),
         Subcommand("PROTOCOL <type>", "Replies with a sample of a type.", 1, 1, _protocol),
         Subcommand(
             "QUICKLIST-PACKED-THRESHOLD <size>", "Accepted; checked only.", 1, 1, _packed_threshold

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
-from shmredis.commands.info_memory import memory_section
+from shmredis.commands.everywhere import from_figures
+from shmredis.commands.figures import WORKERS
+from shmredis.commands.info_memory import MEASURED, memory_section
 from shmredis.commands.info_server import (
     clients_section,
     cluster_section,
@@ -15,12 +17,14 @@ from shmredis.commands.info_server import (
     threads_section,
 )
 from shmredis.commands.info_stats import (
+    COUNTED,
     commandstats_section,
     errorstats_section,
     keyspace_section,
     latencystats_section,
     stats_section,
 )
+from shmredis.commands.info_workers import workers_section
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import Reply, Verbatim
 
@@ -42,6 +46,7 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
     "Stats": stats_section,
     "Replication": replication_section,
     "CPU": cpu_section,
+    "Workers": workers_section,
     "Modules": modules_section,
     "Commandstats": commandstats_section,
     "Errorstats": errorstats_section,
@@ -50,6 +55,8 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
     "Keyspace": keyspace_section,
 }
 NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
+ONLY_OF_SEVERAL = {"Workers"}
+LOOKED_AT = (*MEASURED, *COUNTED, WORKERS)
 
 
 def chosen_sections(names: list[str]) -> list[str]:
@@ -67,12 +74,16 @@ def chosen_sections(names: list[str]) -> list[str]:
 def info_text(ctx: Context, names: list[str]) -> bytes:
     """The sections as INFO lays them out, a blank line between two."""
     parts = []
+    alone = ctx.server.workers is None
     for name in chosen_sections(names):
+        if alone and name in ONLY_OF_SEVERAL:
+            continue
         lines = [f"# {name}", *(f"{key}:{value}" for key, value in SECTIONS[name](ctx))]
         parts.append("".join(line + "\r\n" for line in lines))
     return "\r\n".join(parts).encode("utf-8", "surrogateescape")
 
 
 @command("INFO", arity=-1, flags=Flag.LOADING | Flag.STALE | Flag.DANGEROUS)
+@from_figures(*LOOKED_AT)
 def info(ctx: Context) -> Reply:
     return Verbatim(info_text(ctx, [shown(arg) for arg in ctx.argv[1:]]))

@@ -6,17 +6,15 @@ the kernel backs: they stand for allocated, active and resident of Redis's alloc
 
 import os
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
 
 from shmredis.commands.context import Context
+from shmredis.commands.figures import CLIENTS, MEMORY, PROCESS, STATS
 from shmredis.commands.settings import setting
-from shmredis.engine import session_info
 
-__all__ = ["MemoryFigures", "human_bytes", "measure_memory", "memory_section"]
+__all__ = ["MEASURED", "MemoryFigures", "human_bytes", "measure_memory", "memory_section"]
 
 Fields = list[tuple[str, object]]
-CLIENT_SAMPLE = 256
+MEASURED = (MEMORY, CLIENTS, PROCESS)  # what `measure_memory` looks at
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -68,31 +66,18 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 1.0
 
 
-def _resident_bytes() -> int:
-    """Resident memory of this process, shared pages included."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
-
-
-def _client_bytes(ctx: Context) -> int:
-    """Memory of all connections, extrapolated from a sample."""
-    clients = ctx.server.clients
-    sample = [session_info(c.session).memory for c in islice(clients.values(), CLIENT_SAMPLE)]
-    return sum(sample) * len(clients) // len(sample) if sample else 0
-
-
 def measure_memory(ctx: Context) -> MemoryFigures:
-    memory = ctx.engine.memory()
-    startup = ctx.server.facts.startup_memory
+    memory = ctx.figures[MEMORY]
     return MemoryFigures(
         used=memory.used,
         peak=max(memory.peak, memory.used),
-        startup=startup,
-        overhead=min(memory.used, startup + memory.tables),
+        startup=memory.startup,
+        overhead=min(memory.used, memory.startup + memory.tables),
         tables=memory.tables,
-        clients=_client_bytes(ctx),
+        clients=ctx.figures[CLIENTS].memory,
         committed=memory.committed,
         object=memory.object,
-        rss=_resident_bytes(),
+        rss=ctx.figures[PROCESS].rss,
     )
 
 
@@ -175,7 +160,7 @@ def _ratios(m: MemoryFigures) -> Fields:
 
 
 def _parts(ctx: Context, m: MemoryFigures) -> Fields:
-    stats = ctx.engine.stats
+    stats = ctx.figures[STATS]
     return [
         ("mem_not_counted_for_evict", 0),
         ("mem_replication_backlog", 0),

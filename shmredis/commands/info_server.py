@@ -1,15 +1,13 @@
 """Sections of INFO about the process and its surroundings."""
 
 import os
-import resource
 import sys
 import time
-from itertools import islice
 
 from shmredis.commands.context import Context
+from shmredis.commands.figures import CLIENTS, PROCESS, STATS
 from shmredis.commands.settings import setting
 from shmredis.commands.version import REDIS_VERSION
-from shmredis.engine import session_info
 
 __all__ = [
     "clients_section",
@@ -22,7 +20,6 @@ __all__ = [
 ]
 
 Fields = list[tuple[str, object]]
-CLIENT_SAMPLE = 256
 
 
 def server_section(ctx: Context) -> Fields:
@@ -69,13 +66,13 @@ def _listeners(ctx: Context) -> list[str]:
 
 
 def clients_section(ctx: Context) -> Fields:
-    sample = [session_info(c.session) for c in islice(ctx.server.clients.values(), CLIENT_SAMPLE)]
+    clients = ctx.figures[CLIENTS]
     return [
-        ("connected_clients", len(ctx.server.clients)),
+        ("connected_clients", clients.count),
         ("cluster_connections", 0),
         ("maxclients", setting(ctx, "maxclients")),
-        ("client_recent_max_input_buffer", max((s.query_buffer for s in sample), default=0)),
-        ("client_recent_max_output_buffer", max((s.output_bytes for s in sample), default=0)),
+        ("client_recent_max_input_buffer", clients.longest_input),
+        ("client_recent_max_output_buffer", clients.longest_output),
         ("blocked_clients", 0),
         ("tracking_clients", 0),
         ("pubsub_clients", 0),
@@ -98,7 +95,7 @@ def persistence_section(ctx: Context) -> Fields:
         ("current_fork_perc", "0.00"),
         ("current_save_keys_processed", 0),
         ("current_save_keys_total", 0),
-        ("rdb_changes_since_last_save", ctx.engine.stats.dirty),
+        ("rdb_changes_since_last_save", ctx.figures[STATS].dirty),
         ("rdb_bgsave_in_progress", 0),
         ("rdb_last_save_time", int(ctx.server.facts.started_s)),
         ("rdb_last_bgsave_status", "ok"),
@@ -126,8 +123,8 @@ def persistence_section(ctx: Context) -> Fields:
 
 
 def threads_section(ctx: Context) -> Fields:
-    stats = ctx.engine.stats
-    text = f"clients={len(ctx.server.clients)},reads={stats.reads},writes={stats.writes}"
+    stats = ctx.figures[STATS]
+    text = f"clients={ctx.figures[CLIENTS].count},reads={stats.reads},writes={stats.writes}"
     return [("io_thread_0", text)]
 
 
@@ -148,16 +145,14 @@ def replication_section(ctx: Context) -> Fields:
 
 
 def cpu_section(ctx: Context) -> Fields:
-    process = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    thread = resource.getrusage(resource.RUSAGE_THREAD)
+    process = ctx.figures[PROCESS]
     return [
-        ("used_cpu_sys", f"{process.ru_stime:.6f}"),
-        ("used_cpu_user", f"{process.ru_utime:.6f}"),
-        ("used_cpu_sys_children", f"{children.ru_stime:.6f}"),
-        ("used_cpu_user_children", f"{children.ru_utime:.6f}"),
-        ("used_cpu_sys_main_thread", f"{thread.ru_stime:.6f}"),
-        ("used_cpu_user_main_thread", f"{thread.ru_utime:.6f}"),
+        ("used_cpu_sys", f"{process.system_s:.6f}"),
+        ("used_cpu_user", f"{process.user_s:.6f}"),
+        ("used_cpu_sys_children", f"{process.children_system_s:.6f}"),
+        ("used_cpu_user_children", f"{process.children_user_s:.6f}"),
+        ("used_cpu_sys_main_thread", f"{process.thread_system_s:.6f}"),
+        ("used_cpu_user_main_thread", f"{process.thread_user_s:.6f}"),
     ]
 
 

@@ -1,10 +1,20 @@
 """Sections of INFO that count: commands, errors, latencies, keys."""
 
 from shmredis.commands.context import Context
+from shmredis.commands.figures import (
+    COMMANDS,
+    COUNTS,
+    DATABASES,
+    ERRORS,
+    HISTOGRAMS,
+    SLOW_TOTALS,
+    STATS,
+)
 from shmredis.commands.histogram import percentile_us
 from shmredis.commands.settings import setting
 
 __all__ = [
+    "COUNTED",
     "commandstats_section",
     "errorstats_section",
     "keyspace_section",
@@ -13,6 +23,7 @@ __all__ = [
 ]
 
 Fields = list[tuple[str, object]]
+COUNTED = (STATS, COUNTS, SLOW_TOTALS, COMMANDS, ERRORS, HISTOGRAMS, DATABASES)
 
 
 def stats_section(ctx: Context) -> Fields:
@@ -20,21 +31,20 @@ def stats_section(ctx: Context) -> Fields:
 
 
 def _traffic(ctx: Context) -> Fields:
-    stats, facts = ctx.engine.stats, ctx.server.facts
-    rates = facts.rates
+    stats, counts = ctx.figures[STATS], ctx.figures[COUNTS]
     return [
         ("total_connections_received", stats.connections),
         ("total_commands_processed", stats.commands),
-        ("instantaneous_ops_per_sec", round(rates.commands)),
+        ("instantaneous_ops_per_sec", round(counts.commands_per_s)),
         ("total_net_input_bytes", stats.net_in),
         ("total_net_output_bytes", stats.net_out),
         ("total_net_repl_input_bytes", 0),
         ("total_net_repl_output_bytes", 0),
-        ("instantaneous_input_kbps", f"{rates.input_bytes / 1024:.2f}"),
-        ("instantaneous_output_kbps", f"{rates.output_bytes / 1024:.2f}"),
+        ("instantaneous_input_kbps", f"{counts.input_bytes_per_s / 1024:.2f}"),
+        ("instantaneous_output_kbps", f"{counts.output_bytes_per_s / 1024:.2f}"),
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
-        ("rejected_connections", facts.rejected_connections),
+        ("rejected_connections", counts.rejected_connections),
         ("sync_full", 0),
         ("sync_partial_ok", 0),
         ("sync_partial_err", 0),
@@ -42,7 +52,7 @@ def _traffic(ctx: Context) -> Fields:
 
 
 def _keys(ctx: Context) -> Fields:
-    stats, facts = ctx.engine.stats, ctx.server.facts
+    stats, counts = ctx.figures[STATS], ctx.figures[COUNTS]
     return [
         ("expired_subkeys", stats.expired_fields),
         ("expired_keys", stats.expired_keys),
@@ -50,7 +60,7 @@ def _keys(ctx: Context) -> Fields:
         ("expired_time_cap_reached_count", stats.expire_time_capped),
         ("expire_cycle_cpu_milliseconds", stats.expire_cycle_us // 1000),
         ("evicted_keys", stats.evicted_keys),
-        ("evicted_clients", facts.evicted_clients),
+        ("evicted_clients", counts.evicted_clients),
         ("evicted_scripts", 0),
         ("total_eviction_exceeded_time", stats.evict_us // 1000),
         ("current_eviction_exceeded_time", 0),
@@ -67,7 +77,7 @@ def _keys(ctx: Context) -> Fields:
 
 
 def _defrag(ctx: Context) -> Fields:
-    stats = ctx.engine.stats
+    stats = ctx.figures[STATS]
     return [
         ("active_defrag_hits", stats.defrag_hits),
         ("active_defrag_misses", stats.defrag_misses),
@@ -82,7 +92,7 @@ def _defrag(ctx: Context) -> Fields:
 
 
 def _requests(ctx: Context) -> Fields:
-    stats, facts = ctx.engine.stats, ctx.server.facts
+    stats, counts = ctx.figures[STATS], ctx.figures[COUNTS]
     pipeline = stats.commands / stats.reads if stats.reads else 0.0
     return [
         ("unexpected_error_replies", 0),
@@ -94,8 +104,8 @@ def _requests(ctx: Context) -> Fields:
         ("io_threaded_writes_processed", 0),
         ("io_threaded_total_prefetch_batches", 0),
         ("io_threaded_total_prefetch_entries", 0),
-        ("client_query_buffer_limit_disconnections", facts.query_buffer_disconnections),
-        ("client_output_buffer_limit_disconnections", facts.output_buffer_disconnections),
+        ("client_query_buffer_limit_disconnections", counts.query_buffer_disconnections),
+        ("client_output_buffer_limit_disconnections", counts.output_buffer_disconnections),
         ("reply_buffer_shrinks", 0),
         ("reply_buffer_expands", 0),
         ("avg_pipeline_length_sum", stats.commands),
@@ -105,7 +115,7 @@ def _requests(ctx: Context) -> Fields:
 
 
 def _slow(ctx: Context) -> Fields:
-    totals = ctx.engine.slowlog_totals()
+    totals = ctx.figures[SLOW_TOTALS]
     return [
         ("slowlog_commands_count", totals.count),
         ("slowlog_commands_time_ms_max", f"{totals.max_us / 1000:.2f}"),
@@ -117,7 +127,7 @@ def _slow(ctx: Context) -> Fields:
 
 def _denied(ctx: Context) -> Fields:
     return [
-        ("acl_access_denied_auth", ctx.server.facts.auth_failures),
+        ("acl_access_denied_auth", ctx.figures[COUNTS].auth_failures),
         ("acl_access_denied_cmd", 0),
         ("acl_access_denied_key", 0),
         ("acl_access_denied_channel", 0),
@@ -127,7 +137,7 @@ def _denied(ctx: Context) -> Fields:
 
 def commandstats_section(ctx: Context) -> Fields:
     fields: Fields = []
-    for row in ctx.engine.used_commands():
+    for row in ctx.figures[COMMANDS]:
         per_call = row.usec / row.calls if row.calls else 0.0
         counts = f"calls={row.calls},usec={row.usec},usec_per_call={per_call:.2f}"
         refused = f"rejected_calls={row.rejected},failed_calls={row.failed}"
@@ -136,7 +146,7 @@ def commandstats_section(ctx: Context) -> Fields:
 
 
 def errorstats_section(ctx: Context) -> Fields:
-    errors = ctx.engine.error_stats()
+    errors = ctx.figures[ERRORS]
     return [(f"errorstat_{prefix}", f"count={count}") for prefix, count in errors.items()]
 
 
@@ -145,9 +155,9 @@ def latencystats_section(ctx: Context) -> Fields:
         return []
     wanted = [float(text) for text in setting(ctx, "latency-tracking-info-percentiles").split()]
     fields: Fields = []
-    for row in ctx.engine.used_commands():
+    for row in ctx.figures[COMMANDS]:
         if row.calls:
-            buckets = ctx.engine.histogram(row.row)
+            buckets = ctx.figures[HISTOGRAMS].get(row.row, [])
             texts = (f"p{p:g}={percentile_us(buckets, p):.3f}" for p in wanted)
             name = f"latency_percentiles_usec_{row.name.lower()}"
             fields.append((name, ",".join(texts)))
@@ -156,8 +166,8 @@ def latencystats_section(ctx: Context) -> Fields:
 
 def keyspace_section(ctx: Context) -> Fields:
     fields: Fields = []
-    for index in range(ctx.engine.databases):
-        db = ctx.engine.database(index)
+    databases = ctx.figures[DATABASES]
+    for index, db in enumerate(databases):
         if db.keys:
             counts = f"keys={db.keys},expires={db.volatile_keys}"
             times = f"avg_ttl={db.avg_ttl_ms},subexpiry={db.field_ttl_keys}"

@@ -4,6 +4,8 @@ import time
 
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
+from shmredis.commands.everywhere import everywhere, from_figures
+from shmredis.commands.figures import COMMANDS, HISTOGRAMS, LATENCY
 from shmredis.commands.histogram import cumulative
 from shmredis.commands.registry import Flag, command, container
 from shmredis.commands.resp import CommandError, Reply, Verbatim
@@ -18,29 +20,38 @@ GRAPH_COLUMNS = 80
 
 def _event(ctx: Context, name: bytes) -> LatencyEvent | None:
     wanted = shown(name)
-    return next((e for e in ctx.engine.latency_events() if e.name == wanted), None)
+    return next((e for e in ctx.figures[LATENCY] if e.name == wanted), None)
 
 
 @command("LATENCY HISTORY", arity=3, flags=ADMIN)
+@from_figures(LATENCY)
 def latency_history(ctx: Context) -> Reply:
     event = _event(ctx, ctx.argv[2])
     return [list(sample) for sample in event.samples] if event else []
 
 
 @command("LATENCY LATEST", arity=2, flags=ADMIN)
+@from_figures(LATENCY)
 def latency_latest(ctx: Context) -> Reply:
-    return [[e.name, e.latest_s, e.latest_ms, e.max_ms] for e in ctx.engine.latency_events()]
+    return [[e.name, e.latest_s, e.latest_ms, e.max_ms] for e in ctx.figures[LATENCY]]
+
+
+def _distinct(_ctx: Context, names: list[set[str]]) -> Reply:
+    return len(set().union(*names))
 
 
 @command("LATENCY RESET", arity=-2, flags=ADMIN)
-def latency_reset(ctx: Context) -> Reply:
+@everywhere(_distinct)
+def latency_reset(ctx: Context) -> set[str]:
+    """The names of the series that there were."""
     names = [shown(arg) for arg in ctx.argv[2:]]
     if not names:
         names = [event.name for event in ctx.engine.latency_events()]
-    return sum(ctx.engine.latency_reset(name) for name in names)
+    return {name for name in names if ctx.engine.latency_reset(name)}
 
 
 @command("LATENCY GRAPH", arity=3, flags=ADMIN)
+@from_figures(LATENCY)
 def latency_graph(ctx: Context) -> Reply:
     event = _event(ctx, ctx.argv[2])
     if event is None:
@@ -67,6 +78,7 @@ def _age(seconds: int) -> str:
 
 
 @command("LATENCY DOCTOR", arity=2, flags=ADMIN)
+@from_figures(LATENCY)
 def latency_doctor(ctx: Context) -> Reply:
     if not ctx.engine.option("latency_monitor_threshold"):
         text = (
@@ -74,7 +86,7 @@ def latency_doctor(ctx: Context) -> Reply:
             "turns it on.\n"
         )
         return Verbatim(text.encode())
-    events = ctx.engine.latency_events()
+    events = ctx.figures[LATENCY]
     if not events:
         return Verbatim(b"No event was slower than latency-monitor-threshold so far.\n")
     return Verbatim("".join(_report(event) for event in events).encode())
@@ -100,8 +112,9 @@ _ADVICE = {
 
 
 @command("LATENCY HISTOGRAM", arity=-2, flags=ADMIN)
+@from_figures(COMMANDS, HISTOGRAMS)
 def latency_histogram(ctx: Context) -> Reply:
-    rows = ctx.engine.used_commands()
+    rows = ctx.figures[COMMANDS]
     if names := [shown(arg).upper() for arg in ctx.argv[2:]]:
         rows = [row for name in names for row in rows if _is_or_is_under(row, name)]
     return {row.name.lower(): _histogram(ctx, row) for row in rows if row.calls}
@@ -112,5 +125,5 @@ def _is_or_is_under(row: CommandFacts, name: str) -> bool:
 
 
 def _histogram(ctx: Context, row: CommandFacts) -> Reply:
-    counts: Reply = dict(cumulative(ctx.engine.histogram(row.row)))
+    counts: Reply = dict(cumulative(ctx.figures[HISTOGRAMS].get(row.row, [])))
     return {"calls": row.calls, "histogram_usec": counts}

@@ -2,7 +2,9 @@
 
 from shmredis._core import lib
 from shmredis.commands.context import Context
-from shmredis.commands.info_memory import MemoryFigures, human_bytes, measure_memory
+from shmredis.commands.everywhere import everywhere, from_figures
+from shmredis.commands.figures import DATABASES, MEMORY
+from shmredis.commands.info_memory import MEASURED, MemoryFigures, human_bytes, measure_memory
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, Reply, Verbatim
 
@@ -17,9 +19,10 @@ OWNERS = (
 
 
 @command("MEMORY STATS", arity=2, flags=Flag.NONE)
+@from_figures(*MEASURED, DATABASES)
 def memory_stats(ctx: Context) -> Reply:
     m = measure_memory(ctx)
-    keys = sum(ctx.engine.database(i).keys for i in range(ctx.engine.databases))
+    keys = sum(db.keys for db in ctx.figures[DATABASES])
     return _owners(m) | _databases(ctx) | _totals(m, keys) | _allocator(m)
 
 
@@ -46,8 +49,8 @@ def _owners(m: MemoryFigures) -> dict[str, Reply]:
 def _databases(ctx: Context) -> dict[str, Reply]:
     """Expiry times are in the entries, so there is no table of their own."""
     tables: dict[str, Reply] = {}
-    for i in range(ctx.engine.databases):
-        db = ctx.engine.database(i)
+    databases = ctx.figures[DATABASES]
+    for i, db in enumerate(databases):
         if db.keys:
             table: Reply = {
                 "overhead.hashtable.main": db.table_bytes,
@@ -89,15 +92,17 @@ def _allocator(m: MemoryFigures) -> dict[str, Reply]:
 
 
 @command("MEMORY PURGE", arity=2, flags=Flag.NONE)
+@everywhere()
 def memory_purge(ctx: Context) -> Reply:
     lib.engine_purge(ctx.engine.handle)
     return OK
 
 
 @command("MEMORY MALLOC-STATS", arity=2, flags=Flag.NONE)
+@from_figures(MEMORY)
 def memory_malloc_stats(ctx: Context) -> Reply:
     """The arena's live bytes by what they are for."""
-    memory = ctx.engine.memory()
+    memory = ctx.figures[MEMORY]
     lines = [
         f"arena: {memory.used} used, {memory.committed} committed, {memory.object} backed, "
         f"{memory.arena_max} at most, {memory.blocks} blocks"
@@ -109,6 +114,7 @@ def memory_malloc_stats(ctx: Context) -> Reply:
 
 
 @command("MEMORY DOCTOR", arity=2, flags=Flag.NONE)
+@from_figures(*MEASURED)
 def memory_doctor(ctx: Context) -> Reply:
     return Verbatim(f"{diagnose(measure_memory(ctx))}\n".encode())
 

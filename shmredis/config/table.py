@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shmredis.config.types import (
     INT64_MAX,
     Boolean,
+    Cores,
     Decimal,
     Enumeration,
     EventClasses,
@@ -39,7 +40,7 @@ class Option:
 
 # What Redis does not have.
 OWN_OPTIONS = (
-    Option("workers", Integer(1, 64), "1", mutable=False),
+    Option("workers", Cores(64), "1", mutable=False),
     Option("arena-max", Memory(64 << 20, 32 << 30), str(32 << 30), mutable=False),
     Option("shm-name", Text(), "", mutable=False),
 )

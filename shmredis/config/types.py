@@ -3,6 +3,7 @@
 `canonical` checks and normalises; `value` turns canonical text into what the program uses.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 __all__ = [
     "Boolean",
     "ConfigError",
+    "Cores",
     "Decimal",
     "Enumeration",
     "EventClasses",
@@ -65,6 +67,22 @@ class Integer:
         return number
 
     def value(self, text: str) -> int:
+        return int(text)
+
+
+@dataclass(slots=True, frozen=True)
+class Cores:
+    """How many cores to use, or "auto": half of those that this process may use, at least one."""
+
+    high: int
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        return "auto" if words[0].lower() == "auto" else Integer(1, self.high).canonical(words)
+
+    def value(self, text: str) -> int:
+        if text == "auto":
+            return max(1, min(self.high, len(os.sched_getaffinity(0)) // 2))
         return int(text)
 
 

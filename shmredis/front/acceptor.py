@@ -2,11 +2,12 @@
 
 import logging
 import socket
-from collections.abc import Callable
 
 from shmredis.config import Config
-from shmredis.front.channel import MAX_BATCH, Kind, send_sockets
+from shmredis.front.channel import MAX_BATCH, Kind
+from shmredis.front.handover import Handover
 from shmredis.front.listeners import Listener
+from shmredis.front.lobby import Lobby
 
 __all__ = ["Acceptor"]
 
@@ -30,36 +31,41 @@ DENIED = (
 
 
 class Acceptor:
-    """Takes connections from listening sockets to the worker with the fewest of them.
+    """Takes connections from listening sockets and lets in those that may come.
 
-    `worker_channel` gives the channel of the worker to hand over to, or None while there is none: then
-    connections wait in the listen queue.
+    With several workers the plain ones go to the lobby, all others straight to a worker. While no worker
+    serves, connections wait in the listen queue.
     """
 
-    def __init__(self, config: Config, worker_channel: Callable[[], socket.socket | None]) -> None:
+    def __init__(self, config: Config, handover: Handover, lobby: Lobby | None) -> None:
         self._config = config
-        self._worker_channel = worker_channel
-        self.connections = 0  # handed over and not yet closed
+        self._handover = handover
+        self._lobby = lobby
         self.refused = 0
 
     def accept(self, listener: Listener) -> None:
         """Takes what has arrived on one listening socket, a batch at most."""
-        channel = self._worker_channel()
-        if channel is None:
+        if not self._handover.possible:
             return
-        batch: list[tuple[Kind, socket.socket]] = []
+        places = self._config["maxclients"] - self._handover.connections
+        if self._lobby is not None:
+            places -= len(self._lobby)
         try:
-            while len(batch) < MAX_BATCH and (sock := self._accept_one(listener)):
-                if self._admit(sock, listener.kind):
-                    batch.append((listener.kind, sock))
-            if batch:
-                send_sockets(channel, batch)
-                self.connections += len(batch)
+            for _ in range(MAX_BATCH):
+                sock = self._accept_one(listener)
+                if sock is None:
+                    return
+                if self._admit(sock, listener.kind, places):
+                    places -= 1
+                    self._let_in(listener.kind, sock)
         except OSError as error:
             log.warning("Error accepting a client connection: %s", error)
-        finally:
-            for _, sock in batch:
-                sock.close()
+
+    def _let_in(self, kind: Kind, sock: socket.socket) -> None:
+        if self._lobby is None or kind is Kind.TLS:
+            self._handover.add(kind, sock)
+        else:
+            self._lobby.add(kind, sock)
 
     def _accept_one(self, listener: Listener) -> socket.socket | None:
         try:
@@ -68,8 +74,8 @@ class Acceptor:
             return None
         return sock
 
-    def _admit(self, sock: socket.socket, kind: Kind) -> bool:
-        if self.connections >= self._config["maxclients"]:
+    def _admit(self, sock: socket.socket, kind: Kind, places: int) -> bool:
+        if places <= 0:
             self.refused += 1
             return self._turn_away(sock, REFUSED)
         if kind is not Kind.UNIX:

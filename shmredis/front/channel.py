@@ -1,21 +1,33 @@
 """What front and worker tell each other over their socket pair: one-letter messages, with sockets.
 
-front -> worker   C<kind>…  connections, one file descriptor for each letter of kinds
-                  Q         end in order
-worker -> front   R         ready to serve
-                  F         could not start; the text that follows says why
-                  X<n>      n connections were closed
-                  S         a client asked for SHUTDOWN
+front -> worker   C<id>:<kind>…  connections, one file descriptor for each letter of kinds; they have
+                                 the client ids from <id> on
+                  D<worker>      that other worker has died
+                  J<n>           n more connections were refused
+                  Q              end in order
+worker -> front   R              ready to serve
+                  F              could not start; the text that follows says why
+                  X<n>           n connections were closed
+                  G              directives have changed; pairs of name and value follow in JSON
+                  S              a client asked for SHUTDOWN
 """
 
 import array
 import socket
 from enum import Enum
 
-__all__ = ["MAX_BATCH", "Kind", "receive_with_sockets", "send_sockets", "socket_pair"]
+__all__ = [
+    "MAX_BATCH",
+    "MESSAGE_MAX",
+    "Kind",
+    "read_batch",
+    "receive_with_sockets",
+    "send_sockets",
+    "socket_pair",
+]
 
 MAX_BATCH = 64  # file descriptors in one message; the kernel allows 253
-MESSAGE_MAX = 4096
+MESSAGE_MAX = 128 << 10
 
 
 class Kind(Enum):
@@ -31,14 +43,26 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def send_sockets(channel: socket.socket, batch: list[tuple[Kind, socket.socket]]) -> None:
-    """Hands sockets over; the caller closes its own copies. Raises: OSError."""
+def send_sockets(
+    channel: socket.socket, first_id: int, batch: list[tuple[Kind, socket.socket]]
+) -> None:
+    """Hands sockets over without waiting; the caller closes its own copies.
+
+    Raises: BlockingIOError when the channel is full, OSError.
+    """
     kinds = b"".join(kind.value for kind, _ in batch)
     fds = array.array("i", [sock.fileno() for _, sock in batch])
-    channel.sendmsg([b"C" + kinds], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
+    channel.sendmsg([b"C%d:%b" % (first_id, kinds)], rights, socket.MSG_DONTWAIT)
 
 
 def receive_with_sockets(channel: socket.socket) -> tuple[bytes, list[socket.socket]]:
     """One message and the sockets that came with it. Empty bytes: the other end is gone."""
     data, fds, _, _ = socket.recv_fds(channel, MESSAGE_MAX, MAX_BATCH)
     return data, [socket.socket(fileno=fd) for fd in fds]
+
+
+def read_batch(message: bytes) -> tuple[int, list[Kind]]:
+    """The first id and the kinds of a C message."""
+    number, _, kinds = message[1:].partition(b":")
+    return int(number), [Kind(bytes([kind])) for kind in kinds]

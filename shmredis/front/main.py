@@ -6,6 +6,7 @@ import os
 import resource
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from shmredis import __version__, log as server_log
 from shmredis.config import Config
 from shmredis.config.parser import LineError, command_line
 from shmredis.front.listeners import Listener, ListenError, open_listeners
-from shmredis.front.server import Front, StartFailed
+from shmredis.front.server import Front
 from shmredis.front.shm import ShmInUse
-from shmredis.front.supervisor import Supervisor
+from shmredis.front.supervisor import StartFailed, Supervisor
+from shmredis.front.worker_process import ServerIdentity
 
 __all__ = ["main"]
 
@@ -53,10 +55,6 @@ def read_config(argv: list[str]) -> Config:
         if path:
             config.load_file(path)
         config.load_text(extra)
-        if config["workers"] != 1:
-            raise LineError(
-                0, f"workers {config['workers']}", "This version serves with one worker"
-            )
     except LineError as error:
         print(f"\n*** FATAL CONFIG FILE ERROR (shmredis {__version__}) ***", file=sys.stderr)
         print(f"Reading the configuration file, at line {error.number}", file=sys.stderr)
@@ -95,25 +93,34 @@ def serve(config: Config) -> int:
 def run_front(config: Config, listeners: list[Listener]) -> int:
     """From open sockets to the end of all processes."""
     base = config["shm-name"] or f"shmredis-{config['port'] or config['tls-port'] or os.getpid()}"
-    front = Front(config, listeners, Supervisor(config, base, 0, secrets.token_hex(20)))
+    identity = ServerIdentity(secrets.token_hex(20), secrets.token_hex(20), time.time())
+    try:
+        front = Front(config, listeners, Supervisor(config, base, identity))
+    except (ShmInUse, OSError) as error:
+        return refuse(error)
     try:
         front.start()
         log.info("Server initialized")
         for label in sorted({listener.kind.name.lower() for listener in listeners}):
             log.info("Ready to accept connections %s", label)
         front.run()
-    except ShmInUse as error:
-        log.warning(
-            "Shared memory %s belongs to a running server; choose another --shm-name", error
-        )
-        return 1
-    except (StartFailed, OSError) as error:
-        log.warning("%s", error)
-        return 1
+    except (ShmInUse, StartFailed, OSError) as error:
+        return refuse(error)
     finally:
         front.close()
     log.warning("shmredis is now ready to exit, bye bye...")
     return 0
+
+
+def refuse(error: Exception) -> int:
+    """Says why the server does not start. The exit status."""
+    if isinstance(error, ShmInUse):
+        log.warning(
+            "Shared memory %s belongs to a running server; choose another --shm-name", error
+        )
+    else:
+        log.warning("%s", error)
+    return 1
 
 
 def daemonize() -> None:

@@ -1,63 +1,63 @@
 """The front's loop: a plain selector, so that it can fork workers at any time."""
 
 import contextlib
+import json
 import logging
 import os
 import selectors
 import signal
-import socket
 import time
+from functools import partial
 
 from shmredis.config import Config
 from shmredis.front.acceptor import Acceptor
+from shmredis.front.channel import MESSAGE_MAX
+from shmredis.front.handover import Handover
 from shmredis.front.listeners import Listener
+from shmredis.front.lobby import Lobby
 from shmredis.front.supervisor import Supervisor
+from shmredis.front.worker_process import WorkerProcess
 
 __all__ = ["Front"]
 
 log = logging.getLogger(__name__)
 
-
-BACKOFF_S = 0.005
-
-
-class StartFailed(Exception):
-    """A worker could not start; the text says why."""
+BACKOFF_S = 0.005  # while a worker cannot take what waits for it
+IDLE_CHECK_S = 1.0
 
 
 class Front:
     """Accepts, supervises, and stops everything in order."""
 
-    def __init__(self, config: Config, listeners: list[Listener], worker: Supervisor) -> None:
+    def __init__(self, config: Config, listeners: list[Listener], supervisor: Supervisor) -> None:
+        self._config = config
         self._listeners = listeners
-        self._worker = worker
-        self._acceptor = Acceptor(config, self._channel)
+        self._supervisor = supervisor
+        workers = supervisor.workers
+        self._handover = Handover(workers)
+        self._lobby = Lobby(len(workers), self._handover.add) if len(workers) > 1 else None
+        self._acceptor = Acceptor(config, self._handover, self._lobby)
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping = False
-        self._respawn_at = 0.0
-
-    def _channel(self) -> socket.socket | None:
-        return self._worker.channel if self._worker.ready else None
+        self._reported_refusals = 0
 
     def start(self) -> None:
-        """Spawns the worker and waits until it is ready. Raises: StartFailed, ShmInUse, OSError."""
-        self._spawn()
-        channel = self._worker.channel
-        assert channel is not None
-        message = channel.recv(4096)
-        if not message.startswith(b"R"):
-            self._worker.stop()
-            raise StartFailed(message[1:].decode() or "the worker ended at its start")
-        self._worker.ready = True
+        """Spawns the workers and waits until they are ready. Raises: StartFailed, ShmInUse, OSError."""
+        self._supervisor.start(self._spawn)
 
-    def _spawn(self) -> None:
-        self._worker.spawn(self._close_in_child)
-        if self._worker.channel:
-            self._selector.register(self._worker.channel, selectors.EVENT_READ, self._hear)
+    def _spawn(self, worker: WorkerProcess) -> None:
+        worker.spawn(self._close_in_child)
+        if worker.channel:
+            hear = partial(self._hear, worker)
+            self._selector.register(worker.channel, selectors.EVENT_READ, hear)
 
     def _close_in_child(self) -> None:
         self._selector.close()
+        self._supervisor.close_in_child()
+        self._handover.close()
+        if self._lobby:
+            self._lobby.close()
         for listener in self._listeners:
             listener.close()
         signal.set_wakeup_fd(-1)
@@ -68,24 +68,44 @@ class Front:
         """Serves until a signal or SHUTDOWN ends it."""
         self._watch_signals()
         for listener in self._listeners:
-            self._selector.register(listener.sock, selectors.EVENT_READ, listener)
+            accept = partial(self._acceptor.accept, listener)
+            self._selector.register(listener.sock, selectors.EVENT_READ, accept)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain_wakeups)
+        if self._lobby:
+            self._selector.register(self._lobby, selectors.EVENT_READ, self._lobby.look)
         while not self._stopping:
-            timeout = max(0.0, self._respawn_at - time.monotonic()) if self._respawn_at else None
-            for key, _ in self._selector.select(timeout):
-                if isinstance(key.data, Listener):
-                    self._acceptor.accept(key.data)
-                else:
-                    key.data()
-            if self._respawn_at and time.monotonic() >= self._respawn_at:
-                self._respawn()
-            if not self._worker.ready:
+            for key, _ in self._selector.select(self._patience_s()):
+                key.data()
+            self._handover.flush()
+            for worker in self._supervisor.due():
+                self._respawn(worker)
+            if self._lobby:
+                self._lobby.mind_time(time.monotonic(), self._config["timeout"])
+            if self._acceptor.refused != self._reported_refusals:
+                self._report_refusals()
+            if not self._handover.possible:
                 time.sleep(BACKOFF_S)  # connections wait in the listen queues
 
+    def _patience_s(self) -> float | None:
+        """How long the loop may sleep; None: until something happens."""
+        deadlines = [self._supervisor.next_due_s]
+        waits = [BACKOFF_S] if self._handover.backlog else []
+        if self._lobby:
+            deadlines.append(self._lobby.deadline_s)
+            if len(self._lobby) and self._config["timeout"]:
+                waits.append(IDLE_CHECK_S)
+        if any(deadlines):
+            now = time.monotonic()
+            waits += [max(0.0, deadline - now) for deadline in deadlines if deadline]
+        return min(waits, default=None)
+
     def close(self) -> None:
-        """Ends the worker, then the sockets."""
+        """Ends the workers, then the sockets."""
         self._selector.close()
-        self._worker.stop()
+        self._supervisor.stop()
+        self._handover.close()
+        if self._lobby:
+            self._lobby.close()
         signal.set_wakeup_fd(-1)
         for listener in self._listeners:
             listener.close()
@@ -105,42 +125,46 @@ class Front:
     def _drain_wakeups(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 4096)
-        if self._worker.pid:
-            pid, status = os.waitpid(self._worker.pid, os.WNOHANG)
-            if pid:
-                self._bury(status)
+        for worker in self._supervisor.reap():
+            self._unregister(worker)
+            self._supervisor.bury(worker)
 
-    # --- the worker ---
+    # --- the workers ---
 
-    def _hear(self) -> None:
-        """A message of the worker."""
-        channel = self._worker.channel
-        message = channel.recv(4096) if channel else b""
+    def _hear(self, worker: WorkerProcess) -> None:
+        """A message of a worker."""
+        message = worker.channel.recv(MESSAGE_MAX) if worker.channel else b""
         kind, rest = message[:1], message[1:]
         if kind == b"X":
-            self._acceptor.connections -= int(rest)
+            worker.connections -= int(rest)
         elif kind == b"S":
             log.warning("User requested shutdown...")
             self._stopping = True
+        elif kind == b"G":
+            self._config.set([(name, value) for name, value in json.loads(rest)])
         elif kind == b"R":
-            self._worker.ready = True
+            worker.ready = True
         elif kind == b"F":
-            log.warning("The worker could not start: %s", rest.decode())
-        elif channel:
-            self._selector.unregister(channel)  # gone; SIGCHLD tells the rest
+            log.warning("Worker %d could not start: %s", worker.index, rest.decode())
+        else:
+            worker.ready = False
+            self._unregister(worker)  # gone; SIGCHLD tells the rest
 
-    def _bury(self, status: int) -> None:
-        channel = self._worker.channel
-        if channel:
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(channel)
-        self._acceptor.connections = 0
-        self._respawn_at = time.monotonic() + self._worker.buried(status)
+    def _unregister(self, worker: WorkerProcess) -> None:
+        if worker.channel:
+            with contextlib.suppress(KeyError):  # it was heard of already
+                self._selector.unregister(worker.channel)
 
-    def _respawn(self) -> None:
-        self._respawn_at = 0.0
+    def _respawn(self, worker: WorkerProcess) -> None:
         try:
-            self._spawn()
+            self._spawn(worker)
         except OSError as error:
-            log.warning("The worker cannot be brought back: %s", error)
-            self._respawn_at = time.monotonic() + 1.0
+            log.warning("Worker %d cannot be brought back: %s", worker.index, error)
+            worker.postpone()
+
+    def _report_refusals(self) -> None:
+        """INFO is told by a worker, so one of them counts what the front refused."""
+        worker = next((w for w in self._supervisor.workers if w.ready), None)
+        if worker:
+            worker.tell(b"J%d" % (self._acceptor.refused - self._reported_refusals))
+            self._reported_refusals = self._acceptor.refused

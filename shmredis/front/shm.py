@@ -11,7 +11,14 @@ import os
 
 import posix_ipc
 
-__all__ = ["ShmInUse", "create_object", "object_name", "remove_object"]
+__all__ = [
+    "ShmInUse",
+    "control_name",
+    "create_object",
+    "object_base",
+    "object_name",
+    "remove_object",
+]
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +27,19 @@ class ShmInUse(Exception):
     """An object of this name belongs to a living server."""
 
 
+def object_base(base: str) -> str:
+    """What the names of all arenas begin with; a dot and the worker's number follow."""
+    return f"/{base}"
+
+
 def object_name(base: str, worker: int) -> str:
     """The name of a worker's arena under /dev/shm."""
-    return f"/{base}.{worker}"
+    return f"{object_base(base)}.{worker}"
+
+
+def control_name(base: str) -> str:
+    """The name of the memory that several workers share."""
+    return f"/{base}.control"
 
 
 def create_object(name: str) -> int:

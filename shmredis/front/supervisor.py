@@ -1,88 +1,75 @@
-"""The worker's life: forked, watched, brought back, ended."""
+"""All workers: started together, brought back one by one, ended together."""
 
 import logging
-import os
-import signal
-import socket
 import time
 from collections.abc import Callable
 
 from shmredis.config import Config
-from shmredis.front.channel import socket_pair
-from shmredis.front.shm import create_object, object_name, remove_object
+from shmredis.front.control import ControlMemory
+from shmredis.front.worker_process import Plan, ServerIdentity, WorkerProcess
 from shmredis.worker.main import run_worker
 
-__all__ = ["Supervisor"]
+__all__ = ["StartFailed", "Supervisor"]
 
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 10.0
-FAST_DEATH_S = 1.0  # a worker that lives shorter than this is brought back after a pause
-PAUSE_S = 1.0
+
+
+class StartFailed(Exception):
+    """A worker could not start; the text says why."""
 
 
 class Supervisor:
-    """One worker process and its shared memory."""
+    """The workers of one server and the memory that they share."""
 
-    def __init__(self, config: Config, base_name: str, index: int, run_id: str) -> None:
-        self._config = config
-        self._index = index
-        self._run_id = run_id
-        self._name = object_name(base_name, index)
-        self._born = 0.0
-        self.pid = 0
-        self.channel: socket.socket | None = None
-        self.ready = False
+    def __init__(self, config: Config, base_name: str, identity: ServerIdentity) -> None:
+        """Raises: ShmInUse, OSError."""
+        count = config["workers"]
+        self._control = ControlMemory(base_name, count) if count > 1 else None
+        plan = Plan(config, base_name, identity, self._control, run_worker)
+        self.workers = [WorkerProcess(plan, i) for i in range(count)]
 
-    def spawn(self, close_in_child: Callable[[], None]) -> None:
-        """Forks the worker. `close_in_child` closes what belongs to the front. Raises: ShmInUse, OSError."""
-        fd = create_object(self._name)
-        ours, theirs = socket_pair()
-        pid = os.fork()
-        if pid == 0:
-            status = 1
-            try:
-                ours.close()
-                close_in_child()
-                status = run_worker(self._config, theirs, fd, self._name, self._index, self._run_id)
-            except BaseException:
-                log.exception("worker %d failed", self._index)
-            finally:
-                os._exit(status)
-        theirs.close()
-        os.close(fd)
-        self.pid, self.channel, self.ready = pid, ours, False
-        self._born = time.monotonic()
+    def start(self, spawn: Callable[[WorkerProcess], None]) -> None:
+        """Spawns all and waits until they are ready. Raises: StartFailed, ShmInUse, OSError."""
+        for worker in self.workers:
+            spawn(worker)
+        for worker in self.workers:
+            if why := worker.wait_ready():
+                raise StartFailed(why)
 
-    def buried(self, status: int) -> float:
-        """Takes note of the worker's end; seconds to wait before it is brought back."""
-        how = os.waitstatus_to_exitcode(status)
-        what = f"was ended by signal {-how}" if how < 0 else f"ended with status {how}"
-        log.warning("Worker %d (pid %d) %s; it comes back empty", self._index, self.pid, what)
-        self.forget()
-        return PAUSE_S if time.monotonic() - self._born < FAST_DEATH_S else 0.0
+    def close_in_child(self) -> None:
+        """A new worker must not hold the front's ends of the others' channels."""
+        for worker in self.workers:
+            if worker.channel:
+                worker.channel.close()
 
-    def forget(self) -> None:
-        """Closes the channel and removes the shared memory."""
-        if self.channel:
-            self.channel.close()
-        self.channel, self.pid, self.ready = None, 0, False
-        remove_object(self._name)
+    def reap(self) -> list[WorkerProcess]:
+        """The workers that have just died and are to be buried."""
+        return [worker for worker in self.workers if worker.reap()]
+
+    def bury(self, dead: WorkerProcess) -> None:
+        """Makes room for a worker's successor; the others hear of it."""
+        dead.bury()
+        for worker in self.workers:
+            worker.tell(b"D%d" % dead.index)
+
+    def due(self) -> list[WorkerProcess]:
+        """The workers to be brought back now."""
+        now = time.monotonic()
+        return [worker for worker in self.workers if 0 < worker.respawn_at_s <= now]
+
+    @property
+    def next_due_s(self) -> float | None:
+        """When the next worker is to be brought back."""
+        return min((w.respawn_at_s for w in self.workers if w.respawn_at_s), default=None)
 
     def stop(self) -> None:
-        """Ends the worker in order; kills it if it does not end in time."""
-        if not self.pid:
-            return
-        try:
-            if self.channel:
-                self.channel.send(b"Q")
-        except OSError:
-            os.kill(self.pid, signal.SIGTERM)
+        """Ends all workers, then what they share."""
+        for worker in self.workers:
+            worker.begin_stop()
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > deadline:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-                break
-            time.sleep(0.005)
-        self.forget()
+        for worker in self.workers:
+            worker.finish_stop(deadline)
+        if self._control:
+            self._control.close()

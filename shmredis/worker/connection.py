@@ -103,6 +103,12 @@ class Connection(asyncio.BufferedProtocol):
         if outcome := _feed(self.session, 0):
             self._handle(outcome)
 
+    def attend(self, outcome: int) -> None:
+        """Other workers have answered: the outcome is that of a feed."""
+        if self._task:  # input waits for the command that is being executed
+            outcome &= lib.FEED_OUTPUT | lib.FEED_CLOSE
+        self._handle(outcome)
+
     def _handle(self, outcome: int) -> None:
         while True:
             if outcome & lib.FEED_OUTPUT:

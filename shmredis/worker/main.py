@@ -5,12 +5,10 @@ import contextlib
 import gc
 import logging
 import os
-import secrets
 import signal
 import socket
 import ssl
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,15 @@ import xxhash
 
 from shmredis._core import ffi, lib
 from shmredis.commands.context import ServerFacts
-from shmredis.config import Config
+from shmredis.commands.everywhere import answer_others
 from shmredis.engine import Engine
-from shmredis.front.channel import Kind, receive_with_sockets
-from shmredis.front.shm import remove_object
+from shmredis.front.channel import Kind, read_batch, receive_with_sockets
+from shmredis.front.shm import object_base, object_name, remove_object
+from shmredis.front.worker_process import Plan
 from shmredis.worker.connection import Connection
 from shmredis.worker.cron import engine_cron, mind_clients
+from shmredis.worker.links import Links
+from shmredis.worker.post import Post
 from shmredis.worker.server import Server
 from shmredis.worker.tls import make_context
 
@@ -35,52 +36,68 @@ log = logging.getLogger(__name__)
 FAREWELL_S = 0.2  # for the last replies to leave
 
 
+class StartError(Exception):
+    """The worker cannot serve; the text is for the user."""
+
+
 @ffi.def_extern()  # type: ignore[untyped-decorator]
 def python_xxh3(p: Any, n: int) -> int:
     """XXH3 of n bytes at p, for DIGEST and its like."""
     return xxhash.xxh3_64_intdigest(ffi.buffer(p, n))
 
 
-def run_worker(
-    config: Config, channel: socket.socket, shm_fd: int, name: str, index: int, run_id: str
-) -> int:
+def run_worker(plan: Plan, index: int, channel: socket.socket, shm_fd: int) -> int:
     """Serves until the front says so or is gone. The exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    engine = _make_engine(config, shm_fd, name)
-    if isinstance(engine, str):
-        channel.send(b"F" + engine.encode())
-        return 1
     try:
-        tls = make_context(config)
+        engine = _make_engine(plan, index, shm_fd)
+        tls = make_context(plan.config)
+    except StartError as error:
+        channel.send(b"F" + str(error).encode())
+        return 1
     except (OSError, ValueError) as error:
         channel.send(b"F" + f"Failed to configure TLS: {error}".encode())
         return 1
     gc.freeze()  # what was there before the fork stays shared
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        orderly = runner.run(_serve(engine, config, channel, tls, run_id))
+        orderly = runner.run(_serve(plan, index, engine, channel, tls))
     lib.engine_delete(engine.handle)
     if not orderly:
-        remove_object(name)  # the front is gone and cannot
+        _remove_shared_memory(plan, index)
     return 0
 
 
-def _make_engine(config: Config, shm_fd: int, name: str) -> Engine | str:
-    """The engine, or what to tell the user."""
+def _remove_shared_memory(plan: Plan, index: int) -> None:
+    """The front is gone and cannot."""
+    remove_object(object_name(plan.base_name, index))
+    if plan.control:
+        remove_object(plan.control.name)
+
+
+def _make_engine(plan: Plan, index: int, shm_fd: int) -> Engine:
+    """The engine. Raises: StartError."""
     status = ffi.new("int *")
-    seed = _seed()
-    arena_max = config["arena-max"]
-    handle = lib.engine_new(shm_fd, name.encode(), arena_max, seed, config["databases"], status)
+    name, arena_max = object_name(plan.base_name, index), plan.config["arena-max"]
+    databases = plan.config["databases"]
+    handle = lib.engine_new(shm_fd, name.encode(), arena_max, _seed(), databases, status)
     if not handle:
-        why = ffi.string(lib.core_status_text(status[0])).decode().removeprefix("ERR ")
-        return (
-            f"Shared memory {name} cannot be used ({why}). The arena may grow to {arena_max} bytes and needs "
-            "2 MiB to start. Make /dev/shm larger: docker run --shm-size=4g, or "
-            "mount -o remount,size=4g /dev/shm"
+        raise StartError(
+            f"Shared memory {name} cannot be used ({_why(status[0])}). The arena may grow to "
+            f"{arena_max} bytes and needs 2 MiB to start. Make /dev/shm larger: docker run "
+            "--shm-size=4g, or mount -o remount,size=4g /dev/shm"
         )
     lib.engine_set_digest(handle, lib.python_xxh3)
+    if control := plan.control:
+        base = object_base(plan.base_name).encode()
+        if joined := lib.engine_join(handle, control.fd, index, control.wake_fds, base):
+            raise StartError(f"Worker {index} cannot join the others ({_why(joined)})")
     return Engine(handle)
+
+
+def _why(status: int) -> str:
+    return str(ffi.string(lib.core_status_text(status)).decode().removeprefix("ERR "))
 
 
 def _seed() -> bytes:
@@ -89,20 +106,25 @@ def _seed() -> bytes:
 
 
 async def _serve(
-    engine: Engine, config: Config, channel: socket.socket, tls: ssl.SSLContext | None, run_id: str
+    plan: Plan, index: int, engine: Engine, channel: socket.socket, tls: ssl.SSLContext | None
 ) -> bool:
     """Runs all tasks of the worker; False if it ended because the front is gone."""
     facts = ServerFacts(
-        run_id=run_id,
-        replication_id=secrets.token_hex(20),
+        run_id=plan.identity.run_id,
+        replication_id=plan.identity.replication_id,
         executable=str(Path(sys.argv[0]).resolve()),
-        started_s=time.time(),
+        started_s=plan.identity.started_s,
         pid=os.getppid(),
     )
     facts.startup_memory = engine.memory().used
     channel.setblocking(False)
-    server = Server(engine, config, facts, channel)
-    reception = Reception(server, channel, tls)
+    control = plan.control
+    post = Post(engine, index, control.workers) if control else None
+    server = Server(engine, plan.config, facts, channel, post)
+    links = Links(server, post, control.wake_fds[index]) if control and post else None
+    if post:
+        answer_others(server, post)
+    reception = Reception(server, channel, tls, post)
     loop = asyncio.get_running_loop()
     loop.add_reader(channel.fileno(), reception.hear)
     tasks = [
@@ -112,6 +134,8 @@ async def _serve(
     channel.send(b"R")
     await server.stopped.wait()
     loop.remove_reader(channel.fileno())
+    if links:
+        links.close()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -124,13 +148,19 @@ async def _serve(
 
 
 class Reception:
-    """Takes what the front sends: connections, and the word to stop."""
+    """Takes what the front sends: connections, news of other workers, and the word to stop."""
 
-    def __init__(self, server: Server, channel: socket.socket, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        channel: socket.socket,
+        tls: ssl.SSLContext | None,
+        post: Post | None,
+    ) -> None:
         self._server = server
         self._channel = channel
         self._tls = tls
-        self._next_id = 1
+        self._post = post
         self.orderly = False
 
     def hear(self) -> None:
@@ -146,12 +176,20 @@ class Reception:
                 self.orderly = message == b"Q"
                 self._server.stopped.set()
                 return
-            for kind, sock in zip(message[1:], sockets, strict=True):
-                self._welcome(Kind(bytes([kind])), sock)
+            self._obey(message, sockets)
 
-    def _welcome(self, kind: Kind, sock: socket.socket) -> None:
-        number = self._next_id
-        self._next_id += 1
+    def _obey(self, message: bytes, sockets: list[socket.socket]) -> None:
+        match message[:1]:
+            case b"C":
+                first_id, kinds = read_batch(message)
+                for i, (kind, sock) in enumerate(zip(kinds, sockets, strict=True)):
+                    self._welcome(kind, sock, first_id + i)
+            case b"D" if self._post:
+                self._post.gone(int(message[1:]))
+            case b"J":
+                self._server.facts.rejected_connections += int(message[1:])
+
+    def _welcome(self, kind: Kind, sock: socket.socket, number: int) -> None:
         sock.setblocking(False)
         self._server.spawn(self._connect(kind, sock, number), f"accept {number}")
 

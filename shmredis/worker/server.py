@@ -1,6 +1,7 @@
 """What a worker's connections and commands share: engine, configuration, clients, facts."""
 
 import asyncio
+import json
 import logging
 import socket
 import time
@@ -8,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from shmredis._core import ffi, lib
-from shmredis.commands.context import ServerFacts, ShutdownMode
+from shmredis.commands.context import ServerFacts, ShutdownMode, Workers
 from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
@@ -25,11 +26,17 @@ class Server:
     """Implements commands.context.Server. Built once per worker process."""
 
     def __init__(
-        self, engine: Engine, config: Config, facts: ServerFacts, channel: socket.socket
+        self,
+        engine: Engine,
+        config: Config,
+        facts: ServerFacts,
+        channel: socket.socket,
+        workers: Workers | None,
     ) -> None:
         self.engine = engine
         self.config = config
         self.facts = facts
+        self.workers = workers
         self.clients: dict[int, Connection] = {}
         self.waiting: set[Connection] = set()
         self.stopped = asyncio.Event()
@@ -114,10 +121,14 @@ class Server:
             self._resume.cancel()
         delay_s = max(0.0, until_ms / 1000 - time.time())
         loop = asyncio.get_running_loop()
-        self._resume = loop.call_later(delay_s + 0.001, self._resume_waiting)
+        self._resume = loop.call_later(delay_s + 0.001, self._end_pause)
 
-    def _resume_waiting(self) -> None:
+    def _end_pause(self) -> None:
         self._resume = None
+        self.resume_waiting()
+
+    def resume_waiting(self) -> None:
+        """Connections that had to wait try again."""
         waiting, self.waiting = self.waiting, set()
         for connection in waiting:
             connection.go_on()
@@ -125,6 +136,10 @@ class Server:
     def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         del mode, now, force  # there is nothing to save and nobody to wait for yet
         self._channel.send(b"S")
+
+    def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
+        """The front learns of changed directives: it needs some, and workers to come need all."""
+        self._channel.send(b"G" + json.dumps(pairs).encode())
 
     def log(self, level: str, text: str) -> None:
         log.log(LEVELS.get(level, logging.INFO), "%s", text)

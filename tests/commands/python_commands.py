@@ -71,12 +71,17 @@ class FakeServer:
         self.shutdowns: list[tuple[ShutdownMode, bool, bool]] = []
         self.logged: list[tuple[str, str]] = []
         self.cron_paused = False
+        self.workers = None
+        self.told_settings: list[tuple[str, str]] = []
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
         lib.engine_pause(self.engine.handle, until_ms, writes_only)
 
     def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         self.shutdowns.append((mode, now, force))
+
+    def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
+        self.told_settings += pairs
 
     def log(self, level: str, text: str) -> None:
         self.logged.append((level, text))

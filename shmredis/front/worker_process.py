@@ -1,0 +1,145 @@
+"""One worker's life: forked, watched, brought back, ended."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shmredis.config import Config
+from shmredis.front.channel import Kind, socket_pair
+from shmredis.front.control import ControlMemory
+from shmredis.front.shm import create_object, object_name, remove_object
+
+__all__ = ["Plan", "ServerIdentity", "WorkerProcess"]
+
+log = logging.getLogger(__name__)
+
+FAST_DEATH_S = 1.0  # a worker that lives shorter than this is brought back after a pause
+PAUSE_S = 0.5
+
+
+@dataclass(slots=True, frozen=True)
+class ServerIdentity:
+    """What all workers say of the server they are."""
+
+    run_id: str
+    replication_id: str
+    started_s: float
+
+
+@dataclass(slots=True, frozen=True)
+class Plan:
+    """What workers are made of. `control` is None when there is only one."""
+
+    config: Config
+    base_name: str
+    identity: ServerIdentity
+    control: ControlMemory | None
+    run: "Callable[[Plan, int, socket.socket, int], int]"  # index, channel, arena; the exit status
+
+
+class WorkerProcess:
+    """One worker process and its shared memory."""
+
+    def __init__(self, plan: Plan, index: int) -> None:
+        self._plan = plan
+        self._name = object_name(plan.base_name, index)
+        self._born_s = 0.0
+        self.index = index
+        self.pid = 0
+        self.channel: socket.socket | None = None
+        self.ready = False
+        self.respawn_at_s = 0.0  # when it is brought back; 0: it is there
+        self.connections = 0  # handed over, or in the outbox, and not yet closed
+        self.outbox: list[tuple[Kind, socket.socket]] = []
+
+    def spawn(self, close_in_child: Callable[[], None]) -> None:
+        """Forks the worker. `close_in_child` closes what belongs to the front. Raises: ShmInUse, OSError."""
+        fd = create_object(self._name)
+        if self._plan.control:
+            self._plan.control.new_epoch(self.index)
+        ours, theirs = socket_pair()
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                ours.close()
+                close_in_child()
+                status = self._plan.run(self._plan, self.index, theirs, fd)
+            except BaseException:
+                log.exception("worker %d failed", self.index)
+            finally:
+                os._exit(status)
+        theirs.close()
+        os.close(fd)
+        self.pid, self.channel, self.ready = pid, ours, False
+        self.respawn_at_s = 0.0
+        self._born_s = time.monotonic()
+
+    def wait_ready(self) -> str:
+        """Waits for the word that it serves; what went wrong, or nothing."""
+        assert self.channel is not None
+        message = self.channel.recv(4096)
+        self.ready = message.startswith(b"R")
+        return "" if self.ready else message[1:].decode() or "the worker ended at its start"
+
+    def tell(self, message: bytes) -> None:
+        """Sends a message if the worker takes one."""
+        if self.channel:
+            try:
+                self.channel.send(message, socket.MSG_DONTWAIT)
+            except OSError as error:
+                log.debug("worker %d was not told %r: %s", self.index, message[:1], error)
+
+    def reap(self) -> bool:
+        """Whether the process has just ended; `bury` is next."""
+        if not self.pid:
+            return False
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            return False
+        how = os.waitstatus_to_exitcode(status)
+        what = f"was ended by signal {-how}" if how < 0 else f"ended with status {how}"
+        log.warning("Worker %d (pid %d) %s; it comes back empty", self.index, self.pid, what)
+        return True
+
+    def bury(self) -> None:
+        """Closes what it has left behind; it is due to be brought back."""
+        self._forget()
+        now = time.monotonic()
+        self.respawn_at_s = now + (PAUSE_S if now - self._born_s < FAST_DEATH_S else 0.0)
+
+    def postpone(self) -> None:
+        """It could not be brought back now."""
+        self.respawn_at_s = time.monotonic() + PAUSE_S
+
+    def _forget(self) -> None:
+        """Closes the channel and removes the shared memory."""
+        if self.channel:
+            self.channel.close()
+        self.channel, self.pid, self.ready = None, 0, False
+        self.connections = len(self.outbox)
+        remove_object(self._name)
+
+    def begin_stop(self) -> None:
+        """Asks it to end in order."""
+        if self.pid and self.channel:
+            try:
+                self.channel.send(b"Q", socket.MSG_DONTWAIT)
+            except OSError:
+                os.kill(self.pid, signal.SIGTERM)
+
+    def finish_stop(self, deadline_s: float) -> None:
+        """Waits for its end; kills it if it does not come in time."""
+        if not self.pid:
+            return
+        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > deadline_s:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                break
+            time.sleep(0.005)
+        self._forget()

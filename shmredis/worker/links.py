@@ -1,0 +1,43 @@
+"""What other workers send: the eventfd that says so, and who is told."""
+
+import asyncio
+
+from shmredis._core import ffi, lib
+from shmredis.worker.post import Post
+from shmredis.worker.server import Server
+
+__all__ = ["Links"]
+
+
+class Links:
+    """Reads what has come from other workers whenever the wake-up descriptor is readable."""
+
+    def __init__(self, server: Server, post: Post, wake_fd: int) -> None:
+        self._server = server
+        self._engine = server.engine.handle
+        self._post = post
+        self._wake_fd = wake_fd
+        self._session_id, self._outcome = ffi.new("uint64_t *"), ffi.new("int *")
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(wake_fd, self.drain)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._wake_fd)
+
+    def drain(self) -> None:
+        """Handles a batch."""
+        found = lib.engine_drain(self._engine)
+        if found & lib.DRAIN_READY:
+            self._attend_sessions()
+        if found & lib.DRAIN_MAIL:
+            self._post.deliver()
+        if found & lib.DRAIN_RESUME:
+            self._server.resume_waiting()
+        if found & lib.DRAIN_MORE:
+            self._loop.call_soon(self.drain)
+
+    def _attend_sessions(self) -> None:
+        clients = self._server.clients
+        while lib.engine_next_ready(self._engine, self._session_id, self._outcome):
+            if client := clients.get(self._session_id[0]):
+                client.attend(self._outcome[0])

@@ -1,0 +1,115 @@
+"""Questions and answers between the Python sides of workers, over the rings of the core."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+
+from shmredis._core import ffi, lib
+from shmredis.commands.context import NoAnswer
+from shmredis.engine import Engine
+
+__all__ = ["Post"]
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[bytes], bytes]
+ANSWER_S = 2.0  # a worker that takes longer is taken to be stuck
+
+
+class Kind(IntEnum):
+    """What a piece of mail is; a question is a verb, a zero byte and the payload."""
+
+    QUESTION = 1
+    ANSWER = 2
+    FAILURE = 3
+
+
+class Post:
+    """Implements commands.context.Workers."""
+
+    def __init__(self, engine: Engine, index: int, count: int) -> None:
+        self.index = index
+        self.count = count
+        self._engine = engine
+        self._handlers: dict[str, Handler] = {}
+        self._open: dict[int, tuple[int, asyncio.Future[bytes]]] = {}  # by id: worker, answer
+        self._next_id = 1
+
+    def handle(self, verb: str, handler: Handler) -> None:
+        """`handler` answers the questions with this verb."""
+        self._handlers[verb] = handler
+
+    async def ask(self, worker: int, verb: str, payload: bytes) -> bytes:
+        """Another worker's answer. Raises: NoAnswer."""
+        return await self._answer(self._send(worker, verb, payload))
+
+    def ask_all(self, verb: str, payload: bytes) -> Awaitable[list[bytes]]:
+        """Asks all other workers now; to be awaited are the answers of those that give one in time."""
+        others = [worker for worker in range(self.count) if worker != self.index]
+        questions = [self._send(worker, verb, payload) for worker in others]
+        return self._answers(questions)
+
+    def _send(self, worker: int, verb: str, payload: bytes) -> int:
+        number = self._next_id
+        self._next_id += 1
+        self._open[number] = (worker, asyncio.get_running_loop().create_future())
+        self._post(worker, number, Kind.QUESTION, verb.encode() + b"\0" + payload)
+        return number
+
+    def _post(self, worker: int, number: int, kind: Kind, body: bytes) -> None:
+        lib.engine_post(self._engine.handle, worker, number, int(kind), body, len(body))
+
+    async def _answer(self, number: int) -> bytes:
+        worker, future = self._open[number]
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await future
+        except TimeoutError:
+            raise NoAnswer(worker) from None
+        finally:
+            del self._open[number]
+
+    async def _answers(self, questions: list[int]) -> list[bytes]:
+        given = await asyncio.gather(*map(self._answer, questions), return_exceptions=True)
+        return [answer for answer in given if isinstance(answer, bytes)]
+
+    # --- what comes in ---
+
+    def deliver(self) -> None:
+        """Takes all mail there is."""
+        worker, number = ffi.new("int *"), ffi.new("uint64_t *")
+        kind, n = ffi.new("int *"), ffi.new("size_t *")
+        while (
+            text := lib.engine_next_mail(self._engine.handle, worker, number, kind, n)
+        ) != ffi.NULL:
+            body = bytes(ffi.buffer(text, n[0]))
+            if kind[0] == Kind.QUESTION:
+                self._reply(int(worker[0]), int(number[0]), body)
+            else:
+                self._settle(int(number[0]), int(kind[0]), body)
+
+    def _reply(self, worker: int, number: int, question: bytes) -> None:
+        verb, _, payload = question.partition(b"\0")
+        try:
+            answer = self._handlers[verb.decode()](payload)
+        except Exception:
+            log.exception("a question of worker %d failed: %s", worker, verb.decode())
+            self._post(worker, number, Kind.FAILURE, b"")
+        else:
+            self._post(worker, number, Kind.ANSWER, answer)
+
+    def _settle(self, number: int, kind: int, body: bytes) -> None:
+        worker, future = self._open.get(number, (-1, None))
+        if future is None or future.done():
+            return  # it came too late
+        if kind == Kind.ANSWER:
+            future.set_result(body)
+        else:
+            future.set_exception(NoAnswer(worker))
+
+    def gone(self, worker: int) -> None:
+        """A worker has died: what it was asked stays without an answer."""
+        for asked, future in self._open.values():
+            if asked == worker and not future.done():
+                future.set_exception(NoAnswer(worker))
