@@ -94,7 +94,7 @@ const char *engine_execute(struct engine *eng, int db, int resp, int argc, const
     out->resp = resp;
     engine_tick_clock(eng);
     struct command_row *row = argc ? dispatch_resolve(eng, argc, args, out) : NULL;
-    if (row && dispatch_admit(eng, row, true, out)) {
+    if (row && dispatch_admit(eng, row, out)) {
         struct call c = {
             .eng = eng, .out = out, .cmd = &row->cmd, .argc = argc, .argv = args, .db = db
         };

@@ -11,6 +11,7 @@
 #include "db/expire.h"
 #include "db/latency.h"
 #include "db/lazyfree.h"
+#include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/slowlog.h"
@@ -67,6 +68,7 @@ static void free_local(struct engine *eng) {
     registry_delete(eng->registry);
     slowlog_delete(eng);
     latency_delete(eng);
+    remote_delete(eng->remote);
     hub_delete(eng->hub);
     engine_recorder_free(eng);
     free(eng);
@@ -76,6 +78,7 @@ struct engine *engine_new(int fd, const char *name, uint64_t max_size, const uin
                           int databases, int *st) {
     struct engine *eng = calloc(1, sizeof *eng);
     ASSERT(eng);
+    eng->workers = 1;
     eng->config = default_config;
     eng->lazy = lazyfree_new();
     eng->evict = evict_new();
@@ -228,6 +231,10 @@ bool engine_db_info(struct engine *eng, int db, struct db_info *out) {
 
 int engine_cron(struct engine *eng, uint64_t budget_us) {
     engine_tick_clock(eng);
+    if (eng->remote) {
+        remote_tick(eng->remote);
+        if (cross_held(eng->remote)) return 1;
+    }
     struct arena_super *super = arena_super(&eng->arena);
     struct engine_stats before = eng->stats;
     super->busy = 1;

@@ -32,6 +32,13 @@ static void cmd_keys(struct call *c) {
     reply_set_deferred_array(c->out, mark, w.found);
 }
 
+/* The cursor's upper half says which worker's keys it is about; a worker that is done passes it on
+ * to the next. */
+static uint64_t next_cursor(const struct engine *eng, uint64_t cursor) {
+    uint64_t worker = (uint64_t)eng->worker + !cursor;
+    return worker < (uint64_t)eng->workers || cursor ? worker << 32 | cursor : 0;
+}
+
 static void cmd_scan(struct call *c) {
     struct walk w = { .c = c };
     uint64_t cursor;
@@ -42,7 +49,7 @@ static void cmd_scan(struct call *c) {
     const struct dict *keys = &engine_db(c->eng, c->db)->keys;
     cursor = dict_scan(&c->eng->arena, keys, cursor & UINT32_MAX, (size_t)w.o.count, visit, &w);
     reply_set_deferred_array(c->out, mark, w.found);
-    reply_insert_cursor(c->out, cursor_mark, cursor);
+    reply_insert_cursor(c->out, cursor_mark, next_cursor(c->eng, cursor));
 }
 
 static void cmd_dbsize(struct call *c) {

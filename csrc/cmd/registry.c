@@ -131,6 +131,8 @@ struct command_row *registry_add(struct registry *reg, const struct command *cmd
     row->cmd.name = strdup(upper);
     row->cmd.acl = strdup(cmd->acl ? cmd->acl : "");
     row->group = strdup(group);
+    row->spread = spread_of(&row->cmd);
+    row->only_key = only_key_of(&row->cmd);
     append_row(reg, row);
     uint32_t i = h % SLOTS;
     while (reg->slots[i]) i = (i + 1) % SLOTS;

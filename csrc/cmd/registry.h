@@ -6,7 +6,7 @@
 #ifndef SHMREDIS_REGISTRY_H
 #define SHMREDIS_REGISTRY_H
 
-#include "cmd/command.h"
+#include "cmd/keys.h"
 #include "core.h"
 
 #define HISTOGRAM_BUCKETS 40
@@ -15,6 +15,8 @@ struct command_row {
     struct command cmd;
     const char *group;
     int index;
+    enum spread spread; /* over several workers, cmd/keys.h */
+    int only_key;       /* the argument that is its one key; 0: none, or several */
     uint64_t calls, usec, rejected, failed;
     uint64_t *histogram; /* HISTOGRAM_BUCKETS powers of two of us; made at the first call */
 };

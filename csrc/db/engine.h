@@ -67,6 +67,7 @@ struct engine_hooks {
 struct engine {
     struct arena arena;
     int databases;
+    int worker, workers; /* which of how many; 0 of 1 */
     uint64_t now_ms; /* wall clock of this command or tick; engine_tick_clock sets it */
     uint64_t now_us;
     uint32_t lru_clock;          /* 24 bits, seconds */
@@ -80,6 +81,7 @@ struct engine {
     struct registry *registry; /* cmd/registry.h */
     struct latency *latency;   /* db/latency.h */
     struct hub *hub;           /* net/hub.h */
+    struct remote *remote;     /* net/remote.h; NULL: the only worker */
     struct recorder *recorder; /* core_commands.c */
     struct slowlog *slowlog;   /* net/slowlog.h */
 };

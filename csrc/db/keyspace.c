@@ -342,9 +342,14 @@ status key_move(struct engine *eng, struct key *from, struct key *to) {
 }
 
 status key_copy(struct engine *eng, const struct key *from, struct key *to) {
-    struct entry_spec spec = entry_read(from->entry);
+    return key_import(eng, &eng->arena, from->entry, to);
+}
+
+status key_import(struct engine *eng, const struct arena *from, const struct entry *e,
+                  struct key *to) {
+    struct entry_spec spec = entry_read(e);
     struct value copy;
-    status st = type_of(spec.value.type)->copy(&eng->arena, &spec.value, &copy);
+    status st = type_of(spec.value.type)->copy(&eng->arena, from, &spec.value, &copy);
     if (st != ST_OK) return st;
     spec.key = to->name;
     spec.value = copy;
@@ -357,6 +362,12 @@ status key_copy(struct engine *eng, const struct key *from, struct key *to) {
 
 uint64_t keyspace_count(const struct engine *eng, int db) {
     return engine_db(eng, db)->keys.count;
+}
+
+uint64_t keyspace_total(const struct engine *eng) {
+    uint64_t n = 0;
+    for (int db = 0; db < eng->databases; db++) n += keyspace_count(eng, db);
+    return n;
 }
 
 #define RANDOM_TRIES 100

@@ -72,6 +72,9 @@ status key_copy(struct engine *eng, const struct key *from, struct key *to);
 static inline bool key_expired(const struct engine *eng, const struct entry *e) {
     return entry_volatile(e) && entry_expiry(e) <= eng->now_ms;
 }
+/* The same from an entry of another arena. */
+status key_import(struct engine *eng, const struct arena *from, const struct entry *e,
+                  struct key *to);
 /* Deletes a key whose time has come: propagates DEL, notifies "expired", counts. */
 void key_expire_now(struct engine *eng, struct key *k);
 
@@ -80,6 +83,7 @@ void value_free(struct engine *eng, struct value v, bool lazy);
 
 /* --- whole databases --- */
 uint64_t keyspace_count(const struct engine *eng, int db);
+uint64_t keyspace_total(const struct engine *eng);
 /* A uniformly random key that has not expired; NULL if none is found. */
 struct entry *keyspace_random(struct engine *eng, int db, struct key *k);
 /* Empties one database. Lazy: the table is freed in slices. */

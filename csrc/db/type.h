@@ -50,8 +50,10 @@ struct type_ops {
     /* How many elements freeing would touch; 1 for one-block encodings. Lazy free is for the big.
      */
     uint64_t (*effort)(const struct arena *a, const struct value *v);
-    /* A deep copy in *dst; ST_ARENA_FULL, nothing left behind. */
-    status (*copy)(struct arena *a, const struct value *v, struct value *dst);
+    /* A deep copy in *dst, of a value that may be in another arena; ST_ARENA_FULL, nothing left
+     * behind. */
+    status (*copy)(struct arena *to, const struct arena *from, const struct value *v,
+                   struct value *dst);
     uint64_t (*length)(const struct arena *a, const struct value *v);
     /* Bytes of all blocks behind root; looks at `samples` elements (0: all) and extrapolates. */
     size_t (*memory)(const struct arena *a, const struct value *v, size_t samples);

@@ -343,28 +343,30 @@ static uint64_t hash_effort(const struct arena *a, const struct value *v) {
     return v->enc == ENC_HASHTABLE ? table_of(a, v)->fields.count : 1;
 }
 
-static status copy_table(struct arena *a, const struct value *v, struct value *dst) {
-    ref_t root = new_table(a);
+static status copy_table(struct arena *to, const struct arena *from, const struct value *v,
+                         struct value *dst) {
+    ref_t root = new_table(to);
     if (!root) return ST_ARENA_FULL;
     struct dict_iter it = { 0 };
-    for (ref_t r; (r = dict_next(a, &table_of(a, v)->fields, &it));) {
+    for (ref_t r; (r = dict_next(from, &table_of(from, v)->fields, &it));) {
         bool created;
-        struct hash_item item = hash_item_read(arena_ptr(a, r));
-        status st = hash_table_put(a, arena_ptr(a, root), &item, &created);
+        struct hash_item item = hash_item_read(arena_ptr(from, r));
+        status st = hash_table_put(to, arena_ptr(to, root), &item, &created);
         if (st == ST_OK) continue;
-        free_table(a, root);
+        free_table(to, root);
         return st;
     }
     *dst = (struct value){ v->type, v->enc, root };
     return ST_OK;
 }
 
-static status hash_copy(struct arena *a, const struct value *v, struct value *dst) {
-    if (v->enc == ENC_HASHTABLE) return copy_table(a, v, dst);
-    size_t n = lp_bytes(arena_ptr(a, v->root));
-    ref_t root = heap_alloc(a, OWN_HASH, n);
+static status hash_copy(struct arena *to, const struct arena *from, const struct value *v,
+                        struct value *dst) {
+    if (v->enc == ENC_HASHTABLE) return copy_table(to, from, v, dst);
+    size_t n = lp_bytes(arena_ptr(from, v->root));
+    ref_t root = heap_alloc(to, OWN_HASH, n);
     if (!root) return ST_ARENA_FULL;
-    memcpy(arena_ptr(a, root), arena_ptr(a, v->root), n);
+    memcpy(arena_ptr(to, root), arena_ptr(from, v->root), n);
     *dst = (struct value){ v->type, v->enc, root };
     return ST_OK;
 }

@@ -370,32 +370,33 @@ static uint64_t list_effort(const struct arena *a, const struct value *v) {
     return is_quick(v) ? quick(a, v)->nodes : 1;
 }
 
-static ref_t copy_node(struct arena *a, ref_t from) {
-    size_t n = sizeof(struct node) + lp_bytes(node_at(a, from)->lp);
-    ref_t r = heap_alloc(a, OWN_LIST, n);
+static ref_t copy_node(struct arena *to, const struct arena *from, ref_t node) {
+    size_t n = sizeof(struct node) + lp_bytes(node_at(from, node)->lp);
+    ref_t r = heap_alloc(to, OWN_LIST, n);
     if (!r) return REF_NULL;
-    memcpy(node_at(a, r), node_at(a, from), n);
-    node_at(a, r)->prev = node_at(a, r)->next = REF_NULL;
+    memcpy(node_at(to, r), node_at(from, node), n);
+    node_at(to, r)->prev = node_at(to, r)->next = REF_NULL;
     return r;
 }
 
-static status list_copy(struct arena *a, const struct value *v, struct value *dst) {
+static status list_copy(struct arena *to, const struct arena *from, const struct value *v,
+                        struct value *dst) {
     *dst = *v;
     if (!is_quick(v)) {
-        dst->root = copy_node(a, v->root);
+        dst->root = copy_node(to, from, v->root);
         return dst->root ? ST_OK : ST_ARENA_FULL;
     }
-    dst->root = heap_alloc(a, OWN_LIST, sizeof(struct quicklist));
+    dst->root = heap_alloc(to, OWN_LIST, sizeof(struct quicklist));
     if (!dst->root) return ST_ARENA_FULL;
-    *quick(a, dst) = (struct quicklist){ .count = quick(a, v)->count };
-    for (ref_t r = quick(a, v)->head; r; r = node_at(a, r)->next) {
-        ref_t copy = copy_node(a, r);
+    *quick(to, dst) = (struct quicklist){ .count = quick(from, v)->count };
+    for (ref_t r = quick(from, v)->head; r; r = node_at(from, r)->next) {
+        ref_t copy = copy_node(to, from, r);
         if (!copy) {
-            while (!list_free_some(a, dst, SIZE_MAX)) {
+            while (!list_free_some(to, dst, SIZE_MAX)) {
             }
             return ST_ARENA_FULL;
         }
-        link_after(a, dst, quick(a, dst)->tail, copy);
+        link_after(to, dst, quick(to, dst)->tail, copy);
     }
     return ST_OK;
 }

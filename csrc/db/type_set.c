@@ -341,21 +341,22 @@ static uint64_t set_effort(const struct arena *a, const struct value *v) {
     return v->enc == ENC_HASHTABLE ? table_of(a, v)->count : 1;
 }
 
-static status set_copy(struct arena *a, const struct value *v, struct value *dst) {
+static status set_copy(struct arena *to, const struct arena *from, const struct value *v,
+                       struct value *dst) {
     *dst = *v;
     if (v->enc == ENC_HASHTABLE) {
-        struct filling f = { .a = a, .root = new_table(a), .st = ST_OK };
+        struct filling f = { .a = to, .root = new_table(to), .st = ST_OK };
         if (!f.root) return ST_ARENA_FULL;
-        set_each(a, v, fill_table, &f);
-        if (f.st != ST_OK) free_table(a, f.root);
+        set_each(from, v, fill_table, &f);
+        if (f.st != ST_OK) free_table(to, f.root);
         dst->root = f.root;
         return f.st;
     }
-    const uint8_t *block = block_of(a, v);
+    const uint8_t *block = block_of(from, v);
     size_t n = v->enc == ENC_INTSET ? intset_bytes(block) : lp_bytes(block);
-    dst->root = heap_alloc(a, OWN_SET, n);
+    dst->root = heap_alloc(to, OWN_SET, n);
     if (!dst->root) return ST_ARENA_FULL;
-    memcpy(arena_ptr(a, dst->root), block, n);
+    memcpy(arena_ptr(to, dst->root), block, n);
     return ST_OK;
 }
 

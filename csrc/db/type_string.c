@@ -17,14 +17,15 @@ static uint64_t string_effort(const struct arena *a, const struct value *v) {
     return 1;
 }
 
-static status string_copy(struct arena *a, const struct value *v, struct value *dst) {
+static status string_copy(struct arena *to, const struct arena *from, const struct value *v,
+                          struct value *dst) {
     *dst = *v;
     if (!v->root) return ST_OK;
-    const char *block = arena_ptr(a, v->root);
+    const char *block = arena_ptr(from, v->root);
     size_t n = 4 + (size_t)load_u32(block);
-    dst->root = heap_alloc(a, OWN_STRING, n);
+    dst->root = heap_alloc(to, OWN_STRING, n);
     if (!dst->root) return ST_ARENA_FULL;
-    memcpy(arena_ptr(a, dst->root), block, n);
+    memcpy(arena_ptr(to, dst->root), block, n);
     return ST_OK;
 }
 

@@ -134,9 +134,10 @@ static bool build(void *ctx, struct str member, double score) {
 }
 
 /* The same members as a tree. */
-static status copy_to_tree(struct arena *a, const struct value *v, struct value *dst) {
-    struct building f = { .b = { .a = a }, .st = ST_OK };
-    zset_each(a, v, 0, UINT64_MAX, false, build, &f);
+static status copy_to_tree(struct arena *to, const struct arena *from, const struct value *v,
+                           struct value *dst) {
+    struct building f = { .b = { .a = to }, .st = ST_OK };
+    zset_each(from, v, 0, UINT64_MAX, false, build, &f);
     if (f.st == ST_OK) f.st = zset_builder_finish(&f.b, dst);
     if (f.st != ST_OK) zset_builder_free(&f.b);
     return f.st;
@@ -144,7 +145,7 @@ static status copy_to_tree(struct arena *a, const struct value *v, struct value 
 
 static status to_tree(struct arena *a, struct value *v) {
     struct value tree;
-    status st = zset_length(a, v) ? copy_to_tree(a, v, &tree) : ztree_create(a, &tree);
+    status st = zset_length(a, v) ? copy_to_tree(a, a, v, &tree) : ztree_create(a, &tree);
     if (st != ST_OK) return st;
     heap_free(a, v->root);
     *v = tree;
@@ -261,12 +262,13 @@ static uint64_t zset_effort(const struct arena *a, const struct value *v) {
     return is_pack(v) ? 1 : zset_length(a, v);
 }
 
-static status zset_copy(struct arena *a, const struct value *v, struct value *dst) {
-    if (!is_pack(v)) return copy_to_tree(a, v, dst);
-    const uint8_t *lp = arena_ptr(a, v->root);
-    *dst = (struct value){ v->type, v->enc, heap_alloc(a, OWN_ZSET, lp_bytes(lp)) };
+static status zset_copy(struct arena *to, const struct arena *from, const struct value *v,
+                        struct value *dst) {
+    if (!is_pack(v)) return copy_to_tree(to, from, v, dst);
+    const uint8_t *lp = arena_ptr(from, v->root);
+    *dst = (struct value){ v->type, v->enc, heap_alloc(to, OWN_ZSET, lp_bytes(lp)) };
     if (!dst->root) return ST_ARENA_FULL;
-    memcpy(arena_ptr(a, dst->root), lp, lp_bytes(lp));
+    memcpy(arena_ptr(to, dst->root), lp, lp_bytes(lp));
     return ST_OK;
 }
 

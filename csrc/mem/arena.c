@@ -112,6 +112,20 @@ status arena_attach(struct arena *a, int fd, const char *name) {
     return st;
 }
 
+status arena_view(struct arena *a, int fd, const char *name) {
+    struct arena_super head;
+    open_handle(a, fd, name);
+    status st = is_arena(fd, &head) ? ST_OK : ST_SHM_FORMAT;
+    if (st == ST_OK) {
+        void *p = mmap(NULL, head.max_size, PROT_READ, MAP_SHARED, fd, 0);
+        a->reserved = head.max_size;
+        a->shared = a->base = p == MAP_FAILED ? NULL : p;
+        st = a->shared ? ST_OK : ST_SHM_MAP;
+    }
+    if (st != ST_OK) arena_close(a);
+    return st;
+}
+
 void arena_close(struct arena *a) {
     if (a->heap) heap_detach(a);
     if (a->shared) munmap(a->shared, a->reserved);

@@ -77,6 +77,9 @@ status arena_create(struct arena *a, int fd, const char *name, uint64_t max_size
 /* Maps an existing object that arena_create laid out. ST_SHM_FORMAT when magic or layout differ,
  * when it is too short, or when its page table does not hold together. */
 status arena_attach(struct arena *a, int fd, const char *name);
+/* Maps an existing object for reading only: refs can be followed, nothing can be allocated. Takes
+ * over `fd`, also when it fails. ST_SHM_FORMAT, ST_SHM_MAP. */
+status arena_view(struct arena *a, int fd, const char *name);
 /* Unmaps and closes; the object itself stays until someone unlinks it. Harmless when done already.
  */
 void arena_close(struct arena *a);

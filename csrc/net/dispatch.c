@@ -85,10 +85,14 @@ static bool refuse(struct engine *eng, struct command_row *row, struct reply *ou
     return false;
 }
 
-bool dispatch_admit(struct engine *eng, struct command_row *row, bool authenticated,
+bool dispatch_allow(struct engine *eng, struct command_row *row, bool authenticated,
                     struct reply *out) {
     if (UNLIKELY(!authenticated && !(row->cmd.flags & CMD_NO_AUTH)))
         return refuse(eng, row, out, "NOAUTH Authentication required.");
+    return true;
+}
+
+bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out) {
     if (eng->config.maxmemory && !evict_to_limit(eng) && row->cmd.flags & CMD_DENYOOM)
         return refuse(eng, row, out, status_text(ST_MAXMEMORY));
     return true;

@@ -13,9 +13,11 @@
 /* The row for argv; NULL: unknown command or subcommand or wrong number of arguments, replied. */
 struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct str *argv,
                                      struct reply *out);
-/* False: the command is refused for want of authentication or memory, replied and counted. */
-bool dispatch_admit(struct engine *eng, struct command_row *row, bool authenticated,
+/* False: the client may not call it, replied and counted. */
+bool dispatch_allow(struct engine *eng, struct command_row *row, bool authenticated,
                     struct reply *out);
+/* False: there is no memory for it, replied and counted. */
+bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out);
 /* Executes a command of C: function, propagation, statistics. `started_ns` is when its turn came;
  * returns when it ended (clock_monotonic_ns). */
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns);

@@ -9,6 +9,7 @@
 #include "db/clock.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/remote.h"
 
 #define FLUSH_BYTES ((size_t)256 * 1024)       /* replies are sent when this much has gathered */
 #define OUTPUT_HIGH ((size_t)64 * 1024 * 1024) /* no further command while this much is unsent */
@@ -53,6 +54,7 @@ void session_delete(struct session *s) {
     drop_stash(s);
     output_free(&s->out);
     session_drop_fieldsets(s);
+    if (s->eng->remote) remote_forget_session(s->eng->remote, s);
     free(s->peer);
     free(s->name);
     s->eng->hub->sessions--;
@@ -113,6 +115,13 @@ static void flush_queue(struct session *s) {
     output_consume(&s->out, (size_t)sent);
 }
 
+int session_flush(struct session *s) {
+    flush_queue(s);
+    int outcome = output_ready(&s->out) ? FEED_OUTPUT : 0;
+    if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) outcome |= FEED_CLOSE;
+    return outcome;
+}
+
 const char *session_output(struct session *s, size_t *n) {
     *n = output_ready(&s->out);
     return s->out.p + s->out.head;
@@ -159,6 +168,23 @@ static void run_command(struct session *s, struct feed *f, struct command_row *r
     f->clock_ns = dispatch_run(&c, row, f->clock_ns);
 }
 
+/* Executes a command, or has it executed; false when the feed must stop at it. */
+static bool carry_out(struct session *s, struct feed *f, struct command_row *row) {
+    struct remote *remote = s->eng->remote;
+    if (!row->cmd.fn) {
+        f->outcome |= FEED_CALL;
+        return false;
+    }
+    enum remote_verdict where = REMOTE_HERE;
+    if (UNLIKELY(remote)) where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
+    if (where == REMOTE_HERE && dispatch_admit(s->eng, row, &s->eng->hub->reply))
+        run_command(s, f, row);
+    if (where != REMOTE_WAIT) return true;
+    s->commands--; /* it comes once more */
+    f->outcome |= FEED_WAITING;
+    return false;
+}
+
 /* One parsed command; false when the feed must stop at it (*f says why). */
 static bool execute(struct session *s, struct feed *f) {
     struct engine *eng = s->eng;
@@ -171,13 +197,9 @@ static bool execute(struct session *s, struct feed *f) {
     }
     s->commands++;
     if (row) s->last_command = row->index;
-    if (row && dispatch_admit(eng, row, s->flags & SESSION_AUTHENTICATED, out)) {
-        if (!row->cmd.fn) {
-            f->outcome |= FEED_CALL;
-            return false;
-        }
-        run_command(s, f, row);
-    }
+    if (row && dispatch_allow(eng, row, s->flags & SESSION_AUTHENTICATED, out) &&
+        !carry_out(s, f, row))
+        return false;
     apply_reply_mode(s, mark);
     if (UNLIKELY(out->borrowed.p || out->n > FLUSH_BYTES)) flush_reply(s);
     return true;
@@ -311,7 +333,8 @@ static void close_feed(struct session *s, struct feed *f) {
     if (output_ready(&s->out)) f->outcome |= FEED_OUTPUT;
     int64_t limit = s->eng->config.client_query_buffer_limit;
     if (s->stash && limit && s->stash->n > (uint64_t)limit) s->flags |= SESSION_CLOSING;
-    if (s->flags & SESSION_CLOSING) f->outcome |= FEED_CLOSE;
+    if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) f->outcome |= FEED_CLOSE;
+    if (UNLIKELY(s->eng->remote)) remote_end_of_feed(s->eng->remote);
 }
 
 int session_feed(struct session *s, size_t n) {

@@ -31,10 +31,12 @@ struct session {
     bool calling;   /* a command of Python is being executed */
     bool skip_next; /* the reply after the present one is to be dropped */
     int last_command;
-    struct stash *stash; /* NULL: no input of its own */
+    bool touched;             /* in remote.c's list of sessions with new output */
+    struct pending *pendings; /* replies of other workers it waits for */
+    struct stash *stash;      /* NULL: no input of its own */
     struct output out;
     struct fieldset *fieldsets; /* cmd/fieldset.h */
-    char *peer, *name; /* "ip:port" and CLIENT SETNAME, NUL-terminated; NULL: none */
+    char *peer, *name;          /* "ip:port" and CLIENT SETNAME, NUL-terminated; NULL: none */
     uint64_t created_ms, last_ms, net_in, net_out, commands, reads;
 };
 
@@ -43,5 +45,8 @@ static inline void session_describe(const struct session *s, struct str *peer, s
     *peer = (struct str){ s->peer, s->peer ? strlen(s->peer) : 0 };
     *name = (struct str){ s->name, s->name ? strlen(s->name) : 0 };
 }
+
+/* Sends what is ready; the feed_outcome bits of what is left to be done. */
+int session_flush(struct session *s);
 
 #endif

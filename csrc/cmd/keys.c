@@ -1,0 +1,129 @@
+/* keys.c - slots, keys of commands, commands that are spread. */
+#include "cmd/keys.h"
+
+#include "mem/number.h"
+
+/* --- slots --- */
+
+/* CRC-16/XMODEM: polynomial 0x1021, initial value 0. */
+static uint16_t crc_table[256];
+
+__attribute__((constructor)) static void fill_crc_table(void) {
+    for (unsigned i = 0; i < 256; i++) {
+        uint16_t crc = (uint16_t)(i << 8);
+        for (int bit = 0; bit < 8; bit++)
+            crc = (uint16_t)(crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1);
+        crc_table[i] = crc;
+    }
+}
+
+static uint16_t crc16(struct str s) {
+    uint16_t crc = 0;
+    for (size_t i = 0; i < s.n; i++)
+        crc = (uint16_t)(crc << 8 ^ crc_table[(crc >> 8 ^ (uint8_t)s.p[i]) & 0xff]);
+    return crc;
+}
+
+static struct str hash_tag(struct str key) {
+    const char *open = memchr(key.p, '{', key.n);
+    if (!open) return key;
+    const char *tag = open + 1, *end = key.p + key.n;
+    const char *close = memchr(tag, '}', (size_t)(end - tag));
+    return close && close > tag ? (struct str){ tag, (size_t)(close - tag) } : key;
+}
+
+uint32_t key_slot(struct str key) {
+    return crc16(key.n ? hash_tag(key) : key) & (SLOTS_TOTAL - 1);
+}
+
+/* --- spread commands --- */
+
+static const struct {
+    const char *name;
+    enum spread spread;
+    int step;
+} spreads[] = {
+    { "DEL", SPREAD_SUM, 1 },          { "UNLINK", SPREAD_SUM, 1 },
+    { "EXISTS", SPREAD_SUM, 1 },       { "TOUCH", SPREAD_SUM, 1 },
+    { "MSET", SPREAD_OK, 2 },          { "MGET", SPREAD_VALUES, 1 },
+    { "DBSIZE", SPREAD_ALL_SUM, 0 },   { "FLUSHALL", SPREAD_ALL_OK, 0 },
+    { "FLUSHDB", SPREAD_ALL_OK, 0 },   { "SWAPDB", SPREAD_ALL_OK, 0 },
+    { "KEYS", SPREAD_ALL_CONCAT, 0 },  { "SCAN", SPREAD_SCAN, 0 },
+    { "RANDOMKEY", SPREAD_RANDOM, 0 },
+};
+
+static int find_spread(const struct command *cmd) {
+    for (int i = 0; i < (int)(sizeof spreads / sizeof *spreads); i++)
+        if (!strcmp(spreads[i].name, cmd->name)) return i;
+    return -1;
+}
+
+enum spread spread_of(const struct command *cmd) {
+    int i = find_spread(cmd);
+    return i < 0 ? SPREAD_NOT : spreads[i].spread;
+}
+
+int spread_step(const struct command *cmd) {
+    int i = find_spread(cmd);
+    return i < 0 ? 1 : spreads[i].step;
+}
+
+bool spread_is_atomic(enum spread spread) {
+    return spread == SPREAD_SUM || spread == SPREAD_OK || spread == SPREAD_VALUES ||
+           spread == SPREAD_ALL_OK;
+}
+
+/* --- keys --- */
+
+/* The first argument that a spec is about, 0: the spec does not apply. */
+static int spec_begin(const struct key_spec *spec, int argc, const struct str *argv) {
+    if (spec->begin == 'i') return spec->at < argc ? spec->at : 0;
+    if (spec->begin != 'k') return 0;
+    int step = spec->at < 0 ? -1 : 1;
+    for (int i = spec->at < 0 ? argc + spec->at : spec->at; i > 0 && i < argc; i += step)
+        if (str_is(argv[i], spec->keyword)) return i + 1 < argc ? i + 1 : 0;
+    return 0;
+}
+
+struct key_list {
+    struct key_at *out;
+    int n, max;
+};
+
+static void add_keys(struct key_list *l, int first, int last, int step, uint16_t flags) {
+    for (int i = first; i <= last; i += step) {
+        if (l->n < l->max) l->out[l->n] = (struct key_at){ i, flags };
+        l->n++;
+    }
+}
+
+static void spec_keys(const struct key_spec *spec, int argc, const struct str *argv,
+                      struct key_list *l) {
+    int begin = spec_begin(spec, argc, argv);
+    if (!begin) return;
+    if (spec->find == 'r') {
+        int last = spec->a < 0 ? argc + spec->a : begin + spec->a;
+        add_keys(l, begin, last < argc ? last : argc - 1, spec->b > 0 ? spec->b : 1, spec->flags);
+    } else if (spec->find == 'n') {
+        int64_t n;
+        int at = begin + spec->a, first = begin + spec->b;
+        if (at >= argc || !str_to_i64(argv[at], &n) || n <= 0 || first >= argc) return;
+        int step = spec->c > 0 ? spec->c : 1;
+        int64_t last = n > argc ? argc : first + (n - 1) * step;
+        add_keys(l, first, last < argc ? (int)last : argc - 1, step, spec->flags);
+    }
+}
+
+int only_key_of(const struct command *cmd) {
+    const struct key_spec *spec = &cmd->keys[0];
+    bool one = spec->begin == 'i' && spec->find == 'r' && spec->a == 0 && !cmd->keys[1].begin;
+    return one && !(spec->flags & KF_NOT_KEY) ? spec->at : 0;
+}
+
+int command_keys(const struct command *cmd, int argc, const struct str *argv, struct key_at *out,
+                 int max) {
+    struct key_list l = { .out = out, .max = max };
+    for (int i = 0; i < COMMAND_KEY_SPECS && cmd->keys[i].begin; i++)
+        if (!(cmd->keys[i].flags & KF_NOT_KEY)) spec_keys(&cmd->keys[i], argc, argv, &l);
+    return l.n;
+}

@@ -1,0 +1,50 @@
+/* keys.h - which keys a command has, and which worker owns them.
+ *
+ * A key's slot is CRC16 of it, or of what is between its first { and the next }, modulo 16,384, as
+ * in Redis Cluster. Each worker owns a run of slots of equal length.
+ */
+#ifndef SHMREDIS_KEYS_H
+#define SHMREDIS_KEYS_H
+
+#include "cmd/command.h"
+
+#define SLOTS_TOTAL 16384u
+
+uint32_t key_slot(struct str key);
+static inline int slot_owner(uint32_t slot, int workers) {
+    return (int)(slot * (uint32_t)workers / SLOTS_TOTAL);
+}
+static inline int key_owner(struct str key, int workers) {
+    return slot_owner(key_slot(key), workers);
+}
+
+/* How a command whose keys have several owners, or that is about all keys, is spread over them. */
+enum spread {
+    SPREAD_NOT,    /* it runs at one worker, under holds on the others: net/cross.h */
+    SPREAD_SUM,    /* a part for each owner; integers are added */
+    SPREAD_OK,     /* a part for each owner; the first error, or OK */
+    SPREAD_VALUES, /* a part for each owner; elements in the order of the keys */
+    SPREAD_ALL_SUM,
+    SPREAD_ALL_OK, /* to all workers */
+    SPREAD_ALL_CONCAT,
+    SPREAD_SCAN,  /* one worker after the other */
+    SPREAD_RANDOM /* to one of them */
+};
+/* How far apart keys are among the arguments of a spread command: 2 for MSET. */
+int spread_step(const struct command *cmd);
+enum spread spread_of(const struct command *cmd);
+/* Whether its parts must take effect at one instant. */
+bool spread_is_atomic(enum spread spread);
+
+/* The argument that is the only key a command can have; 0: it has none, or may have several. */
+int only_key_of(const struct command *cmd);
+
+struct key_at {
+    int index;      /* of argv */
+    uint16_t flags; /* enum key_flag */
+};
+/* The keys of a command, at most `max`; returns how many there are, whether they fit or not. */
+int command_keys(const struct command *cmd, int argc, const struct str *argv, struct key_at *out,
+                 int max);
+
+#endif

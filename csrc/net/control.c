@@ -1,0 +1,56 @@
+/* control.c - laying out and mapping the memory that workers share. */
+#include "net/control.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core.h"
+
+size_t control_head_bytes(void) {
+    return (sizeof(struct control) + 4095) & ~(size_t)4095;
+}
+
+size_t control_bytes(int workers) {
+    return control_ring_offset(workers, workers, 0);
+}
+
+static struct control *map(int fd) {
+    void *p = mmap(NULL, control_head_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int control_format(int fd, int workers) {
+    if (workers < 1 || workers > WORKERS_MAX) return ST_OUT_OF_RANGE;
+    if (posix_fallocate(fd, 0, (off_t)control_bytes(workers))) return ST_SHM_SPACE;
+    struct control *c = map(fd);
+    if (!c) return ST_SHM_MAP;
+    c->layout = CONTROL_LAYOUT;
+    c->workers = (uint32_t)workers;
+    c->magic = CONTROL_MAGIC;
+    control_close(c);
+    return ST_OK;
+}
+
+struct control *control_open(int fd) {
+    struct stat file;
+    if (fstat(fd, &file) || (size_t)file.st_size < control_head_bytes()) return NULL;
+    struct control *c = map(fd);
+    bool known = c && c->magic == CONTROL_MAGIC && c->layout == CONTROL_LAYOUT && c->workers >= 1 &&
+                 c->workers <= WORKERS_MAX &&
+                 (size_t)file.st_size >= control_bytes((int)c->workers);
+    if (c && !known) control_close(c);
+    return known ? c : NULL;
+}
+
+void control_close(struct control *c) {
+    munmap(c, control_head_bytes());
+}
+
+void control_new_epoch(struct control *c, int worker) {
+    struct control_worker *w = &c->worker[worker];
+    atomic_store(&w->used_memory, 0);
+    atomic_store(&w->keys, 0);
+    atomic_fetch_add(&w->epoch, 1);
+}

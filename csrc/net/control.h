@@ -1,0 +1,50 @@
+/* control.h - what workers share beside their arenas: one shared-memory object of the server.
+ *
+ *   | header | one block a worker | rings: one an ordered pair of workers, from 0->0 to n-1->n-1 |
+ *
+ * Each field has one writer, named below; others read it. Atomics are lock-free and hold between
+ * processes. Whoever dies leaves only single words half done, and no word can be half written.
+ *
+ * Owns      nothing but the mapping. Callers: the front formats it, workers map it.
+ */
+#ifndef SHMREDIS_CONTROL_H
+#define SHMREDIS_CONTROL_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "net/ring.h"
+#include "status.h"
+
+#define WORKERS_MAX 64
+#define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
+#define CONTROL_LAYOUT 1u
+#define COMMITS 1024u /* transactions that one worker may have under way, net/stage.h */
+#define CONTROL_DATABASES 16
+
+struct control_worker {
+    /* by the front, before each spawn: which life of the worker this is */
+    _Atomic uint32_t epoch;
+    /* set by whoever has rung its eventfd, cleared by the worker before it sleeps: no second ring
+     */
+    alignas(64) _Atomic uint32_t rung;
+    /* by the worker, for the totals of others */
+    alignas(64) _Atomic uint64_t used_memory;
+    _Atomic uint64_t keys; /* of all databases */
+    /* by the worker: a stage whose number stands here is committed, for ever (net/stage.h) */
+    alignas(64) _Atomic uint64_t commit[COMMITS];
+};
+
+struct control {
+    uint64_t magic;
+    uint32_t layout, workers;
+    struct control_worker worker[WORKERS_MAX];
+};
+
+/* The part before the rings, in whole pages. */
+size_t control_head_bytes(void);
+static inline size_t control_ring_offset(int workers, int from, int to) {
+    return control_head_bytes() + (size_t)(from * workers + to) * RING_OBJECT_BYTES;
+}
+
+#endif

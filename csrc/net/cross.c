@@ -1,0 +1,427 @@
+/* cross.c - holds, foreign keys copied here and back, commands executed over them. */
+#include "net/cross.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "net/dispatch.h"
+#include "net/stage.h"
+
+#define HOLD_WAIT_MS 5000u
+
+/* A hold on this worker that was asked for. */
+struct hold {
+    struct hold *next;
+    int from;
+    uint64_t operation;
+};
+
+/* A command that is executed here over keys of several workers. */
+struct cross {
+    struct cross *next;
+    uint64_t id;
+    struct kept *command;
+    struct key_at *keys;
+    int n;
+    uint64_t needs, asked, holds, shipping; /* bits of workers */
+    uint64_t begun_ms;
+    char *reply;
+    size_t reply_n;
+};
+
+struct crossing {
+    char *arena_base;
+    struct arena view[WORKERS_MAX]; /* others' arenas, mapped for reading */
+    uint32_t view_epoch[WORKERS_MAX];
+    struct hold *first, *last; /* the first has the hold when `granted` */
+    bool granted, resting;     /* resting: everybody else has a turn before the next hold */
+    struct cross *operations;
+    uint64_t last_id;
+};
+
+struct crossing *crossing_new(const char *arena_base) {
+    struct crossing *x = calloc(1, sizeof *x);
+    ASSERT(x);
+    x->arena_base = strdup(arena_base);
+    return x;
+}
+
+static void free_operation(struct cross *o) {
+    free(o->command);
+    free(o->keys);
+    free(o->reply);
+    free(o);
+}
+
+void crossing_delete(struct crossing *x) {
+    while (x->first) {
+        struct hold *h = x->first;
+        x->first = h->next;
+        free(h);
+    }
+    while (x->operations) {
+        struct cross *o = x->operations;
+        x->operations = o->next;
+        free_operation(o);
+    }
+    for (int w = 0; w < WORKERS_MAX; w++)
+        if (x->view_epoch[w]) arena_close(&x->view[w]);
+    free(x->arena_base);
+    free(x);
+}
+
+/* --- other workers' keys --- */
+
+/* The arena of another worker, or NULL: it has none now. */
+static const struct arena *view_of(struct remote *r, int worker) {
+    struct crossing *x = r->crossing;
+    uint32_t epoch = remote_epoch(r, worker);
+    if (x->view_epoch[worker] == epoch) return &x->view[worker];
+    if (x->view_epoch[worker]) arena_close(&x->view[worker]);
+    x->view_epoch[worker] = 0;
+    char name[sizeof x->view[worker].name];
+    snprintf(name, sizeof name, "/%s.%d", x->arena_base, worker);
+    int fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0 || arena_view(&x->view[worker], fd, name) != ST_OK) return NULL;
+    x->view_epoch[worker] = epoch;
+    return &x->view[worker];
+}
+
+/* An entry in another worker's arena that has not expired, or NULL. */
+static const struct entry *foreign_entry(struct remote *r, const struct arena *a, int db,
+                                         struct str name) {
+    const struct db *dbs = arena_ptr(a, arena_super(a)->roots[ROOT_DATABASES]);
+    const ref_t *place = dict_find(a, &keyspace_kind, &dbs[db].keys, name, dict_hash(a, name));
+    const struct entry *e = place ? arena_ptr(a, *place) : NULL;
+    return e && !key_expired(r->eng, e) ? e : NULL;
+}
+
+/* Makes the key here what it is at that worker. */
+static status copy_key(struct remote *r, int worker, int db, struct str name) {
+    const struct arena *a = view_of(r, worker);
+    struct key own;
+    if (!a) return ST_SHM_OPEN;
+    const struct entry *e = foreign_entry(r, a, db, name);
+    key_find(r->eng, db, name, KEY_PEEK, &own);
+    if (e) return key_import(r->eng, a, e, &own);
+    if (own.entry) key_delete(r->eng, &own, true);
+    return ST_OK;
+}
+
+/* COPY is the one such command whose second key may be in another database. */
+static int database_of(const struct cross *o, int key) {
+    const struct kept *c = o->command;
+    int64_t db;
+    if (!str_is(c->argv[0], "COPY") || o->keys[key].index != 2) return c->head.db;
+    for (int i = 3; i + 1 < c->argc; i++)
+        if (str_is(c->argv[i], "DB") && str_to_i64(c->argv[i + 1], &db) && db >= 0) return (int)db;
+    return c->head.db;
+}
+
+static struct str key_name(const struct cross *o, int key) {
+    return o->command->argv[o->keys[key].index];
+}
+
+static bool valid_database(const struct remote *r, int db) {
+    return db >= 0 && db < r->eng->databases;
+}
+
+static status fetch_keys(struct remote *r, const struct cross *o) {
+    for (int i = 0; i < o->n; i++) {
+        int owner = key_owner(key_name(o, i), r->n), db = database_of(o, i);
+        if (owner == r->self || !valid_database(r, db)) continue;
+        status st = copy_key(r, owner, db, key_name(o, i));
+        if (st != ST_OK) return st;
+    }
+    return ST_OK;
+}
+
+/* Foreign keys are no longer needed here. */
+static void drop_copies(struct remote *r, const struct cross *o) {
+    for (int i = 0; i < o->n; i++) {
+        struct key k;
+        int db = database_of(o, i);
+        if (remote_owns(r, key_name(o, i)) || !valid_database(r, db)) continue;
+        if (key_find(r->eng, db, key_name(o, i), KEY_PEEK, &k)) key_delete(r->eng, &k, true);
+    }
+}
+
+/* --- executing --- */
+
+static struct cross *find_operation(struct remote *r, uint64_t id) {
+    struct cross *o = r->crossing->operations;
+    while (o && o->id != id) o = o->next;
+    return o;
+}
+
+static void tell(struct remote *r, int to, enum message_kind kind, uint64_t operation) {
+    struct message m = { .kind = (uint8_t)kind, .id = operation };
+    remote_send(r, to, &m, (struct str){ NULL, 0 });
+}
+
+/* Lets go what is held or asked for, and replies. */
+static void finish(struct remote *r, struct cross *o) {
+    struct cross **at = &r->crossing->operations;
+    while (*at != o) at = &(*at)->next;
+    *at = o->next;
+    for (uint64_t left = o->asked; left; left &= left - 1) {
+        int w = __builtin_ctzll(left);
+        if (w == r->self)
+            cross_release(r, w, o->id);
+        else
+            tell(r, w, MSG_RELEASE, o->id);
+    }
+    r->stats.hold_us += (r->eng->now_ms - o->begun_ms) * 1000;
+    remote_answer(r, o->command->from, o->command->head.id, (struct str){ o->reply, o->reply_n });
+    free_operation(o);
+}
+
+static void set_reply(struct cross *o, struct str resp) {
+    free(o->reply);
+    o->reply = malloc(resp.n + 1);
+    ASSERT(o->reply);
+    memcpy(o->reply, resp.p, resp.n);
+    o->reply_n = resp.n;
+}
+
+static void set_error(struct cross *o, const char *line) {
+    char text[160];
+    int n = snprintf(text, sizeof text, "-%s\r\n", line);
+    set_reply(o, (struct str){ text, (size_t)n });
+}
+
+/* Asks the owners of what may have been written to take it back. */
+static void ship(struct remote *r, struct cross *o) {
+    struct str *names = malloc((size_t)o->n * sizeof *names);
+    ASSERT(names);
+    for (int w = 0; w < r->n; w++) {
+        int n = 0;
+        struct message m = { .kind = MSG_SHIP, .id = o->id, .db = o->command->head.db };
+        for (int i = 0; w != r->self && i < o->n; i++) {
+            bool written = o->keys[i].flags & (KF_RW | KF_OW | KF_RM);
+            if (!written || key_owner(key_name(o, i), r->n) != w) continue;
+            m.db = database_of(o, i);
+            names[n++] = key_name(o, i);
+        }
+        if (!n || !valid_database(r, m.db)) continue;
+        o->shipping |= UINT64_C(1) << w;
+        remote_send_command(r, w, &m, n, names);
+    }
+    free(names);
+}
+
+static void execute(struct remote *r, struct cross *o) {
+    struct kept *c = o->command;
+    status st = fetch_keys(r, o);
+    if (st == ST_OK) {
+        remote_execute(r, &c->head, c->argc, c->argv);
+        set_reply(o, (struct str){ r->out.p, r->out.n });
+        if (r->out.n && r->out.p[0] != '-') ship(r, o);
+    } else {
+        set_error(o, status_text(st));
+    }
+    r->stats.holds++;
+    if (o->shipping) return;
+    drop_copies(r, o);
+    finish(r, o);
+}
+
+static void ask_next(struct remote *r, struct cross *o) {
+    int w = __builtin_ctzll(o->needs & ~o->holds);
+    o->asked |= UINT64_C(1) << w;
+    if (w == r->self)
+        cross_hold(r, w, o->id);
+    else
+        tell(r, w, MSG_HOLD, o->id);
+}
+
+static int find_keys(struct cross *o, const struct command *cmd) {
+    struct kept *c = o->command;
+    o->n = command_keys(cmd, c->argc, c->argv, NULL, 0);
+    o->keys = malloc(((size_t)o->n + 1) * sizeof *o->keys);
+    ASSERT(o->keys);
+    return command_keys(cmd, c->argc, c->argv, o->keys, o->n);
+}
+
+void cross_begin(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    r->out.n = 0;
+    r->out.resp = m->resp;
+    const struct command_row *row = dispatch_resolve(r->eng, argc, argv, &r->out);
+    if (!row) {
+        remote_answer(r, from, m->id, (struct str){ r->out.p, r->out.n });
+        return;
+    }
+    struct cross *o = calloc(1, sizeof *o);
+    ASSERT(o);
+    *o = (struct cross){ .next = r->crossing->operations,
+                         .id = ++r->crossing->last_id,
+                         .command = kept_new(from, m, argc, argv),
+                         .needs = UINT64_C(1) << r->self,
+                         .begun_ms = r->eng->now_ms };
+    o->command->head.flags |= MSG_QUIET;
+    r->crossing->operations = o;
+    find_keys(o, &row->cmd);
+    for (int i = 0; i < o->n; i++) o->needs |= UINT64_C(1) << key_owner(key_name(o, i), r->n);
+    ask_next(r, o);
+}
+
+void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
+                const struct command *cmd, int argc, const struct str *argv) {
+    struct key_at few[16];
+    int n = command_keys(cmd, argc, argv, few, 16), first = 0;
+    if (n > 16) n = 16;
+    for (int i = n - 1; i >= 0; i--)
+        if (few[i].flags & (KF_RW | KF_OW)) first = i;
+    int to = n ? key_owner(argv[few[first].index], r->n) : r->self;
+    struct message cross = *m;
+    cross.kind = MSG_CROSS;
+    cross.id = remote_expect(r, to, s, slot, NULL);
+    r->stats.requests_sent += to != r->self;
+    if (to == r->self) {
+        struct kept *k = kept_new(to, &cross, argc, argv);
+        cross_begin(r, to, &cross, k->argc, k->argv);
+        free(k);
+    } else {
+        remote_send_command(r, to, &cross, argc, argv);
+    }
+}
+
+void cross_holding(struct remote *r, int from, uint64_t operation) {
+    struct cross *o = find_operation(r, operation);
+    if (!o) {
+        tell(r, from, MSG_RELEASE, operation);
+        return;
+    }
+    o->holds |= UINT64_C(1) << from;
+    if (o->holds == o->needs)
+        execute(r, o);
+    else
+        ask_next(r, o);
+}
+
+void cross_shipped(struct remote *r, int from, const struct message *m) {
+    struct cross *o = find_operation(r, m->id);
+    if (!o) return;
+    if (m->value) set_error(o, status_text((status)m->value));
+    o->shipping &= ~(UINT64_C(1) << from);
+    if (o->shipping) return;
+    drop_copies(r, o);
+    finish(r, o);
+}
+
+/* --- being held --- */
+
+bool cross_held(const struct remote *r) {
+    return r->crossing->granted;
+}
+
+bool cross_wanted(const struct remote *r) {
+    return r->crossing->first;
+}
+
+void cross_grant(struct remote *r) {
+    struct crossing *x = r->crossing;
+    if (!x->first || x->granted || x->resting || stage_any(r)) return;
+    x->granted = true;
+    struct hold h = *x->first;
+    if (h.from == r->self)
+        cross_holding(r, h.from, h.operation);
+    else
+        tell(r, h.from, MSG_HELD, h.operation);
+}
+
+void cross_hold(struct remote *r, int from, uint64_t operation) {
+    struct crossing *x = r->crossing;
+    struct hold *h = malloc(sizeof *h);
+    ASSERT(h);
+    *h = (struct hold){ .from = from, .operation = operation };
+    if (x->first)
+        x->last->next = h;
+    else
+        x->first = h;
+    x->last = h;
+    cross_grant(r);
+}
+
+/* Takes the hold behind `before` (NULL: the first) out of the queue. */
+static void remove_hold(struct remote *r, struct hold *before) {
+    struct crossing *x = r->crossing;
+    struct hold *gone = before ? before->next : x->first;
+    bool had_it = !before && x->granted;
+    if (before)
+        before->next = gone->next;
+    else
+        x->first = gone->next;
+    if (x->last == gone) x->last = before;
+    free(gone);
+    if (!had_it) return;
+    x->granted = false;
+    x->resting = true;
+    remote_go_on(r);
+    remote_wake_self(r);
+}
+
+void cross_release(struct remote *r, int from, uint64_t operation) {
+    struct hold *before = NULL;
+    for (struct hold *h = r->crossing->first; h; before = h, h = h->next) {
+        if (h->from != from || h->operation != operation) continue;
+        remove_hold(r, before);
+        return;
+    }
+}
+
+void cross_rested(struct remote *r) {
+    r->crossing->resting = false;
+    cross_grant(r);
+}
+
+static bool has_hold(const struct remote *r, int from, uint64_t operation) {
+    const struct crossing *x = r->crossing;
+    return x->granted && x->first->from == from && x->first->operation == operation;
+}
+
+void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    status st = has_hold(r, from, m->id) && valid_database(r, m->db) ? ST_OK : ST_SHM_OPEN;
+    for (int i = 0; i < argc && st == ST_OK; i++) {
+        st = copy_key(r, from, m->db, argv[i]);
+        if (st == ST_OK) engine_modified(r->eng, argv[i], m->db);
+    }
+    r->eng->stats.dirty += (uint64_t)argc;
+    struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };
+    remote_send(r, from, &answer, (struct str){ NULL, 0 });
+}
+
+/* --- failures --- */
+
+static void abandon(struct remote *r, struct cross *o, const char *line) {
+    set_error(o, line);
+    drop_copies(r, o);
+    finish(r, o);
+}
+
+void cross_reborn(struct remote *r, int from) {
+    struct crossing *x = r->crossing;
+    for (struct hold *h = x->first, *before = NULL; h;) {
+        struct hold *next = h->next;
+        if (h->from == from)
+            remove_hold(r, before);
+        else
+            before = h;
+        h = next;
+    }
+    uint64_t bit = UINT64_C(1) << from;
+    for (struct cross *o = x->operations, *next; o; o = next) {
+        next = o->next;
+        if (!(o->asked & bit)) continue;
+        o->asked &= ~bit;
+        abandon(r, o, "ERR a worker was restarted while it was held for the command");
+    }
+}
+
+void cross_tick(struct remote *r) {
+    for (struct cross *o = r->crossing->operations, *next; o; o = next) {
+        next = o->next;
+        if (o->holds == o->needs || r->eng->now_ms - o->begun_ms < HOLD_WAIT_MS) continue;
+        abandon(r, o, "ERR timed out waiting for other workers");
+    }
+}

@@ -1,0 +1,44 @@
+/* cross.h - commands over keys of several workers that cannot be cut into parts.
+ *
+ * One worker, the owner of the key that is written first, executes them. It takes a hold on each
+ * owner in ascending order, itself included; a held worker executes nothing but what the holder
+ * asks. Then it copies the foreign keys out of the others' arenas, which it maps for reading, runs
+ * the command on the copies as if all keys were its own, lets the owners copy back what it may have
+ * changed (MSG_SHIP), and releases them. Ascending order excludes deadlocks; each worker grants
+ * holds in the order in which they were asked for.
+ *
+ * A hold is given up when its holder dies (its epoch in control memory moves on); an operation that
+ * waits for holds longer than HOLD_WAIT_MS ends with an error.
+ */
+#ifndef SHMREDIS_CROSS_H
+#define SHMREDIS_CROSS_H
+
+#include "net/remote.h"
+
+struct crossing *crossing_new(const char *arena_base);
+void crossing_delete(struct crossing *x);
+/* Executes a command here for worker `from`, whose reply goes to its pending `m->id`. */
+void cross_begin(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
+/* Sends a client's command to the worker that is to execute it. */
+void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
+                const struct command *cmd, int argc, const struct str *argv);
+/* Somebody holds this worker: clients' commands and requests wait. */
+bool cross_held(const struct remote *r);
+/* Somebody holds it, or waits to. */
+bool cross_wanted(const struct remote *r);
+/* Grants the next hold if nothing is in its way any more. */
+void cross_grant(struct remote *r);
+/* A turn of the event loop after a release: the next hold may come. */
+void cross_rested(struct remote *r);
+/* Messages. */
+void cross_hold(struct remote *r, int from, uint64_t operation);
+void cross_holding(struct remote *r, int from, uint64_t operation);
+void cross_release(struct remote *r, int from, uint64_t operation);
+void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
+void cross_shipped(struct remote *r, int from, const struct message *m);
+/* Worker `from` has died. */
+void cross_reborn(struct remote *r, int from);
+/* Ends operations that have waited too long. */
+void cross_tick(struct remote *r);
+
+#endif

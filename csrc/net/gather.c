@@ -1,0 +1,94 @@
+/* gather.c - adding, joining, interleaving partial replies. */
+#include "net/gather.h"
+
+struct gather *gather_new(struct session *s, uint64_t slot, enum spread how) {
+    struct gather *g = calloc(1, sizeof *g);
+    ASSERT(g);
+    g->session = s;
+    g->slot = slot;
+    g->how = how;
+    return g;
+}
+
+void gather_delete(struct gather *g) {
+    for (int i = 0; i < WORKERS_MAX; i++) free((char *)(uintptr_t)g->part[i].p);
+    free(g->order);
+    free(g);
+}
+
+bool gather_add(struct gather *g, int worker, struct str resp) {
+    char *copy = malloc(resp.n + 1);
+    ASSERT(copy && !g->part[worker].p);
+    memcpy(copy, resp.p, resp.n);
+    copy[resp.n] = '\0';
+    g->part[worker] = (struct str){ copy, resp.n };
+    return --g->left == 0;
+}
+
+/* The first part that is an error, or NULL. */
+static const struct str *first_error(const struct gather *g) {
+    for (int i = 0; i < WORKERS_MAX; i++)
+        if (g->part[i].n && g->part[i].p[0] == '-') return &g->part[i];
+    return NULL;
+}
+
+/* The number behind the first byte of a header line; parts are replies of our own making. */
+static int64_t header_number(const char *p) {
+    return strtoll(p + 1, NULL, 10);
+}
+
+static const char *after_line(const char *p) {
+    return strchr(p, '\n') + 1;
+}
+
+static void merge_sum(const struct gather *g, struct reply *out) {
+    int64_t sum = 0;
+    for (int i = 0; i < WORKERS_MAX; i++)
+        if (g->part[i].n) sum += header_number(g->part[i].p);
+    reply_int(out, sum);
+}
+
+static void merge_arrays(const struct gather *g, struct reply *out) {
+    int64_t n = 0;
+    for (int i = 0; i < WORKERS_MAX; i++)
+        if (g->part[i].n) n += header_number(g->part[i].p);
+    reply_array(out, (size_t)n);
+    for (int i = 0; i < WORKERS_MAX; i++) {
+        if (!g->part[i].n) continue;
+        const char *body = after_line(g->part[i].p);
+        reply_raw(out, body, (size_t)(g->part[i].p + g->part[i].n - body));
+    }
+}
+
+/* Bytes of the bulk string or null at p. */
+static size_t element_bytes(const char *p) {
+    const char *body = after_line(p);
+    int64_t n = *p == '$' ? header_number(p) : -1;
+    return (size_t)(body - p) + (n < 0 ? 0 : (size_t)n + 2);
+}
+
+static void merge_values(const struct gather *g, struct reply *out) {
+    const char *at[WORKERS_MAX];
+    for (int i = 0; i < WORKERS_MAX; i++) at[i] = g->part[i].n ? after_line(g->part[i].p) : NULL;
+    reply_array(out, (size_t)g->order_n);
+    for (int i = 0; i < g->order_n; i++) {
+        const char **p = &at[g->order[i]];
+        size_t n = element_bytes(*p);
+        reply_raw(out, *p, n);
+        *p += n;
+    }
+}
+
+void gather_merge(const struct gather *g, struct reply *out) {
+    const struct str *error = first_error(g);
+    if (error)
+        reply_raw(out, error->p, error->n);
+    else if (g->how == SPREAD_SUM || g->how == SPREAD_ALL_SUM)
+        merge_sum(g, out);
+    else if (g->how == SPREAD_VALUES)
+        merge_values(g, out);
+    else if (g->how == SPREAD_ALL_CONCAT)
+        merge_arrays(g, out);
+    else
+        reply_ok(out);
+}

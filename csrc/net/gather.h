@@ -1,0 +1,32 @@
+/* gather.h - one reply out of the replies of several workers.
+ *
+ * Owns      the parts (malloc). Callers: net/remote.c and net/stage.c.
+ */
+#ifndef SHMREDIS_GATHER_H
+#define SHMREDIS_GATHER_H
+
+#include "cmd/keys.h"
+#include "cmd/reply.h"
+#include "net/control.h"
+
+struct session;
+
+struct gather {
+    struct session *session; /* NULL: gone */
+    uint64_t slot;
+    enum spread how;
+    int left; /* parts still to come */
+    struct str part[WORKERS_MAX];
+    uint8_t *order; /* SPREAD_VALUES: the worker of each key */
+    int order_n;
+    uint64_t stage; /* its number, 0: not staged */
+};
+
+struct gather *gather_new(struct session *s, uint64_t slot, enum spread how);
+void gather_delete(struct gather *g);
+/* Keeps a copy of a worker's reply; true when it was the last. */
+bool gather_add(struct gather *g, int worker, struct str resp);
+/* Writes the reply made of all parts. */
+void gather_merge(const struct gather *g, struct reply *out);
+
+#endif

@@ -1,0 +1,59 @@
+/* links.h - messages from this worker to the others and back: rings, overflow, wake-ups.
+ *
+ * A message of any size is sent at once from the sender's view: what does not fit into the ring
+ * waits in a queue of this process, in order; what is larger than a ring's message goes in pieces
+ * and is put together again on the other side.
+ *
+ * Owns      the mapping of control memory, ring ends, queues, eventfds (duplicates).
+ * Callers   net/remote.c and what stands on it; one per engine of several workers.
+ */
+#ifndef SHMREDIS_LINKS_H
+#define SHMREDIS_LINKS_H
+
+#include "net/control.h"
+
+struct overflow; /* a message, or the rest of one, that waits for room */
+struct link {
+    struct ring in, out;
+    struct overflow *first, *last;
+    size_t waiting;  /* bytes in that queue */
+    uint64_t sent;   /* messages */
+    char *assembled; /* a message that arrives in pieces */
+    size_t assembled_n, assembled_total;
+    bool taking_assembled;
+};
+
+struct links {
+    struct control *control;
+    int self, n;
+    uint32_t epoch; /* of this life of the worker */
+    int wake_fd[WORKERS_MAX];
+    struct link link[WORKERS_MAX];
+    uint64_t to_ring; /* bits: workers to be woken by links_wake */
+    uint64_t waiting; /* bytes in all queues */
+    uint64_t wakeups_sent;
+};
+
+/* Duplicates the fds. NULL with *st set on failure. */
+struct links *links_open(int fd, int self, const int *wake_fds, status *st);
+void links_close(struct links *l);
+/* Sends the parts as one message. */
+void links_send(struct links *l, int to, const struct str *parts, int n);
+/* The oldest message from that worker, 8-byte aligned, until links_done; .p NULL: none. */
+struct str links_peek(struct links *l, int from);
+void links_done(struct links *l, int from);
+/* Moves queued messages into rings as far as there is room. */
+void links_pump(struct links *l);
+/* Rings the eventfds of those that have something new and do not know it yet. */
+void links_wake(struct links *l);
+/* This worker is awake: from now on it reads rings until links_may_sleep. */
+void links_awake(struct links *l);
+/* True when there is nothing to read and others will ring; else go on reading. */
+bool links_may_sleep(struct links *l);
+/* How many messages were ever sent to a worker. */
+uint64_t links_sent(const struct links *l, int to);
+/* At the start: what the predecessor of this worker had begun to take is given up; returns how many
+ * messages were ever taken. */
+uint64_t links_abandon(struct links *l, int from);
+
+#endif

@@ -1,0 +1,44 @@
+/* message.h - what workers say to each other over their rings. */
+#ifndef SHMREDIS_MESSAGE_H
+#define SHMREDIS_MESSAGE_H
+
+#include "mem/bytes.h"
+
+enum message_kind {
+    /*                  id                       value            body */
+    MSG_REQUEST = 1, /* of the asker's pending   -                command */
+    MSG_REPLY,       /* of the receiver's        -                RESP */
+    MSG_MAIL,        /* Python's                 Python's kind    bytes */
+    MSG_REBORN,      /* -                        messages taken   -          by the predecessor */
+    MSG_STAGE,       /* of the asker's pending   stage number     command */
+    MSG_STAGED,      /* -                        stage number     -; db: enum stage_answer */
+    MSG_COMMIT,      /* -                        stage number     - */
+    MSG_DROP,        /* -                        stage number     - */
+    MSG_CROSS,       /* of the asker's pending   -                command */
+    MSG_HOLD,        /* operation                -                - */
+    MSG_HELD,        /* operation                -                - */
+    MSG_RELEASE,     /* operation                -                - */
+    MSG_SHIP,        /* operation                -                keys, as a command's arguments */
+    MSG_SHIPPED,     /* operation                status           - */
+};
+
+/* At the beginning of each; the body follows. A command is u32 argc, then u32 length and bytes of
+ * each argument. */
+struct message {
+    uint8_t kind, resp, flags, spare;
+    int32_t db;
+    uint64_t id, value;
+};
+enum message_flags { MSG_NO_TOUCH = 1, MSG_QUIET = 2 /* not propagated */ };
+
+/* A command kept for later: arguments in one block of malloc. */
+struct kept {
+    struct kept *next;
+    struct message head;
+    int from;
+    int argc;
+    struct str argv[];
+};
+struct kept *kept_new(int from, const struct message *head, int argc, const struct str *argv);
+
+#endif

@@ -1,0 +1,491 @@
+/* remote.c - what is asked of other workers and for them: messages, replies, draining the rings. */
+#include "net/remote.h"
+
+#include "core.h"
+#include "db/clock.h"
+#include "net/cross.h"
+#include "net/dispatch.h"
+#include "net/hub.h"
+#include "net/stage.h"
+
+#define DRAIN_BATCH 4096 /* messages in one turn of the event loop */
+
+/* --- kept commands --- */
+
+struct kept *kept_new(int from, const struct message *head, int argc, const struct str *argv) {
+    size_t bytes = sizeof(struct kept) + (size_t)argc * sizeof *argv, text = bytes;
+    for (int i = 0; i < argc; i++) bytes += argv[i].n;
+    struct kept *k = malloc(bytes);
+    ASSERT(k);
+    *k = (struct kept){ .head = *head, .from = from, .argc = argc };
+    char *p = (char *)k + text;
+    for (int i = 0; i < argc; i++) {
+        memcpy(p, argv[i].p, argv[i].n);
+        k->argv[i] = (struct str){ p, argv[i].n };
+        p += argv[i].n;
+    }
+    return k;
+}
+
+static void keep(struct kept_list *l, struct kept *k) {
+    if (l->first)
+        l->last->next = k;
+    else
+        l->first = k;
+    l->last = k;
+}
+
+static struct kept *take_kept(struct kept_list *l) {
+    struct kept *k = l->first;
+    if (k) l->first = k->next;
+    return k;
+}
+
+/* --- pendings --- */
+
+static struct pending *new_pending(struct remote *r, uint32_t *index) {
+    if (!r->free_pending) {
+        uint32_t old = r->pendings, now = old ? old * 2 : 64;
+        struct pending *grown = malloc(now * sizeof *grown);
+        ASSERT(grown);
+        for (uint32_t i = 0; i < now; i++) {
+            grown[i] = i < old ? r->pending[i] : (struct pending){ .slot = i + 2 };
+            if (i >= old) grown[i].generation = r->links->epoch << 16;
+        }
+        grown[now - 1].slot = 0;
+        for (uint32_t i = 0; i < old; i++) { /* the sessions' lists move along */
+            struct pending *p = &grown[i];
+            if (!p->used || !p->session) continue;
+            if (p->prev) p->prev = grown + (p->prev - r->pending);
+            if (p->next) p->next = grown + (p->next - r->pending);
+            if (!p->prev) p->session->pendings = p;
+        }
+        free(r->pending);
+        r->pending = grown;
+        r->pendings = now;
+        r->free_pending = old + 1;
+    }
+    *index = r->free_pending - 1;
+    struct pending *p = &r->pending[*index];
+    r->free_pending = (uint32_t)p->slot;
+    return p;
+}
+
+uint64_t remote_expect(struct remote *r, int worker, struct session *s, uint64_t slot,
+                       struct gather *g) {
+    uint32_t index;
+    struct pending *p = new_pending(r, &index);
+    *p = (struct pending){ .session = s,
+                           .slot = slot,
+                           .gather = g,
+                           .generation = p->generation + 1,
+                           .worker = worker,
+                           .message = links_sent(r->links, worker) + 1,
+                           .used = true };
+    if (s) {
+        p->next = s->pendings;
+        if (p->next) p->next->prev = p;
+        s->pendings = p;
+    }
+    return (uint64_t)p->generation << 32 | index;
+}
+
+static void unlink_pending(struct pending *p) {
+    if (p->prev) p->prev->next = p->next;
+    if (p->next) p->next->prev = p->prev;
+    if (p->session && p->session->pendings == p) p->session->pendings = p->next;
+    p->prev = p->next = NULL;
+    p->session = NULL;
+}
+
+static struct pending *find_pending(struct remote *r, uint64_t id) {
+    uint32_t index = (uint32_t)id;
+    if (index >= r->pendings) return NULL;
+    struct pending *p = &r->pending[index];
+    return p->used && p->generation == (uint32_t)(id >> 32) ? p : NULL;
+}
+
+static void free_pending(struct remote *r, struct pending *p) {
+    unlink_pending(p);
+    p->used = false;
+    p->slot = r->free_pending;
+    r->free_pending = (uint32_t)(p - r->pending) + 1;
+}
+
+void remote_cancel(struct remote *r, const struct gather *g) {
+    for (uint32_t i = 0; i < r->pendings; i++)
+        if (r->pending[i].used && r->pending[i].gather == g) free_pending(r, &r->pending[i]);
+}
+
+bool remote_part_lost(const struct remote *r, const struct gather *g, int worker, uint64_t taken) {
+    for (uint32_t i = 0; i < r->pendings; i++) {
+        const struct pending *p = &r->pending[i];
+        if (p->used && p->gather == g && p->worker == worker) return p->message <= taken;
+    }
+    return false;
+}
+
+void remote_forget_session(struct remote *r, struct session *s) {
+    while (s->pendings) {
+        if (s->pendings->gather) s->pendings->gather->session = NULL;
+        unlink_pending(s->pendings);
+    }
+    for (size_t i = 0; s->touched && i < r->touched_n; i++)
+        if (r->touched[i] == s) r->touched[i] = NULL;
+}
+
+/* --- delivering replies --- */
+
+static void touch(struct remote *r, struct session *s) {
+    if (s->touched) return;
+    s->touched = true;
+    if (r->touched_n == r->touched_cap) {
+        r->touched_cap = r->touched_cap ? 2 * r->touched_cap : 64;
+        r->touched = realloc(r->touched, r->touched_cap * sizeof *r->touched);
+        ASSERT(r->touched);
+    }
+    r->touched[r->touched_n++] = s;
+}
+
+void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp) {
+    if (!s) return;
+    output_fill_slot(&s->out, slot, resp.p, resp.n);
+    touch(r, s);
+}
+
+static void gathered(struct remote *r, struct gather *g) {
+    if (g->stage) stage_end(r, g->stage);
+    if (g->session) {
+        struct reply whole = { .resp = g->session->resp };
+        gather_merge(g, &whole);
+        remote_fill(r, g->session, g->slot, (struct str){ whole.p, whole.n });
+        free(whole.p);
+    }
+    gather_delete(g);
+}
+
+void remote_answer(struct remote *r, int from, uint64_t id, struct str resp) {
+    if (from != r->self) {
+        struct message m = { .kind = MSG_REPLY, .id = id };
+        remote_send(r, from, &m, resp);
+        return;
+    }
+    struct pending *p = find_pending(r, id);
+    if (!p) return; /* of an earlier life */
+    struct session *s = p->session;
+    struct gather *g = p->gather;
+    uint64_t slot = p->slot;
+    int worker = p->worker;
+    free_pending(r, p);
+    if (!g)
+        remote_fill(r, s, slot, resp);
+    else if (gather_add(g, worker, resp))
+        gathered(r, g);
+}
+
+static void note_ready(struct remote *r, uint64_t session, int outcome) {
+    if (r->ready_n == r->ready_cap) {
+        r->ready_cap = r->ready_cap ? 2 * r->ready_cap : 64;
+        r->ready = realloc(r->ready, r->ready_cap * sizeof *r->ready);
+        ASSERT(r->ready);
+    }
+    r->ready[r->ready_n++] = (struct ready){ session, outcome };
+}
+
+/* Sends what the touched sessions have got; those that need the event loop are noted. */
+static void flush_touched(struct remote *r) {
+    for (size_t i = 0; i < r->touched_n; i++) {
+        struct session *s = r->touched[i];
+        if (!s) continue;
+        s->touched = false;
+        int outcome = session_flush(s);
+        if (outcome) note_ready(r, s->id, outcome);
+    }
+    r->touched_n = 0;
+}
+
+void remote_wake_self(struct remote *r) {
+    r->links->to_ring |= UINT64_C(1) << r->self;
+}
+
+void remote_end_of_feed(struct remote *r) {
+    flush_touched(r);
+    if (r->ready_n) remote_wake_self(r);
+    if (r->links->to_ring) links_wake(r->links);
+}
+
+/* --- messages --- */
+
+void remote_send(struct remote *r, int to, const struct message *m, struct str body) {
+    struct str parts[2] = { { (const char *)m, sizeof *m }, body };
+    links_send(r->links, to, parts, body.p ? 2 : 1);
+}
+
+static void write_u32(struct reply *out, uint32_t v) {
+    reply_raw(out, (const char *)&v, sizeof v);
+}
+
+void remote_send_command(struct remote *r, int to, const struct message *m, int argc,
+                         const struct str *argv) {
+    struct reply *body = &r->message;
+    body->n = 0;
+    write_u32(body, (uint32_t)argc);
+    for (int i = 0; i < argc; i++) {
+        write_u32(body, (uint32_t)argv[i].n);
+        reply_raw(body, argv[i].p, argv[i].n);
+    }
+    remote_send(r, to, m, (struct str){ body->p, body->n });
+}
+
+/* The command in a body, in r->argv; its bytes stay in the body. */
+static int decode_command(struct remote *r, struct str body) {
+    int argc = (int)load_u32(body.p);
+    if (argc > r->argv_cap) {
+        r->argv_cap = argc;
+        r->argv = realloc(r->argv, (size_t)argc * sizeof *r->argv);
+        ASSERT(r->argv);
+    }
+    const char *p = body.p + sizeof(uint32_t);
+    for (int i = 0; i < argc; i++) {
+        r->argv[i] = (struct str){ p + sizeof(uint32_t), load_u32(p) };
+        p = r->argv[i].p + r->argv[i].n;
+    }
+    ASSERT(p == body.p + body.n);
+    return argc;
+}
+
+void remote_execute(struct remote *r, const struct message *m, int argc, struct str *argv) {
+    struct engine *eng = r->eng;
+    r->out.n = 0;
+    r->out.resp = m->resp;
+    struct command_row *row = dispatch_resolve(eng, argc, argv, &r->out);
+    if (!row || !dispatch_admit(eng, row, &r->out)) return;
+    struct call c = { .eng = eng,
+                      .out = &r->out,
+                      .cmd = &row->cmd,
+                      .argc = argc,
+                      .argv = argv,
+                      .db = m->db,
+                      .no_touch = m->flags & MSG_NO_TOUCH,
+                      .quiet = m->flags & MSG_QUIET };
+    dispatch_run(&c, row, clock_monotonic_ns());
+    reply_settle(&r->out);
+}
+
+void remote_request(struct remote *r, int from, const struct message *m, int argc,
+                    struct str *argv) {
+    if (stage_any(r)) stage_apply(r);
+    if (cross_held(r)) {
+        keep(&r->deferred, kept_new(from, m, argc, argv));
+        return;
+    }
+    remote_execute(r, m, argc, argv);
+    r->stats.requests_done++;
+    remote_answer(r, from, m->id, (struct str){ r->out.p, r->out.n });
+}
+
+void remote_go_on(struct remote *r) {
+    r->resume = true;
+    while (!cross_held(r) && r->deferred.first) {
+        struct kept *k = take_kept(&r->deferred);
+        remote_request(r, k->from, &k->head, k->argc, k->argv);
+        free(k);
+    }
+}
+
+/* --- mail --- */
+
+struct mail {
+    struct mail *next;
+    int from, kind;
+    uint64_t id;
+    size_t n;
+    char bytes[];
+};
+
+static void receive_mail(struct remote *r, int from, const struct message *m, struct str body) {
+    struct mail *mail = malloc(sizeof *mail + body.n);
+    ASSERT(mail);
+    *mail = (struct mail){ .from = from, .kind = (int)m->value, .id = m->id, .n = body.n };
+    memcpy(mail->bytes, body.p, body.n);
+    if (r->mail)
+        r->last_mail->next = mail;
+    else
+        r->mail = mail;
+    r->last_mail = mail;
+}
+
+void engine_post(struct engine *eng, int worker, uint64_t id, int kind, const char *p, size_t n) {
+    struct remote *r = eng->remote;
+    struct message m = { .kind = MSG_MAIL, .id = id, .value = (uint64_t)kind };
+    remote_send(r, worker, &m, (struct str){ p, n });
+    links_wake(r->links);
+}
+
+const char *engine_next_mail(struct engine *eng, int *worker, uint64_t *id, int *kind, size_t *n) {
+    struct remote *r = eng->remote;
+    free(r->read_mail);
+    struct mail *mail = r->read_mail = r->mail;
+    if (!mail) return NULL;
+    r->mail = mail->next;
+    *worker = mail->from;
+    *id = mail->id;
+    *kind = mail->kind;
+    *n = mail->n;
+    return mail->bytes;
+}
+
+/* --- a worker that was brought back --- */
+
+static void reborn(struct remote *r, int from, uint64_t taken) {
+    stage_reborn(r, from, taken);
+    static const char lost[] =
+        "-ERR the worker of this key was restarted while it had the command\r\n";
+    for (uint32_t i = 0; i < r->pendings; i++) {
+        struct pending *p = &r->pending[i];
+        if (!p->used || p->worker != from || p->message > taken) continue;
+        if (p->gather && stage_undecided(r, p->gather->stage)) continue;
+        uint64_t id = (uint64_t)p->generation << 32 | i;
+        remote_answer(r, r->self, id, (struct str){ lost, sizeof lost - 1 });
+    }
+    cross_reborn(r, from);
+}
+
+/* --- draining --- */
+
+static void handle(struct remote *r, int from, struct str bytes) {
+    struct message m;
+    memcpy(&m, bytes.p, sizeof m);
+    struct str body = { bytes.p + sizeof m, bytes.n - sizeof m };
+    int argc = 0;
+    if (m.kind == MSG_REQUEST || m.kind == MSG_STAGE || m.kind == MSG_CROSS || m.kind == MSG_SHIP)
+        argc = decode_command(r, body);
+    switch (m.kind) {
+    case MSG_REQUEST: remote_request(r, from, &m, argc, r->argv); break;
+    case MSG_REPLY: remote_answer(r, r->self, m.id, body); break;
+    case MSG_MAIL: receive_mail(r, from, &m, body); break;
+    case MSG_REBORN: reborn(r, from, m.value); break;
+    case MSG_STAGE: stage_receive(r, from, &m, argc, r->argv); break;
+    case MSG_STAGED: stage_staged(r, from, &m, body); break;
+    case MSG_COMMIT: stage_apply(r); break;
+    case MSG_DROP: stage_drop(r, from, m.value); break;
+    case MSG_CROSS: cross_begin(r, from, &m, argc, r->argv); break;
+    case MSG_HOLD: cross_hold(r, from, m.id); break;
+    case MSG_HELD: cross_holding(r, from, m.id); break;
+    case MSG_RELEASE: cross_release(r, from, m.id); break;
+    case MSG_SHIP: cross_ship(r, from, &m, argc, r->argv); break;
+    case MSG_SHIPPED: cross_shipped(r, from, &m); break;
+    default: ASSERT(!"a known kind of message");
+    }
+}
+
+/* One round over all rings; how many messages there were. */
+static int drain_round(struct remote *r) {
+    int n = 0;
+    for (int from = 0; from < r->n; from++) {
+        if (from == r->self) continue;
+        for (struct str m; n < DRAIN_BATCH && (m = links_peek(r->links, from)).p; n++) {
+            handle(r, from, m);
+            links_done(r->links, from);
+        }
+    }
+    return n;
+}
+
+int engine_drain(struct engine *eng) {
+    struct remote *r = eng->remote;
+    int n = 0, more = 1;
+    bool asleep = false;
+    links_awake(r->links);
+    engine_tick_clock(eng);
+    cross_rested(r);
+    while (n < DRAIN_BATCH && more) {
+        more = drain_round(r);
+        n += more;
+        links_pump(r->links);
+        if (!more) asleep = links_may_sleep(r->links);
+        if (!more && !asleep) more = 1;
+    }
+    flush_touched(r);
+    links_wake(r->links);
+    r->stats.wakeups += n > 0;
+    bool resume = r->resume || r->stalled;
+    r->resume = r->stalled = false;
+    return (r->ready_n ? DRAIN_READY : 0) | (r->mail ? DRAIN_MAIL : 0) | (asleep ? 0 : DRAIN_MORE) |
+           (resume ? DRAIN_RESUME : 0);
+}
+
+bool engine_next_ready(struct engine *eng, uint64_t *session_id, int *outcome) {
+    struct remote *r = eng->remote;
+    if (r->ready_at == r->ready_n) {
+        r->ready_at = r->ready_n = 0;
+        return false;
+    }
+    *session_id = r->ready[r->ready_at].session;
+    *outcome = r->ready[r->ready_at++].outcome;
+    return true;
+}
+
+/* --- life --- */
+
+int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const char *arena_base) {
+    status st;
+    struct links *links = links_open(fd, self, wake_fds, &st);
+    if (!links) return (int)st;
+    struct remote *r = calloc(1, sizeof *r);
+    ASSERT(r);
+    *r = (struct remote){ .eng = eng, .links = links, .self = self, .n = links->n };
+    r->stages = stages_new();
+    r->crossing = crossing_new(arena_base);
+    eng->remote = r;
+    eng->worker = self;
+    eng->workers = r->n;
+    for (int w = 0; w < r->n; w++) {
+        struct message m = { .kind = MSG_REBORN };
+        if (w == self) continue;
+        m.value = links_abandon(links, w);
+        remote_send(r, w, &m, (struct str){ NULL, 0 });
+    }
+    links_wake(links);
+    return ST_OK;
+}
+
+void remote_tick(struct remote *r) {
+    struct control_worker *w = &r->links->control->worker[r->self];
+    atomic_store_explicit(&w->used_memory, heap_used(&r->eng->arena), memory_order_relaxed);
+    atomic_store_explicit(&w->keys, keyspace_total(r->eng), memory_order_relaxed);
+    cross_tick(r);
+    links_wake(r->links);
+}
+
+bool engine_link_stats(const struct engine *eng, struct link_stats *out) {
+    if (!eng->remote) return false;
+    *out = eng->remote->stats;
+    out->wakeups_sent = eng->remote->links->wakeups_sent;
+    out->backlog_bytes = eng->remote->links->waiting;
+    return true;
+}
+
+void remote_delete(struct remote *r) {
+    if (!r) return;
+    for (struct kept *k; (k = take_kept(&r->deferred));) free(k);
+    for (uint32_t i = 0; i < r->pendings; i++) { /* each gather goes with its last part */
+        struct gather *g = r->pending[i].used ? r->pending[i].gather : NULL;
+        if (g && --g->left == 0) gather_delete(g);
+    }
+    for (struct mail *m; (m = r->mail);) {
+        r->mail = m->next;
+        free(m);
+    }
+    free(r->read_mail);
+    stages_delete(r->stages);
+    crossing_delete(r->crossing);
+    links_close(r->links);
+    free(r->pending);
+    free(r->out.p);
+    free(r->message.p);
+    free(r->argv);
+    free(r->touched);
+    free(r->ready);
+    free(r);
+}

@@ -1,0 +1,130 @@
+/* remote.h - commands whose keys other workers own: asked of them, answered for them.
+ *
+ *   a client's command ──route──► here │ there: MSG_REQUEST ──► executed ──► MSG_REPLY
+ *                                      │ in parts, at one instant:  net/stage.h
+ *                                      │ in one place, under holds: net/cross.h
+ *
+ * An asked command leaves a reply slot in its session and a `pending` here; replies of one client
+ * stay in order whatever the order in which they come. Requests to one worker keep their order, so
+ * commands on one key do too.
+ *
+ * Owns      links, pendings, kept commands, mail. One per engine of several workers; eng->remote is
+ *           NULL for a single one, and nothing here is then ever called.
+ */
+#ifndef SHMREDIS_REMOTE_H
+#define SHMREDIS_REMOTE_H
+
+#include "cmd/call.h"
+#include "cmd/registry.h"
+#include "net/gather.h"
+#include "net/links.h"
+#include "net/message.h"
+#include "net/session.h"
+
+/* A reply that is awaited. */
+struct pending {
+    struct session *session;     /* NULL: nobody waits any more */
+    struct pending *prev, *next; /* of the session */
+    uint64_t slot;
+    struct gather *gather; /* or NULL: the reply is the whole */
+    uint32_t generation;
+    int worker;
+    uint64_t message; /* its number on the link */
+    bool used;
+};
+
+struct kept_list {
+    struct kept *first, *last;
+};
+struct mail;
+struct ready {
+    uint64_t session;
+    int outcome;
+};
+
+struct remote {
+    struct engine *eng;
+    struct links *links;
+    int self, n;
+    struct link_stats stats;
+
+    struct pending *pending;
+    uint32_t pendings, free_pending; /* index + 1 of the first free one; linked by `slot` */
+
+    struct reply out;     /* the reply of a command that is executed for another worker */
+    struct reply message; /* a body being composed */
+    struct str *argv;     /* of a command being decoded */
+    int argv_cap;
+
+    struct session **touched; /* sessions whose output has grown in this drain */
+    size_t touched_n, touched_cap;
+    struct ready *ready;
+    size_t ready_n, ready_cap, ready_at;
+    struct mail *mail, *last_mail, *read_mail;
+
+    bool stalled;              /* a session waits for something that a drain may bring */
+    bool resume;               /* sessions that wait may try again */
+    struct kept_list deferred; /* commands that came while this worker was held */
+    struct stages *stages;     /* net/stage.h */
+    struct crossing *crossing; /* net/cross.h */
+};
+
+static inline bool remote_owns(const struct remote *r, struct str key) {
+    return key_owner(key, r->n) == r->self;
+}
+
+enum remote_verdict {
+    REMOTE_HERE, /* execute it in this worker */
+    REMOTE_SENT, /* a slot is open for its reply */
+    REMOTE_WAIT  /* it cannot be taken now: FEED_WAITING */
+};
+/* What becomes of a client's command. */
+enum remote_verdict remote_route(struct remote *r, struct session *s, const struct command_row *row,
+                                 int argc, const struct str *argv);
+
+/* --- for net/stage.c and net/cross.c --- */
+/* Opens a slot for the session's present command. */
+uint64_t remote_open_slot(struct session *s);
+/* The id for a message to that worker whose reply goes to the slot, or to the gather. */
+uint64_t remote_expect(struct remote *r, int worker, struct session *s, uint64_t slot,
+                       struct gather *g);
+/* Sends a message with a body, or without (.p NULL). */
+void remote_send(struct remote *r, int to, const struct message *m, struct str body);
+void remote_send_command(struct remote *r, int to, const struct message *m, int argc,
+                         const struct str *argv);
+/* Executes a command with nobody connected; the RESP reply is in r->out. */
+void remote_execute(struct remote *r, const struct message *m, int argc, struct str *argv);
+/* Brings a reply to who waits for it: here (from == self) or at the worker that asked. */
+void remote_answer(struct remote *r, int from, uint64_t id, struct str resp);
+/* Executes a command that came as a message, or defers it. */
+void remote_request(struct remote *r, int from, const struct message *m, int argc,
+                    struct str *argv);
+/* A hold is over: executes what was deferred, lets sessions go on. */
+void remote_go_on(struct remote *r);
+
+/* Nobody waits for the parts of this gather any more. */
+void remote_cancel(struct remote *r, const struct gather *g);
+/* Whether the worker's part of the gather was taken by the life of it that has ended. */
+bool remote_part_lost(const struct remote *r, const struct gather *g, int worker, uint64_t taken);
+void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp);
+/* engine_drain runs again soon. */
+void remote_wake_self(struct remote *r);
+/* After a feed: sends what others got by it, wakes whom it has to. */
+void remote_end_of_feed(struct remote *r);
+
+/* A session goes: nobody waits for its replies any more. */
+void remote_forget_session(struct remote *r, struct session *s);
+/* Sessions wait, and have to try again. */
+static inline enum remote_verdict remote_stall(struct remote *r) {
+    r->stalled = true;
+    return REMOTE_WAIT;
+}
+/* The life of a worker; changes when it dies and is brought back. */
+static inline uint32_t remote_epoch(const struct remote *r, int worker) {
+    return atomic_load_explicit(&r->links->control->worker[worker].epoch, memory_order_acquire);
+}
+/* Now and then: figures for the others; who has died. */
+void remote_tick(struct remote *r);
+void remote_delete(struct remote *r);
+
+#endif

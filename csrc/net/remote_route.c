@@ -1,0 +1,192 @@
+/* remote_route.c - where a client's command is executed, and sending it there. */
+#include "net/cross.h"
+#include "net/hub.h"
+#include "net/stage.h"
+
+#define BACKLOG_HIGH ((size_t)4 << 20) /* bytes queued to one worker: its askers wait */
+
+uint64_t remote_open_slot(struct session *s) {
+    struct reply *out = &s->eng->hub->reply;
+    reply_settle(out);
+    output_append(&s->out, out->p, out->n);
+    out->n = 0;
+    return output_open_slot(&s->out);
+}
+
+static struct message request_of(const struct session *s, enum message_kind kind) {
+    return (struct message){ .kind = (uint8_t)kind,
+                             .resp = (uint8_t)s->resp,
+                             .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
+                             .db = s->db };
+}
+
+/* Replies that the client does not want to have are waited for by nobody. */
+static struct session *listener(struct session *s) {
+    return s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP) ? NULL : s;
+}
+
+static enum remote_verdict forward(struct remote *r, struct session *s, int to, int argc,
+                                   const struct str *argv) {
+    struct session *who = listener(s);
+    struct message m = request_of(s, MSG_REQUEST);
+    m.id = remote_expect(r, to, who, who ? remote_open_slot(s) : 0, NULL);
+    remote_send_command(r, to, &m, argc, argv);
+    r->stats.requests_sent++;
+    return REMOTE_SENT;
+}
+
+/* A part for each owner: the name and that owner's keys (with what belongs to each). */
+static void cut(const struct remote *r, struct gather *g, struct stage_parts *parts, int argc,
+                const struct str *argv, int step) {
+    g->order = malloc((size_t)argc);
+    ASSERT(g->order);
+    for (int i = 1; i < argc; i += step) {
+        int w = key_owner(argv[i], r->n);
+        if (!parts->argv[w]) {
+            parts->argv[w] = malloc((size_t)argc * sizeof *argv);
+            ASSERT(parts->argv[w]);
+            parts->argv[w][parts->argc[w]++] = argv[0];
+        }
+        for (int k = 0; k < step && i + k < argc; k++)
+            parts->argv[w][parts->argc[w]++] = argv[i + k];
+        g->order[g->order_n++] = (uint8_t)w;
+    }
+}
+
+static void to_all(const struct remote *r, struct stage_parts *parts, int argc,
+                   const struct str *argv) {
+    for (int w = 0; w < r->n; w++) {
+        parts->argv[w] = malloc((size_t)argc * sizeof *argv);
+        ASSERT(parts->argv[w]);
+        memcpy(parts->argv[w], argv, (size_t)argc * sizeof *argv);
+        parts->argc[w] = argc;
+    }
+}
+
+/* Sends the parts without an instant of their own: each worker answers when it comes to it. */
+static void scatter(struct remote *r, struct session *s, struct gather *g,
+                    struct stage_parts *parts) {
+    struct message m = request_of(s, MSG_REQUEST);
+    g->left = r->n;
+    for (int w = 0; w < r->n; w++) {
+        m.id = remote_expect(r, w, g->session, g->slot, g);
+        if (w == r->self)
+            remote_request(r, w, &m, parts->argc[w], parts->argv[w]);
+        else
+            remote_send_command(r, w, &m, parts->argc[w], parts->argv[w]);
+        r->stats.requests_sent += w != r->self;
+    }
+}
+
+static enum remote_verdict spread_out(struct remote *r, struct session *s,
+                                      const struct command_row *row, int argc,
+                                      const struct str *argv) {
+    struct stage_parts parts = { 0 };
+    struct session *who = listener(s);
+    struct gather *g = gather_new(who, 0, row->spread);
+    int step = spread_step(&row->cmd);
+    bool sent = true;
+    if (step)
+        cut(r, g, &parts, argc, argv, step);
+    else
+        to_all(r, &parts, argc, argv);
+    if (spread_is_atomic(row->spread)) {
+        sent = stage_begin(r, s, g, &parts, argc, argv);
+    } else {
+        g->slot = who ? remote_open_slot(s) : 0;
+        scatter(r, s, g, &parts);
+    }
+    for (int w = 0; w < r->n; w++) free(parts.argv[w]);
+    if (!sent) gather_delete(g);
+    return sent ? REMOTE_SENT : remote_stall(r);
+}
+
+/* SCAN goes through one worker after the other; the cursor's upper half says which. */
+static enum remote_verdict route_scan(struct remote *r, struct session *s, int argc,
+                                      const struct str *argv) {
+    uint64_t cursor = 0;
+    for (size_t i = 0; i < argv[1].n && i < 20; i++)
+        cursor = argv[1].p[i] >= '0' && argv[1].p[i] <= '9'
+                     ? cursor * 10 + (uint64_t)(argv[1].p[i] - '0')
+                     : 0;
+    uint64_t worker = cursor >> 32;
+    int to = worker < (uint64_t)r->n ? (int)worker : r->self;
+    return to == r->self ? REMOTE_HERE : forward(r, s, to, argc, argv);
+}
+
+/* A worker drawn by how many keys it has. */
+static enum remote_verdict route_random(struct remote *r, struct session *s, int argc,
+                                        const struct str *argv) {
+    const struct control *c = r->links->control;
+    uint64_t total = 0, keys[WORKERS_MAX];
+    for (int w = 0; w < r->n; w++) {
+        keys[w] = w == r->self ? keyspace_total(r->eng) : atomic_load(&c->worker[w].keys);
+        total += keys[w];
+    }
+    if (!total) return REMOTE_HERE;
+    uint64_t at = engine_random_below(r->eng, total);
+    int to = 0;
+    while (at >= keys[to]) at -= keys[to++];
+    return to == r->self ? REMOTE_HERE : forward(r, s, to, argc, argv);
+}
+
+/* The one owner of all keys; -1: there are several. No keys belong here. */
+static int owner_of(const struct remote *r, const struct command *cmd, int argc,
+                    const struct str *argv) {
+    struct key_at few[16], *keys = few;
+    int n = command_keys(cmd, argc, argv, keys, 16), owner = r->self;
+    if (n > 16) {
+        keys = malloc((size_t)n * sizeof *keys);
+        ASSERT(keys);
+        command_keys(cmd, argc, argv, keys, n);
+    }
+    for (int i = 0; i < n; i++) {
+        int w = key_owner(argv[keys[i].index], r->n);
+        if (i > 0 && w != owner) {
+            owner = -1;
+            break;
+        }
+        owner = w;
+    }
+    if (keys != few) free(keys);
+    return owner;
+}
+
+/* Who is to execute it; -1: several workers together. */
+static int owner_of_command(const struct remote *r, const struct command_row *row, int argc,
+                            const struct str *argv) {
+    if (row->only_key) return key_owner(argv[row->only_key], r->n);
+    if (row->spread == SPREAD_ALL_SUM || row->spread == SPREAD_ALL_OK ||
+        row->spread == SPREAD_ALL_CONCAT)
+        return -1;
+    int step = row->spread == SPREAD_NOT ? 1 : spread_step(&row->cmd);
+    if ((argc - 1) % step) return r->self; /* MSET of half a pair: an error anywhere */
+    return owner_of(r, &row->cmd, argc, argv);
+}
+
+static bool backed_up(const struct remote *r, int to) {
+    return to >= 0 ? r->links->link[to].waiting > BACKLOG_HIGH : r->links->waiting > BACKLOG_HIGH;
+}
+
+static enum remote_verdict send_cross(struct remote *r, struct session *s,
+                                      const struct command_row *row, int argc,
+                                      const struct str *argv) {
+    struct session *who = listener(s);
+    struct message m = request_of(s, MSG_CROSS);
+    cross_send(r, who, who ? remote_open_slot(s) : 0, &m, &row->cmd, argc, argv);
+    return REMOTE_SENT;
+}
+
+enum remote_verdict remote_route(struct remote *r, struct session *s, const struct command_row *row,
+                                 int argc, const struct str *argv) {
+    if (stage_any(r)) stage_apply(r);
+    if (cross_held(r)) return REMOTE_WAIT;
+    if (row->spread == SPREAD_SCAN) return route_scan(r, s, argc, argv);
+    if (row->spread == SPREAD_RANDOM) return route_random(r, s, argc, argv);
+    int owner = owner_of_command(r, row, argc, argv);
+    if (owner == r->self) return REMOTE_HERE;
+    if (backed_up(r, owner)) return remote_stall(r);
+    if (owner >= 0) return forward(r, s, owner, argc, argv);
+    if (row->spread != SPREAD_NOT) return spread_out(r, s, row, argc, argv);
+    return send_cross(r, s, row, argc, argv);
+}

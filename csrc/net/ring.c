@@ -1,0 +1,102 @@
+/* ring.c - mapping a ring, sending, taking. */
+#define _GNU_SOURCE
+#include "net/ring.h"
+
+#include <sys/mman.h>
+
+#define WORD sizeof(uint32_t)
+
+static_assert(RING_BYTES % 4096 == 0 && !(RING_BYTES & (RING_BYTES - 1)), "a power of two");
+
+/* A message's bytes in the ring. */
+static size_t framed(size_t n) {
+    return (n + WORD + 7) & ~(size_t)7;
+}
+
+bool ring_map(struct ring *r, int fd, size_t offset, bool producer) {
+    int access = PROT_READ | PROT_WRITE;
+    *r = (struct ring){ 0 };
+    void *head = mmap(NULL, RING_HEAD_BYTES, access, MAP_SHARED, fd, (off_t)offset);
+    char *data = mmap(NULL, 2 * RING_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (head == MAP_FAILED || data == MAP_FAILED) return false;
+    off_t at = (off_t)(offset + RING_HEAD_BYTES);
+    for (size_t half = 0; half < 2; half++) {
+        void *p =
+            mmap(data + half * RING_BYTES, RING_BYTES, access, MAP_SHARED | MAP_FIXED, fd, at);
+        if (p == MAP_FAILED) return false;
+    }
+    r->shared = head;
+    r->data = data;
+    uint64_t h = atomic_load_explicit(&r->shared->head, memory_order_acquire);
+    uint64_t t = atomic_load_explicit(&r->shared->tail, memory_order_acquire);
+    r->mine = producer ? h : t;
+    r->other = producer ? t : h;
+    return true;
+}
+
+void ring_unmap(struct ring *r) {
+    if (r->shared) munmap(r->shared, RING_HEAD_BYTES);
+    if (r->data) munmap(r->data, 2 * RING_BYTES);
+    *r = (struct ring){ 0 };
+}
+
+static char *place(const struct ring *r) {
+    return r->data + (r->mine & (RING_BYTES - 1));
+}
+
+static bool has_room(struct ring *r, size_t need, memory_order order) {
+    if (r->mine + need - r->other <= RING_BYTES) return true;
+    r->other = atomic_load_explicit(&r->shared->tail, order);
+    return r->mine + need - r->other <= RING_BYTES;
+}
+
+char *ring_reserve(struct ring *r, size_t n) {
+    size_t need = framed(n);
+    if (!has_room(r, need, memory_order_acquire)) {
+        /* Either the consumer sees the mark after it has made room, or we see the room here. */
+        atomic_store(&r->shared->starved, 1);
+        if (!has_room(r, need, memory_order_seq_cst)) return NULL;
+    }
+    return place(r) + WORD;
+}
+
+void ring_send(struct ring *r, size_t n) {
+    store_u32(place(r), (uint32_t)n);
+    r->mine += framed(n);
+    atomic_store_explicit(&r->shared->head, r->mine, memory_order_release);
+}
+
+bool ring_empty(struct ring *r) {
+    if (r->mine != r->other) return false;
+    r->other = atomic_load_explicit(&r->shared->head, memory_order_seq_cst);
+    return r->mine == r->other;
+}
+
+const char *ring_peek(struct ring *r, size_t *n) {
+    if (ring_empty(r)) return NULL;
+    *n = load_u32(place(r));
+    return place(r) + WORD;
+}
+
+void ring_take(struct ring *r) {
+    r->mine += framed(load_u32(place(r)));
+    atomic_store_explicit(&r->shared->tail, r->mine, memory_order_seq_cst);
+}
+
+bool ring_was_starved(struct ring *r) {
+    return atomic_load(&r->shared->starved) && atomic_exchange(&r->shared->starved, 0);
+}
+
+void ring_begin(struct ring *r, bool counts) {
+    if (counts) atomic_fetch_add_explicit(&r->shared->taken, 1, memory_order_relaxed);
+    atomic_store_explicit(&r->shared->begun_at, r->mine + 1, memory_order_release);
+}
+
+void ring_skip_begun(struct ring *r) {
+    bool begun = atomic_load_explicit(&r->shared->begun_at, memory_order_acquire) == r->mine + 1;
+    if (begun && !ring_empty(r)) ring_take(r);
+}
+
+uint64_t ring_taken(const struct ring *r) {
+    return atomic_load_explicit(&r->shared->taken, memory_order_acquire);
+}

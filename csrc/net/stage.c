@@ -1,0 +1,293 @@
+/* stage.c - staging parts, committing them, executing what is committed. */
+#include "net/stage.h"
+
+#include "net/cross.h"
+#include "net/dispatch.h"
+
+enum stage_answer { STAGE_TAKEN, STAGE_BUSY, STAGE_REFUSED /* with its error as the body */ };
+
+/* A command of this worker whose parts are on their way to their owners. */
+struct operation {
+    struct operation *next;
+    uint64_t number;
+    struct gather *gather;
+    struct kept *whole;    /* for the slow way */
+    int left;              /* owners that have not answered */
+    uint64_t asked, taken; /* bits of workers */
+    bool busy;
+    char *refusal; /* NUL-terminated RESP error, or NULL */
+};
+
+struct stages {
+    struct kept_list parts; /* staged here, oldest first; head.value is the number */
+    struct operation *operations;
+    uint64_t last;            /* number given */
+    uint64_t in_use[COMMITS]; /* the number that has each commit word, 0: free */
+};
+
+struct stages *stages_new(void) {
+    struct stages *st = calloc(1, sizeof *st);
+    ASSERT(st);
+    return st;
+}
+
+static void free_operation(struct operation *o) {
+    free(o->whole);
+    free(o->refusal);
+    free(o);
+}
+
+void stages_delete(struct stages *st) {
+    while (st->parts.first) {
+        struct kept *k = st->parts.first;
+        st->parts.first = k->next;
+        free(k);
+    }
+    while (st->operations) {
+        struct operation *o = st->operations;
+        st->operations = o->next;
+        free_operation(o);
+    }
+    free(st);
+}
+
+/* --- parts that are staged here --- */
+
+bool stage_any(const struct remote *r) {
+    return r->stages->parts.first;
+}
+
+static bool committed(const struct remote *r, const struct kept *part) {
+    const struct control_worker *asker = &r->links->control->worker[part->from];
+    uint64_t number = part->head.value;
+    return atomic_load_explicit(&asker->commit[number % COMMITS], memory_order_acquire) == number;
+}
+
+static void add_part(struct remote *r, int from, const struct message *m, int argc,
+                     const struct str *argv) {
+    struct kept_list *l = &r->stages->parts;
+    struct kept *k = kept_new(from, m, argc, argv);
+    if (l->first)
+        l->last->next = k;
+    else
+        l->first = k;
+    l->last = k;
+}
+
+/* Takes the part behind `before` (NULL: the first) out of the list. */
+static struct kept *take_part(struct remote *r, struct kept *before) {
+    struct kept_list *l = &r->stages->parts;
+    struct kept *k = before ? before->next : l->first;
+    if (before)
+        before->next = k->next;
+    else
+        l->first = k->next;
+    if (l->last == k) l->last = before;
+    return k;
+}
+
+/* Takes the first part that is committed, or, for a worker from, that it staged with that number.
+ */
+static struct kept *find_part(struct remote *r, int from, uint64_t number) {
+    struct kept *before = NULL;
+    for (struct kept *k = r->stages->parts.first; k; before = k, k = k->next) {
+        bool wanted =
+            from < 0 ? committed(r, k) : k->from == from && (!number || k->head.value == number);
+        if (wanted) return take_part(r, before);
+    }
+    return NULL;
+}
+
+void stage_apply(struct remote *r) {
+    for (struct kept *k; (k = find_part(r, -1, 0));) {
+        remote_execute(r, &k->head, k->argc, k->argv);
+        r->stats.requests_done += k->from != r->self;
+        remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
+        free(k);
+    }
+    cross_grant(r);
+}
+
+static void answer(struct remote *r, int to, uint64_t number, enum stage_answer what,
+                   struct str error) {
+    struct message m = { .kind = MSG_STAGED, .db = (int32_t)what, .value = number };
+    if (to == r->self)
+        stage_staged(r, to, &m, error);
+    else
+        remote_send(r, to, &m, error);
+}
+
+void stage_receive(struct remote *r, int from, const struct message *m, int argc,
+                   struct str *argv) {
+    struct str none = { NULL, 0 };
+    if (cross_wanted(r)) {
+        answer(r, from, m->value, STAGE_BUSY, none);
+        return;
+    }
+    r->out.n = 0;
+    r->out.resp = m->resp;
+    struct command_row *row = dispatch_resolve(r->eng, argc, argv, &r->out);
+    if (!row || !dispatch_admit(r->eng, row, &r->out)) {
+        answer(r, from, m->value, STAGE_REFUSED, (struct str){ r->out.p, r->out.n });
+        return;
+    }
+    add_part(r, from, m, argc, argv);
+    answer(r, from, m->value, STAGE_TAKEN, none);
+}
+
+void stage_drop(struct remote *r, int from, uint64_t number) {
+    free(find_part(r, from, number));
+    cross_grant(r);
+}
+
+/* --- commands of this worker --- */
+
+static struct operation *find_operation(struct remote *r, uint64_t number) {
+    struct operation *o = r->stages->operations;
+    while (o && o->number != number) o = o->next;
+    return o;
+}
+
+static void forget_operation(struct remote *r, struct operation *gone) {
+    struct operation **at = &r->stages->operations;
+    while (*at != gone) at = &(*at)->next;
+    *at = gone->next;
+    free_operation(gone);
+}
+
+void stage_end(struct remote *r, uint64_t number) {
+    r->stages->in_use[number % COMMITS] = 0;
+}
+
+static bool new_number(struct remote *r, uint64_t *number) {
+    struct stages *st = r->stages;
+    *number = ((uint64_t)r->links->epoch << 40 | st->last) + 1;
+    if (st->in_use[*number % COMMITS]) return false;
+    st->last++;
+    st->in_use[*number % COMMITS] = *number;
+    return true;
+}
+
+static void send_parts(struct remote *r, struct operation *o, const struct message *whole,
+                       const struct stage_parts *parts) {
+    struct message m = *whole;
+    m.kind = MSG_STAGE;
+    m.value = o->number;
+    uint64_t asked = o->asked;
+    for (; asked; asked &= asked - 1) {
+        int w = __builtin_ctzll(asked);
+        m.id = remote_expect(r, w, o->gather->session, o->gather->slot, o->gather);
+        if (w == r->self)
+            stage_receive(r, w, &m, parts->argc[w], parts->argv[w]);
+        else
+            remote_send_command(r, w, &m, parts->argc[w], parts->argv[w]);
+        r->stats.requests_sent += w != r->self;
+    }
+}
+
+bool stage_begin(struct remote *r, struct session *s, struct gather *g,
+                 const struct stage_parts *parts, int argc, const struct str *argv) {
+    uint64_t number;
+    if (!new_number(r, &number)) return false;
+    struct message whole = { .kind = MSG_CROSS,
+                             .resp = (uint8_t)s->resp,
+                             .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
+                             .db = s->db };
+    struct operation *o = calloc(1, sizeof *o);
+    ASSERT(o);
+    g->slot = g->session ? remote_open_slot(s) : 0;
+    g->stage = number;
+    *o = (struct operation){ .next = r->stages->operations,
+                             .number = number,
+                             .gather = g,
+                             .whole = kept_new(r->self, &whole, argc, argv) };
+    r->stages->operations = o;
+    for (int w = 0; w < r->n; w++)
+        if (parts->argc[w]) o->asked |= UINT64_C(1) << w;
+    o->left = g->left = __builtin_popcountll(o->asked);
+    r->stats.stages++;
+    send_parts(r, o, &whole, parts);
+    return true;
+}
+
+/* Tells the workers of `who` what becomes of their parts. */
+static void tell(struct remote *r, uint64_t who, enum message_kind kind, uint64_t number) {
+    struct message m = { .kind = (uint8_t)kind, .value = number };
+    for (; who; who &= who - 1) {
+        int w = __builtin_ctzll(who);
+        if (w != r->self) remote_send(r, w, &m, (struct str){ NULL, 0 });
+    }
+}
+
+static void commit(struct remote *r, struct operation *o) {
+    _Atomic uint64_t *word = &r->links->control->worker[r->self].commit[o->number % COMMITS];
+    uint64_t asked = o->asked, number = o->number;
+    forget_operation(r, o);
+    atomic_store_explicit(word, number, memory_order_release);
+    tell(r, asked, MSG_COMMIT, number);
+    stage_apply(r);
+}
+
+/* Nobody executes anything: the reply is the refusal, or comes by the slow way. */
+static void give_up(struct remote *r, struct operation *o) {
+    struct gather *g = o->gather;
+    tell(r, o->taken, MSG_DROP, o->number);
+    if (o->taken >> r->self & 1) free(find_part(r, r->self, o->number));
+    r->stats.stages_busy += o->busy;
+    remote_cancel(r, g);
+    if (o->refusal) {
+        struct str error = { o->refusal, strlen(o->refusal) };
+        remote_fill(r, g->session, g->slot, error);
+    } else {
+        const struct command_row *row = registry_find(r->eng->registry, o->whole->argv[0]);
+        cross_send(r, g->session, g->slot, &o->whole->head, &row->cmd, o->whole->argc,
+                   o->whole->argv);
+    }
+    stage_end(r, o->number);
+    gather_delete(g);
+    forget_operation(r, o);
+    cross_grant(r);
+}
+
+void stage_staged(struct remote *r, int from, const struct message *m, struct str error) {
+    struct operation *o = find_operation(r, m->value);
+    if (!o) return;
+    if (m->db == STAGE_TAKEN) o->taken |= UINT64_C(1) << from;
+    if (m->db == STAGE_BUSY) o->busy = true;
+    if (m->db == STAGE_REFUSED && !o->refusal) {
+        o->refusal = strndup(error.p, error.n);
+        ASSERT(o->refusal);
+    }
+    if (--o->left > 0) return;
+    if (o->busy || o->refusal)
+        give_up(r, o);
+    else
+        commit(r, o);
+}
+
+bool stage_undecided(struct remote *r, uint64_t number) {
+    return number && find_operation(r, number);
+}
+
+/* An owner's part is lost before the command happened. */
+static void lose_part(struct remote *r, struct operation *o, int from) {
+    static const char lost[] = "-ERR a worker was restarted while it had a part of the command\r\n";
+    bool had_answered = o->taken >> from & 1;
+    struct message m = { .db = STAGE_REFUSED, .value = o->number };
+    o->taken &= ~(UINT64_C(1) << from);
+    o->asked &= ~(UINT64_C(1) << from);
+    o->left += had_answered;
+    stage_staged(r, from, &m, (struct str){ lost, sizeof lost - 1 });
+}
+
+void stage_reborn(struct remote *r, int from, uint64_t taken) {
+    stage_apply(r);
+    for (struct kept *k; (k = find_part(r, from, 0));) free(k);
+    for (struct operation *o = r->stages->operations, *next; o; o = next) {
+        next = o->next;
+        if (!(o->asked >> from & 1)) continue;
+        if (o->taken >> from & 1 || remote_part_lost(r, o->gather, from, taken))
+            lose_part(r, o, from);
+    }
+    cross_grant(r);
+}
