@@ -4,6 +4,11 @@
 
 #include <sys/mman.h>
 
+#include "ds/btree.h"
+#include "ds/dict.h"
+#include "ds/intset.h"
+#include "ds/listpack.h"
+#include "ds/sample.h"
 #include "mem/arena.h"
 #include "mem/heap.h"
 #include "mem/number.h"
@@ -70,4 +75,249 @@ size_t wb_long_double_sum(const char *p, size_t n, const char *q, size_t m, char
     if (!str_to_long_double((struct str){ p, n }, &x)) return 0;
     if (!str_to_long_double((struct str){ q, m }, &y)) return 0;
     return long_double_to_text(out, x + y);
+}
+
+char *wb_guarded_new(size_t pages) {
+    char *p = mmap(NULL, (pages + 2) * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT(p != MAP_FAILED && !mprotect(p + 4096, pages * 4096, PROT_READ | PROT_WRITE));
+    return p + 4096;
+}
+
+void wb_guarded_delete(char *p, size_t pages) {
+    munmap(p - 4096, (pages + 2) * 4096);
+}
+
+/* --- ds/dict.h --- */
+
+struct test_item {
+    uint32_t key, marked;
+};
+
+static struct str item_key(const void *item) {
+    return (struct str){ item, sizeof(uint32_t) };
+}
+
+static bool item_marked(const void *item) {
+    return ((const struct test_item *)item)->marked;
+}
+
+static const struct dict_kind test_kind = { .key = item_key, .marked = item_marked };
+
+static uint64_t key_hash(const struct arena *a, const uint32_t *key) {
+    return dict_hash(a, (struct str){ (const char *)key, sizeof *key });
+}
+
+static ref_t *place_of(const struct arena *a, const struct dict *d, uint32_t key) {
+    struct str text = { (const char *)&key, sizeof key };
+    return dict_find(a, &test_kind, d, text, dict_hash(a, text));
+}
+
+struct dict *wb_dict_new(void) {
+    return calloc(1, sizeof(struct dict));
+}
+
+void wb_dict_delete(struct dict *d) {
+    free(d);
+}
+
+int wb_dict_insert(struct arena *a, struct dict *d, uint32_t key, bool marked) {
+    ref_t r = heap_alloc(a, OWN_SET, sizeof(struct test_item));
+    if (!r) return ST_ARENA_FULL;
+    *(struct test_item *)arena_ptr(a, r) = (struct test_item){ key, marked };
+    status st = dict_insert(a, &test_kind, d, r, key_hash(a, &key));
+    if (st != ST_OK) heap_free(a, r);
+    return (int)st;
+}
+
+bool wb_dict_find(const struct arena *a, const struct dict *d, uint32_t key) {
+    return place_of(a, d, key);
+}
+
+bool wb_dict_remove(struct arena *a, struct dict *d, uint32_t key) {
+    ref_t *place = place_of(a, d, key);
+    if (!place) return false;
+    ref_t item = *place;
+    dict_remove(a, &test_kind, d, place, key_hash(a, &key));
+    heap_free(a, item);
+    return true;
+}
+
+void wb_dict_set_mark(struct arena *a, struct dict *d, uint32_t key, bool on) {
+    struct test_item *item = arena_ptr(a, *place_of(a, d, key));
+    item->marked = on;
+    if (on) dict_mark(a, d, key_hash(a, &key));
+}
+
+uint64_t wb_dict_count(const struct dict *d) {
+    return d->count;
+}
+
+static uint32_t key_at(const struct arena *a, ref_t r) {
+    return ((const struct test_item *)arena_ptr(a, r))->key;
+}
+
+size_t wb_dict_keys(const struct arena *a, const struct dict *d, uint32_t *out) {
+    struct dict_iter it = { 0 };
+    size_t n = 0;
+    for (ref_t r; (r = dict_next(a, d, &it));) out[n++] = key_at(a, r);
+    return n;
+}
+
+struct visited {
+    const struct arena *a;
+    uint32_t *out;
+    size_t *n;
+};
+
+static void note_visit(void *ctx, ref_t *place) {
+    struct visited *v = ctx;
+    v->out[(*v->n)++] = key_at(v->a, *place);
+}
+
+uint64_t wb_dict_scan(struct arena *a, const struct dict *d, uint64_t cursor, size_t count,
+                      uint32_t *out, size_t *n) {
+    struct visited v = { a, out, n };
+    return dict_scan(a, d, cursor, count, note_visit, &v);
+}
+
+uint64_t wb_dict_scan_marked(struct arena *a, struct dict *d, uint64_t cursor, size_t max_buckets,
+                             uint32_t *out, size_t *n) {
+    struct visited v = { a, out, n };
+    return dict_scan_marked(a, &test_kind, d, cursor, max_buckets, note_visit, &v);
+}
+
+/* xorshift64*: Vigna, 2014. */
+static uint64_t next_random(void *state) {
+    uint64_t *x = state;
+    *x ^= *x >> 12;
+    *x ^= *x << 25;
+    *x ^= *x >> 27;
+    return *x * 0x2545f4914f6cdd1dULL;
+}
+
+uint32_t wb_dict_random(const struct arena *a, const struct dict *d, uint64_t *state) {
+    return key_at(a, dict_random(a, d, next_random, state));
+}
+
+size_t wb_dict_sample(const struct arena *a, const struct dict *d, size_t want, uint64_t *state,
+                      uint32_t *out) {
+    size_t n = dict_sample(a, d, want, next_random, state, out);
+    for (size_t i = 0; i < n; i++) out[i] = key_at(a, out[i]);
+    return n;
+}
+
+static void free_item(void *ctx, ref_t item) {
+    heap_free(ctx, item);
+}
+
+bool wb_dict_free_some(struct arena *a, struct dict *d, size_t budget) {
+    return dict_free_some(a, d, budget, free_item, a);
+}
+
+void wb_dict_check(const struct arena *a, const struct dict *d) {
+    dict_check(a, &test_kind, d);
+}
+
+void wb_dict_stats(const struct arena *a, const struct dict *d, uint64_t out[5]) {
+    struct dict_stats stats;
+    static_assert(sizeof stats == 5 * sizeof *out, "whitebox.h lists the fields");
+    dict_stats(a, d, &stats);
+    memcpy(out, &stats, sizeof stats);
+}
+
+/* --- ds/listpack.h --- */
+
+const char *wb_lp_text(const uint8_t *p, char buf[24], size_t *n) {
+    struct str s = lp_text(p, buf);
+    *n = s.n;
+    return s.p;
+}
+
+bool wb_lp_equal(const uint8_t *p, const char *s, size_t n) {
+    return lp_equal(p, (struct str){ s, n });
+}
+
+uint8_t *wb_lp_find(uint8_t *lp, uint8_t *p, const char *s, size_t n, unsigned skip) {
+    return lp_find(lp, p, (struct str){ s, n }, skip);
+}
+
+size_t wb_lp_entry_bytes(const char *s, size_t n) {
+    return lp_entry_bytes((struct str){ s, n });
+}
+
+uint8_t *wb_lp_insert(uint8_t *lp, uint8_t *p, const char *s, size_t n) {
+    return lp_insert(lp, p, (struct str){ s, n });
+}
+
+uint8_t *wb_lp_replace(uint8_t *lp, uint8_t *p, const char *s, size_t n) {
+    return lp_replace(lp, p, (struct str){ s, n });
+}
+
+/* --- ds/btree.h --- */
+
+struct btree *wb_btree_new(void) {
+    return calloc(1, sizeof(struct btree));
+}
+
+void wb_btree_delete(struct btree *t) {
+    free(t);
+}
+
+int wb_btree_insert(struct arena *a, struct btree *t, double score, const char *member, size_t n) {
+    ref_t item = btree_item_new(a, score, (struct str){ member, n });
+    if (!item) return ST_ARENA_FULL;
+    status st = btree_insert(a, t, item);
+    if (st != ST_OK) heap_free(a, item);
+    return (int)st;
+}
+
+void wb_btree_remove(struct arena *a, struct btree *t, uint64_t rank) {
+    heap_free(a, btree_remove(a, t, rank));
+}
+
+int wb_btree_rescore(struct arena *a, struct btree *t, uint64_t rank, double score) {
+    struct btree_iter it;
+    return (int)btree_rescore(a, t, btree_seek(a, t, rank, &it), score);
+}
+
+uint64_t wb_btree_count(const struct btree *t) {
+    return t->count;
+}
+
+uint64_t wb_btree_rank(const struct arena *a, const struct btree *t, int kind, double score,
+                       const char *member, size_t n) {
+    struct btree_bound b = { .score = score, .member = { member, n }, .kind = (unsigned)kind };
+    return btree_rank(a, t, &b);
+}
+
+uint64_t wb_btree_rank_of(const struct arena *a, const struct btree *t, uint32_t item) {
+    return btree_rank_of(a, t, arena_ptr(a, item));
+}
+
+size_t wb_btree_items(const struct arena *a, const struct btree *t, uint64_t rank, bool backwards,
+                      uint32_t *out, size_t max) {
+    struct btree_iter it;
+    size_t n = 0;
+    for (ref_t r = btree_seek(a, t, rank, &it); r && n < max;
+         r = backwards ? btree_prev(a, &it) : btree_next(a, &it))
+        out[n++] = r;
+    return n;
+}
+
+double wb_btree_score(const struct arena *a, uint32_t item) {
+    return btree_score(arena_ptr(a, item));
+}
+
+const char *wb_btree_member(const struct arena *a, uint32_t item, size_t *n) {
+    struct str s = btree_member(arena_ptr(a, item));
+    *n = s.n;
+    return s.p;
+}
+
+bool wb_btree_move_item(struct arena *a, struct btree *t, uint32_t item) {
+    ref_t *place = btree_place(a, t, arena_ptr(a, item));
+    ASSERT(*place == item);
+    ref_t moved = heap_move(a, item);
+    if (moved) *place = moved;
+    return moved;
 }

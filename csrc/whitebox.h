@@ -42,4 +42,91 @@ size_t wb_long_double_sum(const char *p, size_t n, const char *q, size_t m, char
 size_t i64_to_text(char out[24], int64_t v);
 size_t double_to_text(char out[64], double v);
 
+/* Bytes between two pages that nobody may touch, so reads outside are fatal. */
+char *wb_guarded_new(size_t pages);
+void wb_guarded_delete(char *p, size_t pages);
+
+/* --- ds/dict.h: items are blocks of a number, which is the key, and a mark --- */
+struct dict;
+struct dict *wb_dict_new(void);
+void wb_dict_delete(struct dict *d); /* its memory in the arena is the test's business */
+int wb_dict_insert(struct arena *a, struct dict *d, uint32_t key, bool marked);
+bool wb_dict_find(const struct arena *a, const struct dict *d, uint32_t key);
+bool wb_dict_remove(struct arena *a, struct dict *d, uint32_t key);
+void wb_dict_set_mark(struct arena *a, struct dict *d, uint32_t key, bool on);
+uint64_t wb_dict_count(const struct dict *d);
+/* Keys in the order of dict_next; `out` has room for all. */
+size_t wb_dict_keys(const struct arena *a, const struct dict *d, uint32_t *out);
+/* Appends the keys that were visited to out[*n]; returns the next cursor. */
+uint64_t wb_dict_scan(struct arena *a, const struct dict *d, uint64_t cursor, size_t count,
+                      uint32_t *out, size_t *n);
+uint64_t wb_dict_scan_marked(struct arena *a, struct dict *d, uint64_t cursor, size_t max_buckets,
+                             uint32_t *out, size_t *n);
+/* `state` is that of a generator; it may not be 0. */
+uint32_t wb_dict_random(const struct arena *a, const struct dict *d, uint64_t *state);
+size_t wb_dict_sample(const struct arena *a, const struct dict *d, size_t want, uint64_t *state,
+                      uint32_t *out);
+/* Frees the items along with the table. */
+bool wb_dict_free_some(struct arena *a, struct dict *d, size_t budget);
+size_t dict_memory(const struct arena *a, const struct dict *d);
+void dict_relocate(struct arena *a, struct dict *d, uint64_t *cursor, size_t budget);
+void wb_dict_check(const struct arena *a, const struct dict *d);
+/* struct dict_stats field by field. */
+void wb_dict_stats(const struct arena *a, const struct dict *d, uint64_t out[5]);
+
+/* --- ds/listpack.h --- */
+void lp_init(uint8_t *lp);
+size_t lp_bytes(const uint8_t *lp);
+size_t lp_length(const uint8_t *lp);
+uint8_t *lp_first(uint8_t *lp);
+uint8_t *lp_last(uint8_t *lp);
+uint8_t *lp_next(uint8_t *lp, uint8_t *p);
+uint8_t *lp_prev(uint8_t *lp, uint8_t *p);
+uint8_t *lp_seek(uint8_t *lp, int64_t index);
+size_t lp_size_at(const uint8_t *p);
+uint8_t *lp_delete(uint8_t *lp, uint8_t *p, size_t count);
+bool lp_valid(const uint8_t *lp, size_t bytes);
+/* The element's text: in the listpack, or, of an integer, in buf. */
+const char *wb_lp_text(const uint8_t *p, char buf[24], size_t *n);
+bool wb_lp_equal(const uint8_t *p, const char *s, size_t n);
+uint8_t *wb_lp_find(uint8_t *lp, uint8_t *p, const char *s, size_t n, unsigned skip);
+size_t wb_lp_entry_bytes(const char *s, size_t n);
+uint8_t *wb_lp_insert(uint8_t *lp, uint8_t *p, const char *s, size_t n);
+uint8_t *wb_lp_replace(uint8_t *lp, uint8_t *p, const char *s, size_t n);
+
+/* --- ds/intset.h --- */
+void intset_init(uint8_t *is);
+size_t intset_bytes(const uint8_t *is);
+uint32_t intset_length(const uint8_t *is);
+int64_t intset_get(const uint8_t *is, uint32_t index);
+bool intset_find(const uint8_t *is, int64_t v, uint32_t *pos);
+size_t intset_bytes_with(const uint8_t *is, int64_t v);
+bool intset_insert(uint8_t *is, int64_t v);
+bool intset_delete(uint8_t *is, int64_t v);
+bool intset_valid(const uint8_t *is, size_t bytes);
+
+/* --- ds/btree.h: items come and go with their place in the tree --- */
+struct btree;
+struct btree *wb_btree_new(void);
+void wb_btree_delete(struct btree *t);
+int wb_btree_insert(struct arena *a, struct btree *t, double score, const char *member, size_t n);
+void wb_btree_remove(struct arena *a, struct btree *t, uint64_t rank);
+int wb_btree_rescore(struct arena *a, struct btree *t, uint64_t rank, double score);
+uint64_t wb_btree_count(const struct btree *t);
+/* `kind` is that of struct btree_bound. */
+uint64_t wb_btree_rank(const struct arena *a, const struct btree *t, int kind, double score,
+                       const char *member, size_t n);
+uint64_t wb_btree_rank_of(const struct arena *a, const struct btree *t, uint32_t item);
+/* Items from this rank on, forwards or backwards; returns how many, at most max. */
+size_t wb_btree_items(const struct arena *a, const struct btree *t, uint64_t rank, bool backwards,
+                      uint32_t *out, size_t max);
+double wb_btree_score(const struct arena *a, uint32_t item);
+const char *wb_btree_member(const struct arena *a, uint32_t item, size_t *n);
+/* Moves the item's block as the defragmenter does; false: it is where it was. */
+bool wb_btree_move_item(struct arena *a, struct btree *t, uint32_t item);
+uint64_t btree_relocate(struct arena *a, struct btree *t, uint64_t rank);
+bool btree_free_some(struct arena *a, struct btree *t, size_t leaves);
+size_t btree_memory(const struct arena *a, const struct btree *t);
+void btree_check(const struct arena *a, const struct btree *t);
+
 #endif
