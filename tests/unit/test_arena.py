@@ -126,7 +126,7 @@ def test_kept_object_is_attached(kept: int) -> None:
             (MAGIC, "<Q", lambda _: 0),
             (LAYOUT, "<I", lambda v: v + 1),
         ],
-        *[(SIZE, "<Q", lambda v: v + 1), (SIZE, "<Q", lambda v: v - 10 * PAGE)],
+        *[(SIZE, "<Q", lambda v: v + 1), (SIZE, "<Q", lambda _: 5 * PAGE)],
         *[(SIZE, "<Q", lambda _: 0), (SIZE, "<Q", lambda _: PAGE)],
         *[(SIZE, "<Q", lambda _: 1 << 63), (MAX_SIZE, "<Q", lambda v: v + PAGE)],
         *[(MAX_SIZE, "<Q", lambda v: v - 1), (MAX_SIZE, "<Q", lambda _: PAGE)],
