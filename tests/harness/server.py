@@ -35,14 +35,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
 class Server:
     """A server process with its log and its shared memory."""
 
-    def __init__(self, *options: str, config: Path | None = None) -> None:
+    def __init__(self, *options: str, config: Path | None = None, workers: int = 1) -> None:
         self.port = free_port()
         self.shm_name = f"shmredis-test-{os.getpid()}-{self.port}"
         self.dir = Path(tempfile.mkdtemp(prefix="shmredis-"))
         self.logfile = self.dir / "log"
         argv = [sys.executable, "-m", "shmredis.front.main", *([str(config)] if config else [])]
         argv += ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.dir)]
-        argv += ["--shm-name", self.shm_name, "--enable-debug-command", "yes", *options]
+        argv += ["--shm-name", self.shm_name, "--enable-debug-command", "yes"]
+        argv += [*(["--workers", str(workers)] if workers > 1 else []), *options]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self._log = self.logfile.open("wb")
         self.process = subprocess.Popen(
@@ -92,9 +93,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(*options: str, config: Path | None = None) -> Iterator[Server]:
+def running(*options: str, config: Path | None = None, workers: int = 1) -> Iterator[Server]:
     """A server that is ready; stopped and checked for leftovers at the end."""
-    server = Server(*options, config=config)
+    server = Server(*options, config=config, workers=workers)
     try:
         server.wait_ready()
         yield server
