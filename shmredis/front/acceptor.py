@@ -49,7 +49,7 @@ class Acceptor:
             return
         places = self._config["maxclients"] - self._handover.connections
         if self._lobby is not None:
-            places -= len(self._lobby)
+            places -= self._lobby.guests
         try:
             for _ in range(MAX_BATCH):
                 sock = self._accept_one(listener)

@@ -42,7 +42,9 @@ class Lobby:
         self._guests: dict[int, Guest] = {}  # by file descriptor, oldest first
         self._unclear: dict[int, float] = {}  # began a command; until when we wait for its rest
 
-    def __len__(self) -> int:
+    @property
+    def guests(self) -> int:
+        """How many connections wait."""
         return len(self._guests)
 
     def fileno(self) -> int:

@@ -92,7 +92,7 @@ class Front:
         waits = [BACKOFF_S] if self._handover.backlog else []
         if self._lobby:
             deadlines.append(self._lobby.deadline_s)
-            if len(self._lobby) and self._config["timeout"]:
+            if self._lobby.guests and self._config["timeout"]:
                 waits.append(IDLE_CHECK_S)
         if any(deadlines):
             now = time.monotonic()
