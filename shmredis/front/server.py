@@ -133,7 +133,10 @@ class Front:
 
     def _hear(self, worker: WorkerProcess) -> None:
         """A message of a worker."""
-        message = worker.channel.recv(MESSAGE_MAX) if worker.channel else b""
+        try:
+            message = worker.channel.recv(MESSAGE_MAX) if worker.channel else b""
+        except ConnectionResetError:  # it died before it had read all of ours
+            message = b""
         kind, rest = message[:1], message[1:]
         if kind == b"X":
             worker.connections -= int(rest)

@@ -93,13 +93,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(*options: str, config: Path | None = None, workers: int = 1) -> Iterator[Server]:
-    """A server that is ready; stopped and checked for leftovers at the end."""
+def running(
+    *options: str, config: Path | None = None, workers: int = 1, status: int = 0
+) -> Iterator[Server]:
+    """A server that is ready; stopped and checked for leftovers and its exit status at the end."""
     server = Server(*options, config=config, workers=workers)
     try:
         server.wait_ready()
         yield server
-        assert server.stop() == 0, server.log()
+        assert server.stop() == status, server.log()
     finally:
         server.stop()
         server.check_clean()

@@ -1,0 +1,225 @@
+"""Processes that die or are asked to end: what comes back, what is logged, and that nothing stays behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.resp import Client
+from tests.harness.server import ROOT, Server, wait_until
+
+StartServer = Callable[..., Server]
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is not a zombie that nobody has reaped yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def kill_worker(server: Server) -> int:
+    """Kills it the hard way; the pid it had, once another serves."""
+    (pid,) = server.children()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid) and server.children() not in ([], [pid]))
+    wait_until(server.answers)
+    return pid
+
+
+def ended(client: Client) -> bool:
+    """Whether the connection ends without a further byte."""
+    try:
+        return client.closed()
+    except ConnectionError:
+        return True
+
+
+def test_a_killed_worker_is_back_and_empty(start_server: StartServer) -> None:
+    server = start_server()
+    with server.client() as client:
+        assert client.call("SET", "k", "v") == b"+OK\r\n"
+        run_id = client.value("INFO", "server").split(b"run_id:")[1].split()[0]
+        pid = kill_worker(server)
+        assert ended(client)
+    with server.client() as client:
+        assert client.call("DBSIZE") == b":0\r\n"
+        assert client.call("SET", "k", "w") == b"+OK\r\n"
+        assert client.value("INFO", "server").split(b"run_id:")[1].split()[0] == run_id
+    assert f"Worker 0 (pid {pid}) was ended by signal 9; it comes back empty" in server.log()
+    assert len(server.shm_objects()) == 1
+
+
+def test_all_connections_of_a_killed_worker_are_closed(start_server: StartServer) -> None:
+    server = start_server()
+    clients = [server.client() for _ in range(20)]
+    for client in clients:
+        client.call("PING")
+    kill_worker(server)
+    assert all(ended(client) for client in clients)
+    for client in clients:
+        client.close()
+    with server.client() as client:
+        assert b"connected_clients:1\r\n" in client.value("INFO", "clients")
+
+
+def test_a_worker_can_be_killed_again_and_again(start_server: StartServer) -> None:
+    server = start_server("--maxclients", "10")
+    for _ in range(3):
+        clients = [server.client() for _ in range(5)]
+        for i, client in enumerate(clients):
+            assert client.call("SET", f"key:{i}", "x" * 100_000) == b"+OK\r\n"
+        kill_worker(server)
+        for client in clients:
+            client.close()
+    assert server.log().count("it comes back empty") == 3
+    assert len(server.shm_objects()) == 1
+
+
+def test_connections_made_while_the_worker_is_dead_are_served(start_server: StartServer) -> None:
+    server = start_server()
+    (pid,) = server.children()
+    os.kill(pid, signal.SIGSTOP)  # so that it takes nothing of what follows
+    waiting = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(3)]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid))
+    late = server.client()
+    assert late.call("PING") == b"+PONG\r\n"
+    for sock in [*waiting, late.sock]:
+        sock.close()
+    late.close()
+
+
+def test_a_worker_that_dies_in_the_middle_of_work_leaves_no_memory(
+    start_server: StartServer,
+) -> None:
+    server = start_server()
+    with server.client() as client:
+        client.send(b"*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$50000000\r\n" + b"x" * 1_000_000)
+        client.sock.settimeout(1)
+        (pid,) = server.children()
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: server.children() not in ([], [pid]))
+    wait_until(server.answers)
+    assert len(server.shm_objects()) == 1
+
+
+def test_a_killed_front_takes_everything_with_it(start_server: StartServer) -> None:
+    server = start_server(status=-signal.SIGKILL)
+    (worker,) = server.children()
+    with server.client() as client:
+        client.call("SET", "k", "v" * 1000)
+        server.process.kill()
+        server.process.wait(10)
+        wait_until(lambda: not alive(worker))
+        assert ended(client)
+    assert not server.shm_objects()
+    with pytest.raises(ConnectionRefusedError):
+        server.client()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_in_order(
+    start_server: StartServer, number: signal.Signals
+) -> None:
+    server = start_server()
+    (worker,) = server.children()
+    with server.client() as client:
+        client.call("SET", "k", "v")
+        server.process.send_signal(number)
+        assert server.process.wait(10) == 0
+        assert ended(client)
+    assert not alive(worker)
+    assert not server.shm_objects()
+    assert f"Received {number.name} scheduling shutdown..." in server.log()
+    assert "is now ready to exit, bye bye..." in server.log()
+
+
+def test_an_interrupt_from_the_terminal_reaches_all_processes_and_is_orderly(
+    start_server: StartServer,
+) -> None:
+    server = start_server()
+    (worker,) = server.children()
+    for pid in (worker, server.process.pid):
+        os.kill(pid, signal.SIGINT)
+    assert server.process.wait(10) == 0
+    assert "Traceback" not in server.log()
+
+
+def test_a_worker_that_is_ended_by_sigterm_comes_back(start_server: StartServer) -> None:
+    server = start_server()
+    (pid,) = server.children()
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: server.children() not in ([], [pid]))
+    wait_until(server.answers)
+    assert f"Worker 0 (pid {pid}) was ended by signal 15" in server.log()
+
+
+@pytest.mark.parametrize("words", [["SHUTDOWN"], ["SHUTDOWN", "NOSAVE"], ["SHUTDOWN", "NOW", "FORCE"]])
+def test_shutdown_ends_the_server(start_server: StartServer, words: list[str]) -> None:
+    server = start_server()
+    with server.client() as client:
+        client.send(b" ".join(word.encode() for word in words) + b"\r\n")
+        assert ended(client)
+    assert server.process.wait(10) == 0
+    assert not server.shm_objects()
+    assert "User requested shutdown..." in server.log()
+
+
+def test_replies_before_a_shutdown_in_one_pipeline_arrive(start_server: StartServer) -> None:
+    server = start_server()
+    with server.client() as client:
+        client.send(b"SET k v\r\nGET k\r\nSHUTDOWN\r\n")
+        assert client.read() == b"+OK\r\n"
+        assert client.read() == b"$1\r\nv\r\n"
+        assert ended(client)
+    assert server.process.wait(10) == 0
+
+
+def launch(port: int, shm_name: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "shmredis.front.main", "--port", str(port)]
+    argv += ["--bind", "127.0.0.1", "--shm-name", shm_name]
+    return subprocess.Popen(
+        argv,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_the_object_of_a_dead_server_is_removed_at_start(start_server: StartServer) -> None:
+    name = f"shmredis-test-stale-{os.getpid()}"
+    stale = Path(f"/dev/shm/{name}.0")
+    stale.write_bytes(b"left over" * 1000)
+    try:
+        server = start_server("--shm-name", name)
+        assert f"Removing the shared memory /{name}.0 of a server that is gone" in server.log()
+        with server.client() as client:
+            assert client.call("DBSIZE") == b":0\r\n"
+        assert server.stop() == 0
+        assert not stale.exists()
+    finally:
+        stale.unlink(missing_ok=True)
+
+
+def test_a_second_server_does_not_take_the_memory_of_a_living_one(
+    start_server: StartServer,
+) -> None:
+    server = start_server()
+    with server.client() as client:
+        client.call("SET", "k", "v")
+        second = launch(0, server.shm_name)
+        output = second.communicate(timeout=20)[0]
+        assert second.returncode == 1
+        assert f"Shared memory /{server.shm_name}.0 belongs to a running server" in output
+        assert client.call("GET", "k") == b"$1\r\nv\r\n"
+    assert len(server.shm_objects()) == 1
