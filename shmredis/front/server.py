@@ -11,7 +11,6 @@ from functools import partial
 
 from shmredis.config import Config
 from shmredis.front.acceptor import Acceptor
-from shmredis.front.channel import MESSAGE_MAX
 from shmredis.front.handover import Handover
 from shmredis.front.listeners import Listener
 from shmredis.front.lobby import Lobby
@@ -133,10 +132,7 @@ class Front:
 
     def _hear(self, worker: WorkerProcess) -> None:
         """A message of a worker."""
-        try:
-            message = worker.channel.recv(MESSAGE_MAX) if worker.channel else b""
-        except ConnectionResetError:  # it died before it had read all of ours
-            message = b""
+        message = worker.hear()
         kind, rest = message[:1], message[1:]
         if kind == b"X":
             worker.connections -= int(rest)

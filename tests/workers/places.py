@@ -1,0 +1,30 @@
+"""Keys and connections that belong to a certain worker."""
+
+import re
+from itertools import count
+
+from shmredis.slots import key_slot, slot_owner
+from tests.harness.resp import Client
+from tests.harness.server import Server
+
+__all__ = ["connect_to", "key_of", "worker_lines"]
+
+
+def key_of(worker: int, workers: int = 3, prefix: str = "key") -> str:
+    """A key that this worker owns."""
+    names = (f"{prefix}:{i}" for i in count())
+    return next(k for k in names if slot_owner(key_slot(k.encode()), workers) == worker)
+
+
+def connect_to(server: Server, worker: int, workers: int = 3) -> Client:
+    """A connection that the front hands to this worker, because its first key is there."""
+    client = server.client()
+    assert client.call("EXISTS", key_of(worker, workers, "no")) == b":0\r\n"
+    return client
+
+
+def worker_lines(client: Client) -> list[dict[str, str]]:
+    """INFO Workers: a worker's fields a line."""
+    text = client.value("INFO", "workers").decode()
+    lines = re.findall(r"^worker\d+:(\S+)", text, re.MULTILINE)
+    return [dict(pair.split("=") for pair in line.split(",")) for line in lines]
