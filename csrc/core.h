@@ -165,7 +165,9 @@ enum session_flag {
     SESSION_NO_EVICT = 4,
     SESSION_REPLY_OFF = 8,
     SESSION_REPLY_SKIP = 16, /* the next command's reply is dropped */
-    SESSION_CLOSING = 32     /* close after the output */
+    SESSION_CLOSING = 32,    /* close after the output */
+    SESSION_HTTP = 64,       /* sent lines of HTTP and is closed for it */
+    SESSION_INPUT_FULL = 128 /* passed client-query-buffer-limit and is closed for it */
 };
 struct session_info {
     uint64_t id;

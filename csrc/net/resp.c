@@ -180,6 +180,7 @@ static enum resp_result parse_inline(struct resp_parser *p, char *buf, size_t n,
     p->pos = length + 1;
     p->left = 0;
     if (length && buf[length - 1] == '\r') length--;
+    if (length > RESP_INLINE_MAX) return bad(error, "too big inline request");
     if (!split_inline(p, buf, length)) return bad(error, "unbalanced quotes in request");
     return RESP_COMMAND;
 }

@@ -185,6 +185,16 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
     return false;
 }
 
+/* A browser that was talked into posting to us would have its body executed as commands. */
+static bool is_http(struct str name) {
+    return str_is(name, "POST") || str_is(name, "HOST:");
+}
+
+static void refuse_http(struct session *s, size_t mark) {
+    s->eng->hub->reply.n = mark;
+    s->flags |= SESSION_CLOSING | SESSION_HTTP;
+}
+
 /* One parsed command; false when the feed must stop at it (*f says why). */
 static bool execute(struct session *s, struct feed *f) {
     struct engine *eng = s->eng;
@@ -195,6 +205,7 @@ static bool execute(struct session *s, struct feed *f) {
         f->outcome |= FEED_WAITING;
         return false;
     }
+    if (UNLIKELY(!row) && is_http(f->parser->argv[0])) refuse_http(s, mark);
     s->commands++;
     if (row) s->last_command = row->index;
     if (row && dispatch_allow(eng, row, s->flags & SESSION_AUTHENTICATED, out) &&
@@ -332,7 +343,8 @@ static void close_feed(struct session *s, struct feed *f) {
     flush_reply(s);
     if (output_ready(&s->out)) f->outcome |= FEED_OUTPUT;
     int64_t limit = s->eng->config.client_query_buffer_limit;
-    if (s->stash && limit && s->stash->n > (uint64_t)limit) s->flags |= SESSION_CLOSING;
+    if (s->stash && limit && s->stash->n > (uint64_t)limit)
+        s->flags |= SESSION_CLOSING | SESSION_INPUT_FULL;
     if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) f->outcome |= FEED_CLOSE;
     if (UNLIKELY(s->eng->remote)) remote_end_of_feed(s->eng->remote);
 }

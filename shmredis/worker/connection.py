@@ -26,6 +26,12 @@ log = logging.getLogger(__name__)
 WRITE_HIGH = 1 << 20  # bytes in the transport's queue above which we hear of its draining
 READ_STOP = 64 << 20  # unsent bytes above which no more is read
 
+ATTACK = (
+    "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to "
+    "Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise "
+    "your Redis instance. Connection from %s aborted."
+)
+
 _feed = lib.session_feed
 _size = ffi.new("size_t *")
 
@@ -111,8 +117,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _handle(self, outcome: int) -> None:
         while True:
-            if outcome & lib.FEED_OUTPUT:
-                self._write()
+            if outcome & lib.FEED_OUTPUT and not self._write():
+                return
             if outcome & lib.FEED_CALL:
                 if not self._call():
                     return
@@ -124,7 +130,17 @@ class Connection(asyncio.BufferedProtocol):
         if outcome & lib.FEED_BUFFER:
             self._choose_buffer()
         if outcome & lib.FEED_CLOSE:
-            self._transport.close()
+            self._part()
+
+    def _part(self) -> None:
+        """Closes at the core's wish, when the output is out."""
+        flags = session_info(self.session).flags
+        if flags & lib.SESSION_HTTP:
+            log.warning(ATTACK, self.addr)
+        elif flags & lib.SESSION_INPUT_FULL:
+            self._server.facts.query_buffer_disconnections += 1
+            log.warning("Closing client that reached max query buffer length: %s", self.addr)
+        self._transport.close()
 
     def _choose_buffer(self) -> None:
         place = lib.session_input(self.session, _size)
@@ -133,8 +149,8 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._buffer = ffi.buffer(place, _size[0])
 
-    def _write(self) -> None:
-        """Hands the core's unsent output to the transport and minds the limits."""
+    def _write(self) -> bool:
+        """Hands the core's unsent output to the transport; False if that was beyond a limit."""
         data = lib.session_output(self.session, _size)
         transport = self._transport
         transport.write(bytes(ffi.buffer(data, _size[0])))
@@ -144,10 +160,13 @@ class Connection(asyncio.BufferedProtocol):
         if queued > READ_STOP and not self._stopped_reading:
             self._stopped_reading = True
             transport.pause_reading()
-        self.check_output(queued, time.monotonic())
+        return self.check_output(queued, time.monotonic())
 
-    def check_output(self, queued: int, now_s: float) -> None:
-        """client-output-buffer-limit: drops a client whose output is too long, or too long for too long."""
+    def check_output(self, queued: int, now_s: float) -> bool:
+        """client-output-buffer-limit: drops a client whose output is too long, or too long for too long.
+
+        False: it is dropped.
+        """
         limit = self._server.output_limit
         over_soft = limit.soft and queued > limit.soft
         if not over_soft:
@@ -161,6 +180,8 @@ class Connection(asyncio.BufferedProtocol):
                 "Client %d (%s) closed for overcoming of output buffer limits.", self.id, self.addr
             )
             self.close()
+            return False
+        return True
 
     @property
     def queued_output(self) -> int:

@@ -162,7 +162,9 @@ def test_a_worker_that_is_ended_by_sigterm_comes_back(start_server: StartServer)
     assert f"Worker 0 (pid {pid}) was ended by signal 15" in server.log()
 
 
-@pytest.mark.parametrize("words", [["SHUTDOWN"], ["SHUTDOWN", "NOSAVE"], ["SHUTDOWN", "NOW", "FORCE"]])
+@pytest.mark.parametrize(
+    "words", [["SHUTDOWN"], ["SHUTDOWN", "NOSAVE"], ["SHUTDOWN", "NOW", "FORCE"]]
+)
 def test_shutdown_ends_the_server(start_server: StartServer, words: list[str]) -> None:
     server = start_server()
     with server.client() as client:
