@@ -1,5 +1,7 @@
 """Subcommands of DEBUG that the core executes on the data, over all workers."""
 
+import hashlib
+
 from shmredis.commands.arguments import shown, wrong_arguments
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import at_owner, everywhere
@@ -33,8 +35,26 @@ def _combine(digests: list[str]) -> str:
     return f"{total:0{DIGEST_DIGITS}x}"
 
 
-def _one_digest(_ctx: Context, replies: list[Raw]) -> Reply:
-    return Simple(_combine([line for reply in replies for line in _lines(reply)]))
+def _whole_digest(ctx: Context) -> tuple[str, set[int]]:
+    """The digest of all data of this worker, and the databases that have some."""
+    used = {i for i in range(ctx.engine.databases) if ctx.engine.database(i).keys}
+    return _lines(in_core(ctx))[0], used
+
+
+def _one_digest(_ctx: Context, parts: list[tuple[str, set[int]]]) -> Reply:
+    """A worker's digest is that of the database's number, and of its keys by exclusive or.
+
+    With several databases in use it is not that of a single server, but still equal for equal data.
+    """
+    digests = [digest for digest, used in parts if used]
+    used = set().union(*(used for _, used in parts))
+    if len(used) == 1 and len(digests) % 2 == 0:
+        digests.append(_database_digest(used.pop()))
+    return Simple(_combine(digests))
+
+
+def _database_digest(db: int) -> str:
+    return hashlib.sha1(hashlib.sha1(db.to_bytes(4, "big")).digest()).hexdigest()
 
 
 def _digest_of_each(_ctx: Context, replies: list[Raw]) -> Reply:
@@ -51,7 +71,7 @@ def _one_after_the_other(_ctx: Context, replies: list[Raw]) -> Reply:
 
 
 at_key_owner = at_owner(2)(in_core)
-digest = everywhere(_one_digest)(in_core)
+digest = everywhere(_one_digest)(_whole_digest)
 digest_values = everywhere(_digest_of_each)(in_core)
 populate = everywhere()(in_core)
 tables = everywhere(_one_after_the_other)(in_core)

@@ -51,15 +51,25 @@ def everywhere(merge: Merge = first) -> Callable[[Run], Handler]:
             if workers is None:
                 return merge(ctx, [run(ctx)])
             answers = workers.ask_all("run", _errand(ctx, name))
-            return _merged(ctx, merge, run(ctx), answers)
+            return _merged(ctx, merge, _attempt(run, ctx), answers)
 
         return handler
 
     return decorate
 
 
+def _attempt(run: Run, ctx: Context) -> Any:
+    """The function's result, or the error that it raises."""
+    try:
+        return run(ctx)
+    except Exception as error:
+        return error
+
+
 async def _merged(ctx: Context, merge: Merge, own: Any, answers: Awaitable[list[bytes]]) -> Reply:
     results = [pickle.loads(answer) for answer in await answers]
+    if isinstance(own, Exception):
+        raise own
     return merge(ctx, [own, *(r for r in results if not isinstance(r, CommandError))])
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import IntEnum
 
 from shmredis._core import ffi, lib
@@ -25,6 +26,15 @@ class Kind(IntEnum):
     FAILURE = 3
 
 
+@dataclass(slots=True, frozen=True)
+class Question:
+    """What a worker was asked and has not answered yet."""
+
+    number: int
+    worker: int
+    answer: "asyncio.Future[bytes]"
+
+
 class Post:
     """Implements commands.context.Workers."""
 
@@ -33,8 +43,8 @@ class Post:
         self.count = count
         self._engine = engine
         self._handlers: dict[str, Handler] = {}
-        self._open: dict[int, tuple[int, asyncio.Future[bytes]]] = {}  # by id: worker, answer
-        self._next_id = 1
+        self._open: dict[int, Question] = {}  # by number
+        self._next_number = 1
 
     def handle(self, verb: str, handler: Handler) -> None:
         """`handler` answers the questions with this verb."""
@@ -47,30 +57,29 @@ class Post:
     def ask_all(self, verb: str, payload: bytes) -> Awaitable[list[bytes]]:
         """Asks all other workers now; to be awaited are the answers of those that give one in time."""
         others = [worker for worker in range(self.count) if worker != self.index]
-        questions = [self._send(worker, verb, payload) for worker in others]
-        return self._answers(questions)
+        return self._answers([self._send(worker, verb, payload) for worker in others])
 
-    def _send(self, worker: int, verb: str, payload: bytes) -> int:
-        number = self._next_id
-        self._next_id += 1
-        self._open[number] = (worker, asyncio.get_running_loop().create_future())
+    def _send(self, worker: int, verb: str, payload: bytes) -> Question:
+        number = self._next_number
+        self._next_number += 1
+        question = Question(number, worker, asyncio.get_running_loop().create_future())
+        self._open[number] = question
         self._post(worker, number, Kind.QUESTION, verb.encode() + b"\0" + payload)
-        return number
+        return question
 
     def _post(self, worker: int, number: int, kind: Kind, body: bytes) -> None:
         lib.engine_post(self._engine.handle, worker, number, int(kind), body, len(body))
 
-    async def _answer(self, number: int) -> bytes:
-        worker, future = self._open[number]
+    async def _answer(self, question: Question) -> bytes:
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await future
+                return await question.answer
         except TimeoutError:
-            raise NoAnswer(worker) from None
+            raise NoAnswer(question.worker) from None
         finally:
-            del self._open[number]
+            self._open.pop(question.number, None)
 
-    async def _answers(self, questions: list[int]) -> list[bytes]:
+    async def _answers(self, questions: list[Question]) -> list[bytes]:
         given = await asyncio.gather(*map(self._answer, questions), return_exceptions=True)
         return [answer for answer in given if isinstance(answer, bytes)]
 
@@ -100,16 +109,16 @@ class Post:
             self._post(worker, number, Kind.ANSWER, answer)
 
     def _settle(self, number: int, kind: int, body: bytes) -> None:
-        worker, future = self._open.get(number, (-1, None))
-        if future is None or future.done():
-            return  # it came too late
+        question = self._open.pop(number, None)
+        if question is None or question.answer.done():
+            return  # nobody waits any more
         if kind == Kind.ANSWER:
-            future.set_result(body)
+            question.answer.set_result(body)
         else:
-            future.set_exception(NoAnswer(worker))
+            question.answer.set_exception(NoAnswer(question.worker))
 
     def gone(self, worker: int) -> None:
         """A worker has died: what it was asked stays without an answer."""
-        for asked, future in self._open.values():
-            if asked == worker and not future.done():
-                future.set_exception(NoAnswer(worker))
+        for question in self._open.values():
+            if question.worker == worker and not question.answer.done():
+                question.answer.set_exception(NoAnswer(worker))
