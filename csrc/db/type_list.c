@@ -54,9 +54,11 @@ static size_t count_limit(const struct engine *eng) {
     return setting < 0 ? SIZE_MAX : setting == 0 ? 1 : (size_t)setting;
 }
 
+/* An empty node, the first of a new list, takes anything. */
 static bool node_takes(const struct engine *eng, const struct node *n, size_t bytes) {
-    return lp_bytes(n->lp) + bytes + GROWTH_SLACK <= byte_limit(eng) &&
-           lp_length(n->lp) < count_limit(eng);
+    size_t elements = lp_length(n->lp);
+    if (elements == 0) return true;
+    return lp_bytes(n->lp) + bytes + GROWTH_SLACK <= byte_limit(eng) && elements < count_limit(eng);
 }
 
 /* --- blocks --- */
