@@ -4,13 +4,14 @@
 
 #include <sys/mman.h>
 
+#include "db/engine.h"
 #include "ds/btree.h"
 #include "ds/dict.h"
 #include "ds/intset.h"
 #include "ds/listpack.h"
 #include "ds/sample.h"
 #include "mem/arena.h"
-#include "mem/heap.h"
+#include "mem/heap_impl.h"
 #include "mem/number.h"
 
 struct arena *wb_arena_new(uint64_t max_size) {
@@ -60,6 +61,14 @@ void wb_heap_stats(const struct arena *a, uint64_t out[23]) {
     static_assert(sizeof stats == 23 * sizeof *out, "whitebox.h lists the fields");
     heap_stats(a, &stats);
     memcpy(out, &stats, sizeof stats);
+}
+
+int64_t wb_heap_fail_left(const struct arena *a) {
+    return a->heap->fail_after;
+}
+
+struct arena *wb_engine_arena(struct engine *eng) {
+    return &eng->arena;
 }
 
 bool wb_str_to_i64(const char *p, size_t n, int64_t *out) {

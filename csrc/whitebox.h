@@ -18,6 +18,9 @@ struct arena *wb_arena_attach(int fd, int *st);
 int wb_arena_fd(const struct arena *a);
 char *wb_arena_ptr(const struct arena *a, uint32_t r);
 
+/* --- db/engine.h --- */
+struct arena *wb_engine_arena(struct engine *eng);
+
 /* --- mem/heap.h: refs are uint32_t --- */
 uint32_t wb_heap_alloc(struct arena *a, int owner, size_t size);
 uint32_t heap_realloc(struct arena *a, uint32_t r, size_t size);
@@ -33,6 +36,8 @@ void heap_reset_peak(struct arena *a);
 uint64_t heap_used(const struct arena *a);
 void heap_check(const struct arena *a);
 void heap_fail_after(struct arena *a, int64_t n);
+/* What is left of heap_fail_after's count; negative once the failure has happened. */
+int64_t wb_heap_fail_left(const struct arena *a);
 
 /* --- mem/number.h: text that is not NUL-terminated comes as pointer and length --- */
 bool wb_str_to_i64(const char *p, size_t n, int64_t *out);

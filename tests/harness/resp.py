@@ -3,7 +3,7 @@
 import socket
 from typing import Any
 
-__all__ = ["Client", "encode", "parse"]
+__all__ = ["Client", "encode", "parse", "parse_all"]
 
 
 def encode(*words: str | bytes | int) -> bytes:
@@ -64,6 +64,15 @@ class Client:
 def parse(data: bytes) -> Any:
     """Python values of one raw reply."""
     return _parse(data, 0)[0]
+
+
+def parse_all(data: bytes) -> list[Any]:
+    """Python values of raw replies, one after the other."""
+    values, at = [], 0
+    while at < len(data):
+        value, at = _parse(data, at)
+        values.append(value)
+    return values
 
 
 def _parse(data: bytes, at: int) -> tuple[Any, int]:
