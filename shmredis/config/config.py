@@ -82,8 +82,10 @@ class Config:
     def _load_line(self, line: Line) -> None:
         option = find_option(line.words[0])
         words = line.words[1:]
-        if option is None or not words or (len(words) > 1 and not option.type.words):
+        if option is None:
             raise LineError(line.number, line.text, WRONG_LINE)
+        if not words or (len(words) > 1 and not option.type.words):
+            raise LineError(line.number, line.text, "wrong number of arguments")
         try:
             self._text[option.name] = self._canonical(option, words)
         except ConfigError as error:

@@ -98,15 +98,15 @@ def read_lines(text: str) -> Iterator[Line]:
 def command_line(argv: list[str]) -> tuple[Path | None, str]:
     """The configuration file that the arguments name, if any, and a text of the directives they give.
 
-    `--name value value` is a line; `-` reads lines from standard input.
+    `--name value value` is a line; `-`, first or last, reads lines from standard input.
     """
     path: Path | None = None
     rest = list(argv)
     lines: list[str] = []
     if rest and not rest[0].startswith("-"):
         path = Path(rest.pop(0))
-    while rest and rest[0] == "-":
-        rest.pop(0)
+    if "-" in (*rest[:1], *rest[-1:]):
+        rest.pop(0 if rest[0] == "-" else -1)
         lines.extend(sys.stdin.read().splitlines())
     for word in rest:
         if word.startswith("--") and len(word) > 2:

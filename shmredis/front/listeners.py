@@ -1,6 +1,7 @@
 """The listening sockets: TCP on each address of `bind`, TLS, and a unix socket."""
 
 import contextlib
+import errno
 import logging
 import socket
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from shmredis.front.channel import Kind
 __all__ = ["ListenError", "Listener", "open_listeners"]
 
 log = logging.getLogger(__name__)
+
+NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT)
 
 
 class ListenError(Exception):
@@ -53,10 +56,10 @@ def _open_tcp(config: Config, kind: Kind, port: int) -> list[Listener]:
         try:
             listeners.append(Listener(kind, _bind(address, port, config["tcp-backlog"])))
         except OSError as error:
-            if optional:
+            if optional and error.errno in NOT_HERE:
                 continue
             log.warning(
-                "Could not create server TCP listening socket %s:%d: bind: %s",
+                "Warning: Could not create server TCP listening socket %s:%d: bind: %s",
                 address,
                 port,
                 error.strerror,
