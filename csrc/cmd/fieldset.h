@@ -14,6 +14,8 @@ struct fieldset {
     struct str fields[];
 };
 
+/* The one of this name, or NULL. */
+const struct fieldset *fieldset_find(const struct fieldset *list, struct str name);
 /* Removes them all; returns how many there were. */
 size_t fieldset_drop_all(struct fieldset **list);
 

@@ -8,6 +8,11 @@ static struct fieldset **find(struct call *c, struct str name) {
     return at && *at ? at : NULL;
 }
 
+const struct fieldset *fieldset_find(const struct fieldset *list, struct str name) {
+    while (list && !str_eq(list->name, name)) list = list->next;
+    return list;
+}
+
 static void drop(struct fieldset **at) {
     struct fieldset *gone = *at;
     *at = gone->next;

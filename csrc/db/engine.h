@@ -68,7 +68,7 @@ struct engine {
     struct arena arena;
     int databases;
     int worker, workers; /* which of how many; 0 of 1 */
-    uint64_t now_ms; /* wall clock of this command or tick; engine_tick_clock sets it */
+    uint64_t now_ms;     /* wall clock of this command or tick; engine_tick_clock sets it */
     uint64_t now_us;
     uint32_t lru_clock;          /* 24 bits, seconds */
     struct engine_config config; /* core.h */

@@ -13,14 +13,13 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
+#include "net/commits.h"
 #include "net/ring.h"
 #include "status.h"
 
 #define WORKERS_MAX 64
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
 #define CONTROL_LAYOUT 1u
-#define COMMITS 1024u /* transactions that one worker may have under way, net/stage.h */
-#define CONTROL_DATABASES 16
 
 struct control_worker {
     /* by the front, before each spawn: which life of the worker this is */
@@ -31,14 +30,13 @@ struct control_worker {
     /* by the worker, for the totals of others */
     alignas(64) _Atomic uint64_t used_memory;
     _Atomic uint64_t keys; /* of all databases */
-    /* by the worker: a stage whose number stands here is committed, for ever (net/stage.h) */
-    alignas(64) _Atomic uint64_t commit[COMMITS];
 };
 
 struct control {
     uint64_t magic;
     uint32_t layout, workers;
     struct control_worker worker[WORKERS_MAX];
+    struct commit_log commits;
 };
 
 /* The part before the rings, in whole pages. */

@@ -19,7 +19,9 @@ struct gather {
     struct str part[WORKERS_MAX];
     uint8_t *order; /* SPREAD_VALUES: the worker of each key */
     int order_n;
-    uint64_t stage; /* its number, 0: not staged */
+    uint64_t stage;    /* its number, 0: not staged */
+    uint64_t position; /* in the log, when it is committed */
+    bool committed;
 };
 
 struct gather *gather_new(struct session *s, uint64_t slot, enum spread how);

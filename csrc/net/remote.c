@@ -1,6 +1,7 @@
 /* remote.c - what is asked of other workers and for them: messages, replies, draining the rings. */
 #include "net/remote.h"
 
+#include "cmd/fieldset.h"
 #include "core.h"
 #include "db/clock.h"
 #include "net/cross.h"
@@ -154,7 +155,7 @@ void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str 
 }
 
 static void gathered(struct remote *r, struct gather *g) {
-    if (g->stage) stage_end(r, g->stage);
+    if (g->committed) stage_end(r, g->position);
     if (g->session) {
         struct reply whole = { .resp = g->session->resp };
         gather_merge(g, &whole);
@@ -267,7 +268,8 @@ void remote_execute(struct remote *r, const struct message *m, int argc, struct 
                       .argv = argv,
                       .db = m->db,
                       .no_touch = m->flags & MSG_NO_TOUCH,
-                      .quiet = m->flags & MSG_QUIET };
+                      .quiet = m->flags & MSG_QUIET,
+                      .fieldsets = &r->fieldsets };
     dispatch_run(&c, row, clock_monotonic_ns());
     reply_settle(&r->out);
 }
@@ -478,6 +480,7 @@ void remote_delete(struct remote *r) {
         free(m);
     }
     free(r->read_mail);
+    fieldset_drop_all(&r->fieldsets);
     stages_delete(r->stages);
     crossing_delete(r->crossing);
     links_close(r->links);

@@ -62,11 +62,12 @@ struct remote {
     size_t ready_n, ready_cap, ready_at;
     struct mail *mail, *last_mail, *read_mail;
 
-    bool stalled;              /* a session waits for something that a drain may bring */
-    bool resume;               /* sessions that wait may try again */
-    struct kept_list deferred; /* commands that came while this worker was held */
-    struct stages *stages;     /* net/stage.h */
-    struct crossing *crossing; /* net/cross.h */
+    struct fieldset *fieldsets; /* lent by other workers for one HIMPORT SET, cmd/fieldset.h */
+    bool stalled;               /* a session waits for something that a drain may bring */
+    bool resume;                /* sessions that wait may try again */
+    struct kept_list deferred;  /* commands that came while this worker was held */
+    struct stages *stages;      /* net/stage.h */
+    struct crossing *crossing;  /* net/cross.h */
 };
 
 static inline bool remote_owns(const struct remote *r, struct str key) {

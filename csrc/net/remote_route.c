@@ -1,4 +1,5 @@
 /* remote_route.c - where a client's command is executed, and sending it there. */
+#include "cmd/fieldset.h"
 #include "net/cross.h"
 #include "net/hub.h"
 #include "net/stage.h"
@@ -32,6 +33,43 @@ static enum remote_verdict forward(struct remote *r, struct session *s, int to, 
     m.id = remote_expect(r, to, who, who ? remote_open_slot(s) : 0, NULL);
     remote_send_command(r, to, &m, argc, argv);
     r->stats.requests_sent++;
+    return REMOTE_SENT;
+}
+
+/* A command whose reply nobody waits for. */
+static void send_along(struct remote *r, const struct session *s, int to, int argc,
+                       const struct str *argv) {
+    struct message m = request_of(s, MSG_REQUEST);
+    m.id = remote_expect(r, to, NULL, 0, NULL);
+    remote_send_command(r, to, &m, argc, argv);
+}
+
+/* HIMPORT SET names a fieldset that only this connection has: it goes along, under a name that no
+ * other worker lends. */
+static enum remote_verdict forward_import(struct remote *r, struct session *s, int to, int argc,
+                                          const struct str *argv) {
+    const struct fieldset *f = fieldset_find(s->fieldsets, argv[3]);
+    if (!f) return forward(r, s, to, argc, argv);
+    int words = argc > f->n + 3 ? argc : f->n + 3;
+    size_t n = argv[3].n + 8;
+    char *name = malloc(n);
+    struct str *lent = malloc((size_t)words * sizeof *lent);
+    ASSERT(name && lent);
+    n = (size_t)snprintf(name, n, "%d:", r->self);
+    memcpy(name + n, argv[3].p, argv[3].n);
+    lent[0] = argv[0];
+    lent[1] = STR("PREPARE");
+    lent[2] = (struct str){ name, n + argv[3].n };
+    memcpy(lent + 3, f->fields, (size_t)f->n * sizeof *lent);
+    send_along(r, s, to, f->n + 3, lent);
+    memcpy(lent, argv, (size_t)argc * sizeof *lent);
+    lent[3] = (struct str){ name, n + argv[3].n };
+    forward(r, s, to, argc, lent);
+    lent[1] = STR("DISCARD");
+    lent[2] = lent[3];
+    send_along(r, s, to, 3, lent);
+    free(lent);
+    free(name);
     return REMOTE_SENT;
 }
 
@@ -85,20 +123,18 @@ static enum remote_verdict spread_out(struct remote *r, struct session *s,
     struct session *who = listener(s);
     struct gather *g = gather_new(who, 0, row->spread);
     int step = spread_step(&row->cmd);
-    bool sent = true;
     if (step)
         cut(r, g, &parts, argc, argv, step);
     else
         to_all(r, &parts, argc, argv);
     if (spread_is_atomic(row->spread)) {
-        sent = stage_begin(r, s, g, &parts, argc, argv);
+        stage_begin(r, s, g, &parts, argc, argv);
     } else {
         g->slot = who ? remote_open_slot(s) : 0;
         scatter(r, s, g, &parts);
     }
     for (int w = 0; w < r->n; w++) free(parts.argv[w]);
-    if (!sent) gather_delete(g);
-    return sent ? REMOTE_SENT : remote_stall(r);
+    return REMOTE_SENT;
 }
 
 /* SCAN goes through one worker after the other; the cursor's upper half says which. */
@@ -186,6 +222,8 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     int owner = owner_of_command(r, row, argc, argv);
     if (owner == r->self) return REMOTE_HERE;
     if (backed_up(r, owner)) return remote_stall(r);
+    if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))
+        return forward_import(r, s, owner, argc, argv);
     if (owner >= 0) return forward(r, s, owner, argc, argv);
     if (row->spread != SPREAD_NOT) return spread_out(r, s, row, argc, argv);
     return send_cross(r, s, row, argc, argv);

@@ -20,9 +20,9 @@ struct operation {
 
 struct stages {
     struct kept_list parts; /* staged here, oldest first; head.value is the number */
+    uint64_t read;          /* how far the log of commits was followed, while there are parts */
     struct operation *operations;
-    uint64_t last;            /* number given */
-    uint64_t in_use[COMMITS]; /* the number that has each commit word, 0: free */
+    uint64_t counter;
 };
 
 struct stages *stages_new(void) {
@@ -57,16 +57,11 @@ bool stage_any(const struct remote *r) {
     return r->stages->parts.first;
 }
 
-static bool committed(const struct remote *r, const struct kept *part) {
-    const struct control_worker *asker = &r->links->control->worker[part->from];
-    uint64_t number = part->head.value;
-    return atomic_load_explicit(&asker->commit[number % COMMITS], memory_order_acquire) == number;
-}
-
 static void add_part(struct remote *r, int from, const struct message *m, int argc,
                      const struct str *argv) {
     struct kept_list *l = &r->stages->parts;
     struct kept *k = kept_new(from, m, argc, argv);
+    if (!l->first) r->stages->read = commit_tail(r->links->control);
     if (l->first)
         l->last->next = k;
     else
@@ -86,25 +81,29 @@ static struct kept *take_part(struct remote *r, struct kept *before) {
     return k;
 }
 
-/* Takes the first part that is committed, or, for a worker from, that it staged with that number.
- */
+/* Takes the first part that worker staged, with that number unless it is 0. */
 static struct kept *find_part(struct remote *r, int from, uint64_t number) {
     struct kept *before = NULL;
-    for (struct kept *k = r->stages->parts.first; k; before = k, k = k->next) {
-        bool wanted =
-            from < 0 ? committed(r, k) : k->from == from && (!number || k->head.value == number);
-        if (wanted) return take_part(r, before);
-    }
+    for (struct kept *k = r->stages->parts.first; k; before = k, k = k->next)
+        if (k->from == from && (!number || k->head.value == number)) return take_part(r, before);
     return NULL;
 }
 
+static void execute_part(struct remote *r, uint64_t number) {
+    struct kept *before = NULL, *k = r->stages->parts.first;
+    for (; k && k->head.value != number; k = k->next) before = k;
+    if (!k) return; /* others' */
+    take_part(r, before);
+    remote_execute(r, &k->head, k->argc, k->argv);
+    r->stats.requests_done += k->from != r->self;
+    remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
+    free(k);
+}
+
 void stage_apply(struct remote *r) {
-    for (struct kept *k; (k = find_part(r, -1, 0));) {
-        remote_execute(r, &k->head, k->argc, k->argv);
-        r->stats.requests_done += k->from != r->self;
-        remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
-        free(k);
-    }
+    uint64_t number;
+    while (stage_any(r) && commit_read(r->links->control, &r->stages->read, &number))
+        execute_part(r, number);
     cross_grant(r);
 }
 
@@ -155,17 +154,8 @@ static void forget_operation(struct remote *r, struct operation *gone) {
     free_operation(gone);
 }
 
-void stage_end(struct remote *r, uint64_t number) {
-    r->stages->in_use[number % COMMITS] = 0;
-}
-
-static bool new_number(struct remote *r, uint64_t *number) {
-    struct stages *st = r->stages;
-    *number = ((uint64_t)r->links->epoch << 40 | st->last) + 1;
-    if (st->in_use[*number % COMMITS]) return false;
-    st->last++;
-    st->in_use[*number % COMMITS] = *number;
-    return true;
+void stage_end(struct remote *r, uint64_t position) {
+    commit_done(r->links->control, position);
 }
 
 static void send_parts(struct remote *r, struct operation *o, const struct message *whole,
@@ -185,10 +175,9 @@ static void send_parts(struct remote *r, struct operation *o, const struct messa
     }
 }
 
-bool stage_begin(struct remote *r, struct session *s, struct gather *g,
+void stage_begin(struct remote *r, struct session *s, struct gather *g,
                  const struct stage_parts *parts, int argc, const struct str *argv) {
-    uint64_t number;
-    if (!new_number(r, &number)) return false;
+    uint64_t number = commit_number(r->self, r->links->epoch, ++r->stages->counter);
     struct message whole = { .kind = MSG_CROSS,
                              .resp = (uint8_t)s->resp,
                              .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
@@ -207,7 +196,6 @@ bool stage_begin(struct remote *r, struct session *s, struct gather *g,
     o->left = g->left = __builtin_popcountll(o->asked);
     r->stats.stages++;
     send_parts(r, o, &whole, parts);
-    return true;
 }
 
 /* Tells the workers of `who` what becomes of their parts. */
@@ -219,13 +207,16 @@ static void tell(struct remote *r, uint64_t who, enum message_kind kind, uint64_
     }
 }
 
-static void commit(struct remote *r, struct operation *o) {
-    _Atomic uint64_t *word = &r->links->control->worker[r->self].commit[o->number % COMMITS];
+/* True: the command has happened. */
+static bool commit(struct remote *r, struct operation *o) {
+    struct gather *g = o->gather;
     uint64_t asked = o->asked, number = o->number;
+    if (!commit_append(r->links->control, number, &g->position)) return false;
+    g->committed = true;
     forget_operation(r, o);
-    atomic_store_explicit(word, number, memory_order_release);
     tell(r, asked, MSG_COMMIT, number);
     stage_apply(r);
+    return true;
 }
 
 /* Nobody executes anything: the reply is the refusal, or comes by the slow way. */
@@ -243,7 +234,6 @@ static void give_up(struct remote *r, struct operation *o) {
         cross_send(r, g->session, g->slot, &o->whole->head, &row->cmd, o->whole->argc,
                    o->whole->argv);
     }
-    stage_end(r, o->number);
     gather_delete(g);
     forget_operation(r, o);
     cross_grant(r);
@@ -259,10 +249,7 @@ void stage_staged(struct remote *r, int from, const struct message *m, struct st
         ASSERT(o->refusal);
     }
     if (--o->left > 0) return;
-    if (o->busy || o->refusal)
-        give_up(r, o);
-    else
-        commit(r, o);
+    if (o->busy || o->refusal || !commit(r, o)) give_up(r, o);
 }
 
 bool stage_undecided(struct remote *r, uint64_t number) {

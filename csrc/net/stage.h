@@ -1,17 +1,14 @@
 /* stage.h - parts of one command that take effect at several workers at one instant.
  *
  * The asker sends each owner its part, which the owner keeps without executing it (MSG_STAGE,
- * MSG_STAGED). When all have theirs, one store into the asker's commit word in control memory makes
- * the command happen: from then on each owner executes its part before anything else. It looks for
- * commits before every command, so no client can see one part done and another not; nobody waits
- * for anybody, reads least of all. MSG_COMMIT only tells owners that have nothing else to do.
+ * MSG_STAGED). When all have theirs, one entry in the log of commits (net/commits.h) makes the
+ * command happen: from then on each owner executes its part before anything else, in the order of
+ * the log. It looks at the log before every command while it keeps parts, so no client can see one
+ * part done and another not; nobody waits for anybody, reads least of all. MSG_COMMIT only tells
+ * owners that have nothing else to do.
  *
  * A worker that is held, or about to be, refuses parts; the asker then drops what it has staged
  * and the command goes the slow way (net/cross.h).
- *
- * Memory order: the commit word is stored with release after all MSG_STAGED were read, and loaded
- * with acquire; a client that has seen any effect or reply of the command got it from a worker that
- * had loaded the word, so its next command, at whatever worker, is executed after the store.
  */
 #ifndef SHMREDIS_STAGE_H
 #define SHMREDIS_STAGE_H
@@ -21,14 +18,14 @@
 struct stages *stages_new(void);
 void stages_delete(struct stages *st);
 /* Begins a command of the parts in part_argc and part_argv by worker (argc 0: none). The whole
- * command is given for the slow way. False: too many are under way, nothing is done. */
+ * command is given for the slow way. */
 struct stage_parts {
     int argc[WORKERS_MAX];
     struct str *argv[WORKERS_MAX];
 };
-bool stage_begin(struct remote *r, struct session *s, struct gather *g,
+void stage_begin(struct remote *r, struct session *s, struct gather *g,
                  const struct stage_parts *parts, int argc, const struct str *argv);
-/* Whether there are parts here whose commit has to be looked for. */
+/* Whether there are parts here. */
 bool stage_any(const struct remote *r);
 /* Executes the parts that are committed. */
 void stage_apply(struct remote *r);
@@ -41,7 +38,7 @@ void stage_drop(struct remote *r, int from, uint64_t number);
 void stage_reborn(struct remote *r, int from, uint64_t taken);
 /* Whether the command with this number has not happened yet. 0: no such command. */
 bool stage_undecided(struct remote *r, uint64_t number);
-/* All replies of a gathered command are in: its number is free again. */
-void stage_end(struct remote *r, uint64_t number);
+/* All replies of a committed command are in. */
+void stage_end(struct remote *r, uint64_t position);
 
 #endif
