@@ -1,11 +1,10 @@
 /* gather.c - adding, joining, interleaving partial replies. */
 #include "net/gather.h"
 
-struct gather *gather_new(struct session *s, uint64_t slot, enum spread how) {
+struct gather *gather_new(struct session *s, enum spread how) {
     struct gather *g = calloc(1, sizeof *g);
     ASSERT(g);
     g->session = s;
-    g->slot = slot;
     g->how = how;
     return g;
 }

@@ -15,7 +15,8 @@ struct gather {
     struct session *session; /* NULL: gone */
     uint64_t slot;
     enum spread how;
-    int left; /* parts still to come */
+    bool silent; /* its client does not want it */
+    int left;    /* parts still to come */
     struct str part[WORKERS_MAX];
     uint8_t *order; /* SPREAD_VALUES: the worker of each key */
     int order_n;
@@ -24,7 +25,7 @@ struct gather {
     bool committed;
 };
 
-struct gather *gather_new(struct session *s, uint64_t slot, enum spread how);
+struct gather *gather_new(struct session *s, enum spread how);
 void gather_delete(struct gather *g);
 /* Keeps a copy of a worker's reply; true when it was the last. */
 bool gather_add(struct gather *g, int worker, struct str resp);

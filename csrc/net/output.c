@@ -7,10 +7,11 @@ struct output_slot {
     uint64_t id;
     bool filled;
     char *own, *after;
-    size_t own_n, after_n, after_cap;
+    size_t own_n, own_cap, after_n, after_cap;
 };
 
 static void append_bytes(char **buf, size_t *n, size_t *cap, const char *p, size_t more) {
+    if (!more) return;
     if (*cap - *n < more) {
         size_t want = *cap ? *cap : 1024;
         while (want - *n < more) want *= 2;
@@ -40,6 +41,10 @@ void output_consume(struct output *o, size_t n) {
     o->head = o->n = o->cap = 0;
 }
 
+uint64_t output_first_slot(const struct output *o) {
+    return o->first ? o->first->id : 0;
+}
+
 uint64_t output_open_slot(struct output *o) {
     struct output_slot *slot = calloc(1, sizeof *slot);
     ASSERT(slot);
@@ -67,14 +72,23 @@ static void settle(struct output *o) {
     }
 }
 
+/* The reply that all others wait for goes straight to the ready bytes. */
+static void fill_first(struct output *o, const char *p, size_t n) {
+    struct output_slot *slot = o->first;
+    append_bytes(&o->p, &o->n, &o->cap, p, n);
+    slot->filled = true;
+    settle(o);
+}
+
 bool output_fill_slot(struct output *o, uint64_t id, const char *p, size_t n) {
     struct output_slot *slot = o->first;
     while (slot && slot->id != id) slot = slot->next;
     if (!slot || slot->filled) return false;
-    slot->own = malloc(n + 1);
-    ASSERT(slot->own);
-    memcpy(slot->own, p, n);
-    slot->own_n = n;
+    if (slot == o->first) {
+        fill_first(o, p, n);
+        return true;
+    }
+    append_bytes(&slot->own, &slot->own_n, &slot->own_cap, p, n);
     slot->filled = true;
     o->waiting += n;
     settle(o);

@@ -30,6 +30,8 @@ static inline bool output_has_slots(const struct output *o) {
 }
 /* Takes n ready bytes away; memory goes when nothing is left. */
 void output_consume(struct output *o, size_t n);
+/* The oldest open slot, 0: none. */
+uint64_t output_first_slot(const struct output *o);
 uint64_t output_open_slot(struct output *o);
 /* False: no such open slot. */
 bool output_fill_slot(struct output *o, uint64_t id, const char *p, size_t n);

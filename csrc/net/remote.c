@@ -72,6 +72,10 @@ static struct pending *new_pending(struct remote *r, uint32_t *index) {
     return p;
 }
 
+static bool is_silent(const struct session *s) {
+    return s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+}
+
 uint64_t remote_expect(struct remote *r, int worker, struct session *s, uint64_t slot,
                        struct gather *g) {
     uint32_t index;
@@ -82,6 +86,7 @@ uint64_t remote_expect(struct remote *r, int worker, struct session *s, uint64_t
                            .generation = p->generation + 1,
                            .worker = worker,
                            .message = links_sent(r->links, worker) + 1,
+                           .silent = s && is_silent(s),
                            .used = true };
     if (s) {
         p->next = s->pendings;
@@ -148,9 +153,13 @@ static void touch(struct remote *r, struct session *s) {
     r->touched[r->touched_n++] = s;
 }
 
-void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp) {
+void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp, bool silent) {
     if (!s) return;
-    output_fill_slot(&s->out, slot, resp.p, resp.n);
+    output_fill_slot(&s->out, slot, resp.p, silent ? 0 : resp.n);
+    if (s->barrier == slot) {
+        s->barrier = 0;
+        s->resume = true;
+    }
     touch(r, s);
 }
 
@@ -159,7 +168,7 @@ static void gathered(struct remote *r, struct gather *g) {
     if (g->session) {
         struct reply whole = { .resp = g->session->resp };
         gather_merge(g, &whole);
-        remote_fill(r, g->session, g->slot, (struct str){ whole.p, whole.n });
+        remote_fill(r, g->session, g->slot, (struct str){ whole.p, whole.n }, g->silent);
         free(whole.p);
     }
     gather_delete(g);
@@ -177,9 +186,10 @@ void remote_answer(struct remote *r, int from, uint64_t id, struct str resp) {
     struct gather *g = p->gather;
     uint64_t slot = p->slot;
     int worker = p->worker;
+    bool silent = p->silent;
     free_pending(r, p);
     if (!g)
-        remote_fill(r, s, slot, resp);
+        remote_fill(r, s, slot, resp, silent);
     else if (gather_add(g, worker, resp))
         gathered(r, g);
 }
@@ -195,14 +205,18 @@ static void note_ready(struct remote *r, uint64_t session, int outcome) {
 
 /* Sends what the touched sessions have got; those that need the event loop are noted. */
 static void flush_touched(struct remote *r) {
+    r->flushing = true; /* what sessions execute now may touch others, which come later */
     for (size_t i = 0; i < r->touched_n; i++) {
         struct session *s = r->touched[i];
         if (!s) continue;
         s->touched = false;
         int outcome = session_flush(s);
+        if (s->resume && !s->calling) outcome |= session_feed(s, 0);
+        s->resume = false;
         if (outcome) note_ready(r, s->id, outcome);
     }
     r->touched_n = 0;
+    r->flushing = false;
 }
 
 void remote_wake_self(struct remote *r) {
@@ -210,6 +224,7 @@ void remote_wake_self(struct remote *r) {
 }
 
 void remote_end_of_feed(struct remote *r) {
+    if (r->flushing) return;
     flush_touched(r);
     if (r->ready_n) remote_wake_self(r);
     if (r->links->to_ring) links_wake(r->links);

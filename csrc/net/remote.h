@@ -29,8 +29,8 @@ struct pending {
     struct gather *gather; /* or NULL: the reply is the whole */
     uint32_t generation;
     int worker;
-    uint64_t message; /* its number on the link */
-    bool used;
+    uint64_t message;  /* its number on the link */
+    bool used, silent; /* silent: its client does not want it */
 };
 
 struct kept_list {
@@ -63,6 +63,7 @@ struct remote {
     struct mail *mail, *last_mail, *read_mail;
 
     struct fieldset *fieldsets; /* lent by other workers for one HIMPORT SET, cmd/fieldset.h */
+    bool flushing;              /* flush_touched is at work */
     bool stalled;               /* a session waits for something that a drain may bring */
     bool resume;                /* sessions that wait may try again */
     struct kept_list deferred;  /* commands that came while this worker was held */
@@ -75,9 +76,10 @@ static inline bool remote_owns(const struct remote *r, struct str key) {
 }
 
 enum remote_verdict {
-    REMOTE_HERE, /* execute it in this worker */
-    REMOTE_SENT, /* a slot is open for its reply */
-    REMOTE_WAIT  /* it cannot be taken now: FEED_WAITING */
+    REMOTE_HERE,   /* execute it in this worker */
+    REMOTE_SENT,   /* a slot is open for its reply */
+    REMOTE_BARRED, /* it has to wait for the session's own replies */
+    REMOTE_WAIT    /* it cannot be taken now: FEED_WAITING */
 };
 /* What becomes of a client's command. */
 enum remote_verdict remote_route(struct remote *r, struct session *s, const struct command_row *row,
@@ -107,7 +109,8 @@ void remote_go_on(struct remote *r);
 void remote_cancel(struct remote *r, const struct gather *g);
 /* Whether the worker's part of the gather was taken by the life of it that has ended. */
 bool remote_part_lost(const struct remote *r, const struct gather *g, int worker, uint64_t taken);
-void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp);
+/* `silent`: in place of the reply nothing. */
+void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp, bool silent);
 /* engine_drain runs again soon. */
 void remote_wake_self(struct remote *r);
 /* After a feed: sends what others got by it, wakes whom it has to. */

@@ -21,16 +21,10 @@ static struct message request_of(const struct session *s, enum message_kind kind
                              .db = s->db };
 }
 
-/* Replies that the client does not want to have are waited for by nobody. */
-static struct session *listener(struct session *s) {
-    return s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP) ? NULL : s;
-}
-
 static enum remote_verdict forward(struct remote *r, struct session *s, int to, int argc,
                                    const struct str *argv) {
-    struct session *who = listener(s);
     struct message m = request_of(s, MSG_REQUEST);
-    m.id = remote_expect(r, to, who, who ? remote_open_slot(s) : 0, NULL);
+    m.id = remote_expect(r, to, s, remote_open_slot(s), NULL);
     remote_send_command(r, to, &m, argc, argv);
     r->stats.requests_sent++;
     return REMOTE_SENT;
@@ -120,8 +114,8 @@ static enum remote_verdict spread_out(struct remote *r, struct session *s,
                                       const struct command_row *row, int argc,
                                       const struct str *argv) {
     struct stage_parts parts = { 0 };
-    struct session *who = listener(s);
-    struct gather *g = gather_new(who, 0, row->spread);
+    struct gather *g = gather_new(s, row->spread);
+    g->silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
     int step = spread_step(&row->cmd);
     if (step)
         cut(r, g, &parts, argc, argv, step);
@@ -130,7 +124,7 @@ static enum remote_verdict spread_out(struct remote *r, struct session *s,
     if (spread_is_atomic(row->spread)) {
         stage_begin(r, s, g, &parts, argc, argv);
     } else {
-        g->slot = who ? remote_open_slot(s) : 0;
+        g->slot = remote_open_slot(s);
         scatter(r, s, g, &parts);
     }
     for (int w = 0; w < r->n; w++) free(parts.argv[w]);
@@ -207,9 +201,11 @@ static bool backed_up(const struct remote *r, int to) {
 static enum remote_verdict send_cross(struct remote *r, struct session *s,
                                       const struct command_row *row, int argc,
                                       const struct str *argv) {
-    struct session *who = listener(s);
     struct message m = request_of(s, MSG_CROSS);
-    cross_send(r, who, who ? remote_open_slot(s) : 0, &m, &row->cmd, argc, argv);
+    s->barrier = output_first_slot(&s->out); /* what the client has sent before comes before */
+    if (s->barrier) return REMOTE_BARRED;
+    s->barrier = remote_open_slot(s);
+    cross_send(r, s, s->barrier, &m, &row->cmd, argc, argv);
     return REMOTE_SENT;
 }
 

@@ -179,9 +179,9 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
     if (UNLIKELY(remote)) where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
     if (where == REMOTE_HERE && dispatch_admit(s->eng, row, &s->eng->hub->reply))
         run_command(s, f, row);
-    if (where != REMOTE_WAIT) return true;
+    if (where == REMOTE_HERE || where == REMOTE_SENT) return true;
     s->commands--; /* it comes once more */
-    f->outcome |= FEED_WAITING;
+    if (where == REMOTE_WAIT) f->outcome |= FEED_WAITING;
     return false;
 }
 
@@ -200,6 +200,7 @@ static bool execute(struct session *s, struct feed *f) {
     struct engine *eng = s->eng;
     struct reply *out = &eng->hub->reply;
     size_t mark = out->n;
+    if (UNLIKELY(s->barrier)) return false;
     struct command_row *row = dispatch_resolve(eng, f->parser->argc, f->parser->argv, out);
     if (row && UNLIKELY(paused(s, row))) {
         f->outcome |= FEED_WAITING;

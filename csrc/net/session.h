@@ -32,6 +32,8 @@ struct session {
     bool skip_next; /* the reply after the present one is to be dropped */
     int last_command;
     bool touched;             /* in remote.c's list of sessions with new output */
+    bool resume;              /* the barrier is gone: execute what waits */
+    uint64_t barrier;         /* nothing is executed before this slot is filled; 0: none */
     struct pending *pendings; /* replies of other workers it waits for */
     struct stash *stash;      /* NULL: no input of its own */
     struct output out;

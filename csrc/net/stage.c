@@ -184,7 +184,7 @@ void stage_begin(struct remote *r, struct session *s, struct gather *g,
                              .db = s->db };
     struct operation *o = calloc(1, sizeof *o);
     ASSERT(o);
-    g->slot = g->session ? remote_open_slot(s) : 0;
+    g->slot = s->barrier = remote_open_slot(s);
     g->stage = number;
     *o = (struct operation){ .next = r->stages->operations,
                              .number = number,
@@ -228,7 +228,7 @@ static void give_up(struct remote *r, struct operation *o) {
     remote_cancel(r, g);
     if (o->refusal) {
         struct str error = { o->refusal, strlen(o->refusal) };
-        remote_fill(r, g->session, g->slot, error);
+        remote_fill(r, g->session, g->slot, error, g->silent);
     } else {
         const struct command_row *row = registry_find(r->eng->registry, o->whole->argv[0]);
         cross_send(r, g->session, g->slot, &o->whole->head, &row->cmd, o->whole->argc,
