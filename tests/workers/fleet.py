@@ -166,7 +166,8 @@ class Fleet:
     def settle(self, limit: int = 10_000) -> None:
         """Lets all workers run until nobody has anything to do."""
         for _ in range(limit):
-            if not any([self.drain(worker) for worker in range(self.n)]):
+            busy = [self.drain(worker) for worker in range(self.n)]
+            if not any(busy):
                 return
         raise AssertionError("the workers never come to rest")
 
