@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 from shmredis._core import ffi, lib
-
 from shmredis.commands.context import Context, ServerFacts, ShutdownMode
 from shmredis.commands.registry import CommandTable
 from shmredis.engine import Engine

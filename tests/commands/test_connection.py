@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from shmredis._core import lib
 
+from shmredis._core import lib
 from tests.commands.python_commands import FakeClient, FakeServer
 
 SYNTAX = b"-ERR syntax error\r\n"

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from shmredis._core import ffi, lib
-
 from tests.harness.resp import encode, parse
 
 ALL_EVENTS = (1 << 17) - 1

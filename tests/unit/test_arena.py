@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from shmredis._core import lib
 
+from shmredis._core import lib
 from tests.unit.arenas import (
     MIB,
     PAGE,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from shmredis._core import ffi, lib
 
+from shmredis._core import ffi, lib
 from tests.unit.arenas import MIB, heap_stats, status_name
 
 SEGMENT = 1024  # main buckets in a segment

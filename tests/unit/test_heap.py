@@ -5,8 +5,8 @@ import random
 import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from shmredis._core import lib
 
+from shmredis._core import lib
 from tests.unit.arenas import (
     MIB,
     OWNERS,

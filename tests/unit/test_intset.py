@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
+
 from shmredis._core import ffi, lib
 
 ROOM = 4096

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+
 from shmredis._core import ffi, lib
 
 INF = math.inf

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import posix_ipc
-from shmredis._core import ffi, lib
 
+from shmredis._core import ffi, lib
 from tests.harness.resp import encode, parse
 
 __all__ = ["Client", "Fleet", "new_fleet"]
