@@ -5,23 +5,34 @@
 
 /* --- slots --- */
 
-/* CRC-16/XMODEM: polynomial 0x1021, initial value 0. */
-static uint16_t crc_table[256];
+/* CRC-16/XMODEM: polynomial 0x1021, initial value 0. Row k: what a byte does to the remainder when
+ * k bytes follow it, so that four bytes are taken at a time. */
+#define CRC_STEP 4u
+static uint16_t crc_table[CRC_STEP][256];
 
 __attribute__((constructor)) static void fill_crc_table(void) {
     for (unsigned i = 0; i < 256; i++) {
         uint16_t crc = (uint16_t)(i << 8);
         for (int bit = 0; bit < 8; bit++)
             crc = (uint16_t)(crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1);
-        crc_table[i] = crc;
+        crc_table[0][i] = crc;
     }
+    for (unsigned k = 1; k < CRC_STEP; k++)
+        for (unsigned i = 0; i < 256; i++) {
+            uint16_t crc = crc_table[k - 1][i];
+            crc_table[k][i] = (uint16_t)(crc << 8 ^ crc_table[0][crc >> 8]);
+        }
 }
 
 static uint16_t crc16(struct str s) {
-    uint16_t crc = 0;
-    for (size_t i = 0; i < s.n; i++)
-        crc = (uint16_t)(crc << 8 ^ crc_table[(crc >> 8 ^ (uint8_t)s.p[i]) & 0xff]);
-    return crc;
+    const uint8_t *p = (const uint8_t *)s.p;
+    size_t n = s.n;
+    unsigned crc = 0;
+    for (; n >= CRC_STEP; p += CRC_STEP, n -= CRC_STEP)
+        crc = (unsigned)(crc_table[3][p[0] ^ crc >> 8] ^ crc_table[2][p[1] ^ (crc & 0xff)] ^
+                         crc_table[1][p[2]] ^ crc_table[0][p[3]]);
+    for (; n; p++, n--) crc = (crc << 8 & 0xffff) ^ crc_table[0][crc >> 8 ^ *p];
+    return (uint16_t)crc;
 }
 
 static struct str hash_tag(struct str key) {

@@ -23,6 +23,15 @@ void dict_prefetch(const struct arena *a, const struct dict *d, uint64_t hash) {
     if (d->buckets) __builtin_prefetch(bucket_at(a, d, bucket_index(d, hash)));
 }
 
+void dict_prefetch_items(const struct arena *a, const struct dict *d, uint64_t hash) {
+    if (!d->buckets) return;
+    const struct bucket *b = bucket_at(a, d, bucket_index(d, hash));
+    for (uint32_t m = tag_matches(b, hash_tag(hash)); m; m &= m - 1) {
+        ref_t item = b->item[__builtin_ctz(m)];
+        if (item) __builtin_prefetch(arena_ptr(a, item));
+    }
+}
+
 /* Puts item into the chain of b; takes an overflow bucket if all are full. */
 static status chain_add(struct arena *a, struct dict *d, struct bucket *b, ref_t item,
                         uint8_t tag) {

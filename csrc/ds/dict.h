@@ -48,6 +48,8 @@ ref_t *dict_find(const struct arena *a, const struct dict_kind *k, const struct 
                  struct str key, uint64_t hash);
 /* Starts loading the bucket of `hash` into the cache; pipelines call it ahead of dict_find. */
 void dict_prefetch(const struct arena *a, const struct dict *d, uint64_t hash);
+/* Then the items of that bucket that may be meant; waits for the bucket if it is not there yet. */
+void dict_prefetch_items(const struct arena *a, const struct dict *d, uint64_t hash);
 /* Adds an item whose key is not there yet. May grow the table. */
 status dict_insert(struct arena *a, const struct dict_kind *k, struct dict *d, ref_t item,
                    uint64_t hash);

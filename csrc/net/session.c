@@ -9,6 +9,7 @@
 #include "db/clock.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/lookahead.h"
 #include "net/remote.h"
 
 #define FLUSH_BYTES ((size_t)256 * 1024)       /* replies are sent when this much has gathered */
@@ -21,6 +22,7 @@
 struct feed {
     char *p;
     size_t start, n;
+    size_t ahead; /* up to here keys are being loaded */
     struct resp_parser *parser;
     uint64_t clock_ns;
     int outcome;
@@ -225,6 +227,14 @@ static void protocol_error(struct session *s, const char *line) {
     s->flags |= SESSION_CLOSING;
 }
 
+/* More commands follow the one that was parsed: their keys are loaded together. */
+static void look_ahead(struct session *s, struct feed *f) {
+    f->ahead = f->n;
+    if (!lookahead_pays(s->eng, s->db)) return;
+    size_t seen = lookahead_requests(s->eng, s->db, f->p + f->start, f->n - f->start);
+    if (seen) f->ahead = f->start + seen;
+}
+
 /* Parses and executes until the input is used up or something stops it. */
 static void execute_all(struct session *s, struct feed *f) {
     char error[128];
@@ -242,6 +252,7 @@ static void execute_all(struct session *s, struct feed *f) {
             protocol_error(s, error);
             return;
         }
+        if (f->start >= f->ahead && f->start + f->parser->pos < f->n) look_ahead(s, f);
         if (f->parser->argc && !execute(s, f)) return;
         f->start += f->parser->pos;
         resp_reset(f->parser);
