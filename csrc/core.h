@@ -122,7 +122,8 @@ enum feed_outcome {
     FEED_CLOSE = 8,  /* close the connection when the output is out */
     FEED_WAITING = 16, /* a barrier: replies of others are outstanding, or clients are paused */
     FEED_BLOCKED = 32, /* blocked in a command */
-    FEED_AGAIN = 64    /* stopped for too much unsent output: feed(s, 0) when it is gone */
+    FEED_AGAIN = 64,   /* stopped for too much unsent output: feed(s, 0) when it is gone */
+    FEED_TURN = 128    /* engine_drain is due at the end of this turn of the event loop */
 };
 
 /* `fd` is a connected plain socket to which replies are sent directly, or -1 (TLS, tests): all
@@ -293,15 +294,17 @@ void control_new_epoch(struct control *c, int worker);
  * are the eventfds of all workers, also duplicated; arenas are found as "<arena_base>.<n>". Before
  * any session is made. 0 or a status. */
 int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const char *arena_base);
-/* When this worker's eventfd is readable: reads it and handles what others have sent, a batch at
- * most. A set of bits. */
+/* Handles what others have sent, a batch at most, and sends what is ready: when this worker's
+ * eventfd is readable (`rung`: reads it), and at the end of a turn of the event loop in which a
+ * feed returned FEED_TURN. A set of bits. */
 enum drain_outcome {
-    DRAIN_READY = 1, /* sessions want attention: engine_next_ready */
-    DRAIN_MAIL = 2,  /* there is mail: engine_next_mail */
-    DRAIN_MORE = 4,  /* call again soon */
-    DRAIN_RESUME = 8 /* sessions that returned FEED_WAITING may go on: feed(s, 0) */
+    DRAIN_READY = 1,  /* sessions want attention: engine_next_ready */
+    DRAIN_MAIL = 2,   /* there is mail: engine_next_mail */
+    DRAIN_MORE = 4,   /* call again soon */
+    DRAIN_RESUME = 8, /* sessions that returned FEED_WAITING may go on: feed(s, 0) */
+    DRAIN_LATER = 16  /* call again within some milliseconds: replies wait for those after them */
 };
-int engine_drain(struct engine *eng);
+int engine_drain(struct engine *eng, bool rung);
 /* A session that has output to be written or input to be executed, and its feed_outcome bits
  * (FEED_AGAIN: feed(s, 0)). False: no more. */
 bool engine_next_ready(struct engine *eng, uint64_t *session_id, int *outcome);

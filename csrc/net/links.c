@@ -160,6 +160,10 @@ void links_awake(struct links *l) {
     if (read(l->wake_fd[l->self], &count, sizeof count) < 0) ASSERT(errno == EAGAIN);
 }
 
+void links_stay_awake(struct links *l) {
+    atomic_store_explicit(&l->control->worker[l->self].rung, 1, memory_order_relaxed);
+}
+
 static bool anything(struct links *l) {
     for (int i = 0; i < l->n; i++)
         if (i != l->self && !ring_empty(&l->link[i].in)) return true;
@@ -213,11 +217,21 @@ struct str links_peek(struct links *l, int from) {
 void links_done(struct links *l, int from) {
     struct link *k = &l->link[from];
     ring_take(&k->in);
-    if (ring_was_starved(&k->in)) l->to_ring |= UINT64_C(1) << from;
     if (!k->taking_assembled) return;
     free(k->assembled);
     k->assembled = NULL;
     k->taking_assembled = false;
+}
+
+void links_give_room(struct links *l, int from) {
+    if (ring_was_starved(&l->link[from].in)) l->to_ring |= UINT64_C(1) << from;
+}
+
+struct str links_look(const struct links *l, int from, uint64_t *at) {
+    size_t n;
+    const char *p = ring_look(&l->link[from].in, at, &n);
+    if (!p || load_u64(p) != WHOLE) return (struct str){ NULL, 0 };
+    return (struct str){ p + PREFIX, n - PREFIX };
 }
 
 uint64_t links_sent(const struct links *l, int to) {

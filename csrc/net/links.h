@@ -42,12 +42,18 @@ void links_send(struct links *l, int to, const struct str *parts, int n);
 /* The oldest message from that worker, 8-byte aligned, until links_done; .p NULL: none. */
 struct str links_peek(struct links *l, int from);
 void links_done(struct links *l, int from);
+/* After some were done: lets the sender know of the room if it waits for it. */
+void links_give_room(struct links *l, int from);
+/* The messages behind *at (0: the oldest), as far as they are known and whole; .p NULL: no more. */
+struct str links_look(const struct links *l, int from, uint64_t *at);
 /* Moves queued messages into rings as far as there is room. */
 void links_pump(struct links *l);
 /* Rings the eventfds of those that have something new and do not know it yet. */
 void links_wake(struct links *l);
-/* This worker is awake: from now on it reads rings until links_may_sleep. */
+/* This worker's eventfd was rung: reads it. */
 void links_awake(struct links *l);
+/* It will read its rings soon: nobody needs to ring before links_may_sleep. */
+void links_stay_awake(struct links *l);
 /* True when there is nothing to read and others will ring; else go on reading. */
 bool links_may_sleep(struct links *l);
 /* How many messages were ever sent to a worker. */

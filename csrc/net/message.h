@@ -22,10 +22,12 @@ enum message_kind {
     MSG_SHIPPED,     /* operation                status           - */
 };
 
-/* At the beginning of each; the body follows. A command is u32 argc, then u32 length and bytes of
- * each argument. */
+/* At the beginning of each (all workers have the same commands at the same registry indices); the
+ * body follows. A command is u32 argc, then u32 length and bytes of each argument. */
 struct message {
-    uint8_t kind, resp, flags, spare;
+    uint8_t kind;
+    uint8_t resp : 2, flags : 6;
+    uint16_t row; /* MSG_REQUEST: registry index of the command + 1; 0: to be found by name */
     int32_t db;
     uint64_t id, value;
 };

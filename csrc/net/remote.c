@@ -7,9 +7,12 @@
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/lookahead.h"
 #include "net/stage.h"
 
 #define DRAIN_BATCH 4096 /* messages in one turn of the event loop */
+#define WAIT_BYTES 16384 /* of output, and the time that they may wait for a reply after them */
+#define WAIT_MS 2
 
 /* --- kept commands --- */
 
@@ -142,9 +145,10 @@ void remote_forget_session(struct remote *r, struct session *s) {
 
 /* --- delivering replies --- */
 
-static void touch(struct remote *r, struct session *s) {
+void remote_touch(struct remote *r, struct session *s) {
     if (s->touched) return;
     s->touched = true;
+    s->touched_ms = r->eng->now_ms;
     if (r->touched_n == r->touched_cap) {
         r->touched_cap = r->touched_cap ? 2 * r->touched_cap : 64;
         r->touched = realloc(r->touched, r->touched_cap * sizeof *r->touched);
@@ -160,7 +164,7 @@ void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str 
         s->barrier = 0;
         s->resume = true;
     }
-    touch(r, s);
+    remote_touch(r, s);
 }
 
 static void gathered(struct remote *r, struct gather *g) {
@@ -203,19 +207,30 @@ static void note_ready(struct remote *r, uint64_t session, int outcome) {
     r->ready[r->ready_n++] = (struct ready){ session, outcome };
 }
 
+/* More replies will come for it at once, most likely: one send for all of them. */
+static bool can_wait(const struct remote *r, const struct session *s) {
+    return output_has_slots(&s->out) && !s->resume && output_ready(&s->out) < WAIT_BYTES &&
+           r->eng->now_ms < s->touched_ms + WAIT_MS;
+}
+
 /* Sends what the touched sessions have got; those that need the event loop are noted. */
 static void flush_touched(struct remote *r) {
+    size_t kept = 0;
     r->flushing = true; /* what sessions execute now may touch others, which come later */
     for (size_t i = 0; i < r->touched_n; i++) {
         struct session *s = r->touched[i];
         if (!s) continue;
+        if (can_wait(r, s)) {
+            r->touched[kept++] = s;
+            continue;
+        }
         s->touched = false;
         int outcome = session_flush(s);
         if (s->resume && !s->calling) outcome |= session_feed(s, 0);
         s->resume = false;
         if (outcome) note_ready(r, s->id, outcome);
     }
-    r->touched_n = 0;
+    r->touched_n = kept;
     r->flushing = false;
 }
 
@@ -223,11 +238,10 @@ void remote_wake_self(struct remote *r) {
     r->links->to_ring |= UINT64_C(1) << r->self;
 }
 
-void remote_end_of_feed(struct remote *r) {
-    if (r->flushing) return;
-    flush_touched(r);
-    if (r->ready_n) remote_wake_self(r);
-    if (r->links->to_ring) links_wake(r->links);
+bool remote_end_of_feed(struct remote *r) {
+    if (r->flushing || r->turn || !(r->touched_n || r->ready_n || r->links->to_ring)) return false;
+    links_stay_awake(r->links);
+    return r->turn = true;
 }
 
 /* --- messages --- */
@@ -274,7 +288,8 @@ void remote_execute(struct remote *r, const struct message *m, int argc, struct 
     struct engine *eng = r->eng;
     r->out.n = 0;
     r->out.resp = m->resp;
-    struct command_row *row = dispatch_resolve(eng, argc, argv, &r->out);
+    struct command_row *row = m->row ? registry_row(eng->registry, m->row - 1)
+                                     : dispatch_resolve(eng, argc, argv, &r->out);
     if (!row || !dispatch_admit(eng, row, &r->out)) return;
     struct call c = { .eng = eng,
                       .out = &r->out,
@@ -285,7 +300,8 @@ void remote_execute(struct remote *r, const struct message *m, int argc, struct 
                       .no_touch = m->flags & MSG_NO_TOUCH,
                       .quiet = m->flags & MSG_QUIET,
                       .fieldsets = &r->fieldsets };
-    dispatch_run(&c, row, clock_monotonic_ns());
+    uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_monotonic_ns());
+    if (r->clock_ns) r->clock_ns = ended_ns;
     reply_settle(&r->out);
 }
 
@@ -396,25 +412,52 @@ static void handle(struct remote *r, int from, struct str bytes) {
     }
 }
 
-/* One round over all rings; how many messages there were. */
-static int drain_round(struct remote *r) {
-    int n = 0;
-    for (int from = 0; from < r->n; from++) {
-        if (from == r->self) continue;
-        for (struct str m; n < DRAIN_BATCH && (m = links_peek(r->links, from)).p; n++) {
-            handle(r, from, m);
-            links_done(r->links, from);
-        }
+/* Loads the keys of the next requests in a ring; returns how many messages it looked at. */
+static int look_ahead(struct remote *r, int from) {
+    struct lookahead l = { 0 };
+    uint64_t at = 0;
+    int seen = 0, db = -1;
+    for (struct str s; l.n < LOOKAHEAD_MAX && (s = links_look(r->links, from, &at)).p; seen++) {
+        struct message m;
+        memcpy(&m, s.p, sizeof m);
+        if (m.kind != MSG_REQUEST || (db >= 0 && db != m.db)) continue;
+        const char *body = s.p + sizeof m;
+        if (load_u32(body) < 2) continue;
+        const char *key = body + 2 * sizeof(uint32_t) + load_u32(body + sizeof(uint32_t));
+        l.key[l.n++] = (struct str){ key + sizeof(uint32_t), load_u32(key) };
+        db = m.db;
     }
+    if (l.n && db < r->eng->databases && lookahead_pays(r->eng, db)) lookahead_load(r->eng, db, &l);
+    return seen;
+}
+
+static int drain_ring(struct remote *r, int from, int max) {
+    int n = 0, ahead = 0;
+    for (struct str m; n < max && (m = links_peek(r->links, from)).p; n++) {
+        if (n >= ahead) ahead = n + look_ahead(r, from);
+        handle(r, from, m);
+        links_done(r->links, from);
+    }
+    links_give_room(r->links, from); /* pieces are taken that are no message yet */
     return n;
 }
 
-int engine_drain(struct engine *eng) {
+/* One round over all rings; how many messages there were. */
+static int drain_round(struct remote *r) {
+    int n = 0;
+    for (int from = 0; from < r->n; from++)
+        if (from != r->self) n += drain_ring(r, from, DRAIN_BATCH - n);
+    return n;
+}
+
+int engine_drain(struct engine *eng, bool rung) {
     struct remote *r = eng->remote;
     int n = 0, more = 1;
     bool asleep = false;
-    links_awake(r->links);
+    r->turn = false;
+    if (rung) links_awake(r->links);
     engine_tick_clock(eng);
+    r->clock_ns = clock_monotonic_ns();
     cross_rested(r);
     while (n < DRAIN_BATCH && more) {
         more = drain_round(r);
@@ -423,13 +466,15 @@ int engine_drain(struct engine *eng) {
         if (!more) asleep = links_may_sleep(r->links);
         if (!more && !asleep) more = 1;
     }
+    r->clock_ns = 0;
+    links_wake(r->links); /* they work while this one sends */
     flush_touched(r);
     links_wake(r->links);
     r->stats.wakeups += n > 0;
     bool resume = r->resume || r->stalled;
     r->resume = r->stalled = false;
     return (r->ready_n ? DRAIN_READY : 0) | (r->mail ? DRAIN_MAIL : 0) | (asleep ? 0 : DRAIN_MORE) |
-           (resume ? DRAIN_RESUME : 0);
+           (resume ? DRAIN_RESUME : 0) | (r->touched_n ? DRAIN_LATER : 0);
 }
 
 bool engine_next_ready(struct engine *eng, uint64_t *session_id, int *outcome) {

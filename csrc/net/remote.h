@@ -51,6 +51,7 @@ struct remote {
     struct pending *pending;
     uint32_t pendings, free_pending; /* index + 1 of the first free one; linked by `slot` */
 
+    uint64_t clock_ns;    /* when the last command of this drain ended; 0: outside */
     struct reply out;     /* the reply of a command that is executed for another worker */
     struct reply message; /* a body being composed */
     struct str *argv;     /* of a command being decoded */
@@ -64,6 +65,7 @@ struct remote {
 
     struct fieldset *fieldsets; /* lent by other workers for one HIMPORT SET, cmd/fieldset.h */
     bool flushing;              /* flush_touched is at work */
+    bool turn;                  /* a drain at the end of the turn is announced */
     bool stalled;               /* a session waits for something that a drain may bring */
     bool resume;                /* sessions that wait may try again */
     struct kept_list deferred;  /* commands that came while this worker was held */
@@ -113,8 +115,11 @@ bool remote_part_lost(const struct remote *r, const struct gather *g, int worker
 void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp, bool silent);
 /* engine_drain runs again soon. */
 void remote_wake_self(struct remote *r);
-/* After a feed: sends what others got by it, wakes whom it has to. */
-void remote_end_of_feed(struct remote *r);
+/* The session has output; it is sent at the end of the turn, or soon after if more replies are
+ * awaited before it. */
+void remote_touch(struct remote *r, struct session *s);
+/* After a feed; true: engine_drain is to be called at the end of this turn of the event loop. */
+bool remote_end_of_feed(struct remote *r);
 
 /* A session goes: nobody waits for its replies any more. */
 void remote_forget_session(struct remote *r, struct session *s);

@@ -14,16 +14,20 @@ uint64_t remote_open_slot(struct session *s) {
     return output_open_slot(&s->out);
 }
 
-static struct message request_of(const struct session *s, enum message_kind kind) {
+/* row NULL: the one of the name in argv[0]. */
+static struct message request_of(const struct session *s, enum message_kind kind,
+                                 const struct command_row *row) {
     return (struct message){ .kind = (uint8_t)kind,
-                             .resp = (uint8_t)s->resp,
+                             .resp = s->resp == 3 ? 3 : 2,
                              .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
+                             .row = (uint16_t)(row ? row->index + 1 : 0),
                              .db = s->db };
 }
 
-static enum remote_verdict forward(struct remote *r, struct session *s, int to, int argc,
+static enum remote_verdict forward(struct remote *r, struct session *s, int to,
+                                   const struct command_row *row, int argc,
                                    const struct str *argv) {
-    struct message m = request_of(s, MSG_REQUEST);
+    struct message m = request_of(s, MSG_REQUEST, row);
     m.id = remote_expect(r, to, s, remote_open_slot(s), NULL);
     remote_send_command(r, to, &m, argc, argv);
     r->stats.requests_sent++;
@@ -33,17 +37,18 @@ static enum remote_verdict forward(struct remote *r, struct session *s, int to, 
 /* A command whose reply nobody waits for. */
 static void send_along(struct remote *r, const struct session *s, int to, int argc,
                        const struct str *argv) {
-    struct message m = request_of(s, MSG_REQUEST);
+    struct message m = request_of(s, MSG_REQUEST, NULL);
     m.id = remote_expect(r, to, NULL, 0, NULL);
     remote_send_command(r, to, &m, argc, argv);
 }
 
 /* HIMPORT SET names a fieldset that only this connection has: it goes along, under a name that no
  * other worker lends. */
-static enum remote_verdict forward_import(struct remote *r, struct session *s, int to, int argc,
+static enum remote_verdict forward_import(struct remote *r, struct session *s, int to,
+                                          const struct command_row *row, int argc,
                                           const struct str *argv) {
     const struct fieldset *f = fieldset_find(s->fieldsets, argv[3]);
-    if (!f) return forward(r, s, to, argc, argv);
+    if (!f) return forward(r, s, to, row, argc, argv);
     int words = argc > f->n + 3 ? argc : f->n + 3;
     size_t n = argv[3].n + 8;
     char *name = malloc(n);
@@ -58,7 +63,7 @@ static enum remote_verdict forward_import(struct remote *r, struct session *s, i
     send_along(r, s, to, f->n + 3, lent);
     memcpy(lent, argv, (size_t)argc * sizeof *lent);
     lent[3] = (struct str){ name, n + argv[3].n };
-    forward(r, s, to, argc, lent);
+    forward(r, s, to, row, argc, lent);
     lent[1] = STR("DISCARD");
     lent[2] = lent[3];
     send_along(r, s, to, 3, lent);
@@ -96,9 +101,9 @@ static void to_all(const struct remote *r, struct stage_parts *parts, int argc,
 }
 
 /* Sends the parts without an instant of their own: each worker answers when it comes to it. */
-static void scatter(struct remote *r, struct session *s, struct gather *g,
-                    struct stage_parts *parts) {
-    struct message m = request_of(s, MSG_REQUEST);
+static void scatter(struct remote *r, struct session *s, const struct command_row *row,
+                    struct gather *g, struct stage_parts *parts) {
+    struct message m = request_of(s, MSG_REQUEST, row);
     g->left = r->n;
     for (int w = 0; w < r->n; w++) {
         m.id = remote_expect(r, w, g->session, g->slot, g);
@@ -122,17 +127,19 @@ static enum remote_verdict spread_out(struct remote *r, struct session *s,
     else
         to_all(r, &parts, argc, argv);
     if (spread_is_atomic(row->spread)) {
-        stage_begin(r, s, g, &parts, argc, argv);
+        struct message whole = request_of(s, MSG_CROSS, row);
+        stage_begin(r, s, g, &whole, &parts, argc, argv);
     } else {
         g->slot = remote_open_slot(s);
-        scatter(r, s, g, &parts);
+        scatter(r, s, row, g, &parts);
     }
     for (int w = 0; w < r->n; w++) free(parts.argv[w]);
     return REMOTE_SENT;
 }
 
 /* SCAN goes through one worker after the other; the cursor's upper half says which. */
-static enum remote_verdict route_scan(struct remote *r, struct session *s, int argc,
+static enum remote_verdict route_scan(struct remote *r, struct session *s,
+                                      const struct command_row *row, int argc,
                                       const struct str *argv) {
     uint64_t cursor = 0;
     for (size_t i = 0; i < argv[1].n && i < 20; i++)
@@ -141,11 +148,12 @@ static enum remote_verdict route_scan(struct remote *r, struct session *s, int a
                      : 0;
     uint64_t worker = cursor >> 32;
     int to = worker < (uint64_t)r->n ? (int)worker : r->self;
-    return to == r->self ? REMOTE_HERE : forward(r, s, to, argc, argv);
+    return to == r->self ? REMOTE_HERE : forward(r, s, to, row, argc, argv);
 }
 
 /* A worker drawn by how many keys it has. */
-static enum remote_verdict route_random(struct remote *r, struct session *s, int argc,
+static enum remote_verdict route_random(struct remote *r, struct session *s,
+                                        const struct command_row *row, int argc,
                                         const struct str *argv) {
     const struct control *c = r->links->control;
     uint64_t total = 0, keys[WORKERS_MAX];
@@ -157,7 +165,7 @@ static enum remote_verdict route_random(struct remote *r, struct session *s, int
     uint64_t at = engine_random_below(r->eng, total);
     int to = 0;
     while (at >= keys[to]) at -= keys[to++];
-    return to == r->self ? REMOTE_HERE : forward(r, s, to, argc, argv);
+    return to == r->self ? REMOTE_HERE : forward(r, s, to, row, argc, argv);
 }
 
 /* The one owner of all keys; -1: there are several. No keys belong here. */
@@ -201,7 +209,7 @@ static bool backed_up(const struct remote *r, int to) {
 static enum remote_verdict send_cross(struct remote *r, struct session *s,
                                       const struct command_row *row, int argc,
                                       const struct str *argv) {
-    struct message m = request_of(s, MSG_CROSS);
+    struct message m = request_of(s, MSG_CROSS, row);
     s->barrier = output_first_slot(&s->out); /* what the client has sent before comes before */
     if (s->barrier) return REMOTE_BARRED;
     s->barrier = remote_open_slot(s);
@@ -213,14 +221,14 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
                                  int argc, const struct str *argv) {
     if (stage_any(r)) stage_apply(r);
     if (cross_held(r)) return REMOTE_WAIT;
-    if (row->spread == SPREAD_SCAN) return route_scan(r, s, argc, argv);
-    if (row->spread == SPREAD_RANDOM) return route_random(r, s, argc, argv);
+    if (row->spread == SPREAD_SCAN) return route_scan(r, s, row, argc, argv);
+    if (row->spread == SPREAD_RANDOM) return route_random(r, s, row, argc, argv);
     int owner = owner_of_command(r, row, argc, argv);
     if (owner == r->self) return REMOTE_HERE;
     if (backed_up(r, owner)) return remote_stall(r);
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))
-        return forward_import(r, s, owner, argc, argv);
-    if (owner >= 0) return forward(r, s, owner, argc, argv);
+        return forward_import(r, s, owner, row, argc, argv);
+    if (owner >= 0) return forward(r, s, owner, row, argc, argv);
     if (row->spread != SPREAD_NOT) return spread_out(r, s, row, argc, argv);
     return send_cross(r, s, row, argc, argv);
 }

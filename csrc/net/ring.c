@@ -80,15 +80,26 @@ const char *ring_peek(struct ring *r, size_t *n) {
 
 void ring_take(struct ring *r) {
     r->mine += framed(load_u32(place(r)));
-    atomic_store_explicit(&r->shared->tail, r->mine, memory_order_seq_cst);
+    atomic_store_explicit(&r->shared->tail, r->mine, memory_order_release);
+}
+
+const char *ring_look(const struct ring *r, uint64_t *at, size_t *n) {
+    if (*at < r->mine) *at = r->mine;
+    if (*at == r->other) return NULL;
+    const char *message = r->data + *at % RING_BYTES;
+    *n = load_u32(message);
+    *at += framed(*n);
+    return message + WORD;
 }
 
 bool ring_was_starved(struct ring *r) {
+    atomic_thread_fence(memory_order_seq_cst); /* tail is out before starved is read */
     return atomic_load(&r->shared->starved) && atomic_exchange(&r->shared->starved, 0);
 }
 
 void ring_begin(struct ring *r, bool counts) {
-    if (counts) atomic_fetch_add_explicit(&r->shared->taken, 1, memory_order_relaxed);
+    uint64_t taken = atomic_load_explicit(&r->shared->taken, memory_order_relaxed);
+    if (counts) atomic_store_explicit(&r->shared->taken, taken + 1, memory_order_relaxed);
     atomic_store_explicit(&r->shared->begun_at, r->mine + 1, memory_order_release);
 }
 

@@ -54,13 +54,16 @@ void ring_send(struct ring *r, size_t n);
 /* The oldest message, or NULL; it stays until ring_take. */
 const char *ring_peek(struct ring *r, size_t *n);
 void ring_take(struct ring *r);
+/* Messages from *at (0: the oldest) on without taking them; moves *at. NULL: no more that were
+ * known of at the last peek. */
+const char *ring_look(const struct ring *r, uint64_t *at, size_t *n);
 /* Marks the oldest message as begun with, and counts it if it is the first of the caller's message:
  * a successor does not begin with it again (ring_skip_begun). */
 void ring_begin(struct ring *r, bool counts);
 /* Takes the oldest message if a predecessor had begun with it. */
 void ring_skip_begun(struct ring *r);
 uint64_t ring_taken(const struct ring *r);
-/* Consumer, after taking: whether the producer waits for room. It is to be woken then. */
+/* Consumer, after taking some: whether the producer waits for room. It is to be woken then. */
 bool ring_was_starved(struct ring *r);
 /* Nobody has sent anything that was not taken. */
 bool ring_empty(struct ring *r);

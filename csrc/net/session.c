@@ -342,6 +342,21 @@ static void open_feed(struct session *s, struct feed *f, size_t n) {
     s->eng->stats.reads += n > 0;
 }
 
+/* Sends the replies of a feed. What comes before a reply of another worker is sent with it. */
+static int hand_out(struct session *s) {
+    if (output_has_slots(&s->out) && s->eng->remote) {
+        struct reply *r = &s->eng->hub->reply;
+        reply_settle(r);
+        output_append(&s->out, r->p, r->n);
+        r->n = 0;
+        if (output_ready(&s->out)) remote_touch(s->eng->remote, s);
+        return 0;
+    }
+    flush_queue(s);
+    flush_reply(s);
+    return output_ready(&s->out) ? FEED_OUTPUT : 0;
+}
+
 static void close_feed(struct session *s, struct feed *f) {
     bool closing = s->flags & SESSION_CLOSING;
     if (f->start < f->n && !closing) {
@@ -351,14 +366,12 @@ static void close_feed(struct session *s, struct feed *f) {
         f->outcome |= FEED_BUFFER;
     }
     if (s->stash) f->outcome |= FEED_BUFFER;
-    flush_queue(s);
-    flush_reply(s);
-    if (output_ready(&s->out)) f->outcome |= FEED_OUTPUT;
+    f->outcome |= hand_out(s);
     int64_t limit = s->eng->config.client_query_buffer_limit;
     if (s->stash && limit && s->stash->n > (uint64_t)limit)
         s->flags |= SESSION_CLOSING | SESSION_INPUT_FULL;
     if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) f->outcome |= FEED_CLOSE;
-    if (UNLIKELY(s->eng->remote)) remote_end_of_feed(s->eng->remote);
+    if (UNLIKELY(s->eng->remote) && remote_end_of_feed(s->eng->remote)) f->outcome |= FEED_TURN;
 }
 
 int session_feed(struct session *s, size_t n) {
@@ -442,7 +455,7 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .query_buffer_free = st ? st->cap - st->n : 0,
                                   .output_bytes = output,
                                   .memory = sizeof *s + (st ? sizeof *st + st->cap : 0) +
-                                            s->out.cap + s->out.waiting,
+                                            output_memory(&s->out),
                                   .last_command = s->last_command,
                                   .pending_call = s->calling };
     for (int i = 0; st && i < st->parser.argc; i++) out->argv_bytes += st->parser.argv[i].n;

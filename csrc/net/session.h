@@ -32,6 +32,7 @@ struct session {
     bool skip_next; /* the reply after the present one is to be dropped */
     int last_command;
     bool touched;             /* in remote.c's list of sessions with new output */
+    uint64_t touched_ms;      /* since when */
     bool resume;              /* the barrier is gone: execute what waits */
     uint64_t barrier;         /* nothing is executed before this slot is filled; 0: none */
     struct pending *pendings; /* replies of other workers it waits for */

@@ -175,13 +175,9 @@ static void send_parts(struct remote *r, struct operation *o, const struct messa
     }
 }
 
-void stage_begin(struct remote *r, struct session *s, struct gather *g,
+void stage_begin(struct remote *r, struct session *s, struct gather *g, const struct message *m,
                  const struct stage_parts *parts, int argc, const struct str *argv) {
     uint64_t number = commit_number(r->self, r->links->epoch, ++r->stages->counter);
-    struct message whole = { .kind = MSG_CROSS,
-                             .resp = (uint8_t)s->resp,
-                             .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
-                             .db = s->db };
     struct operation *o = calloc(1, sizeof *o);
     ASSERT(o);
     g->slot = s->barrier = remote_open_slot(s);
@@ -189,13 +185,13 @@ void stage_begin(struct remote *r, struct session *s, struct gather *g,
     *o = (struct operation){ .next = r->stages->operations,
                              .number = number,
                              .gather = g,
-                             .whole = kept_new(r->self, &whole, argc, argv) };
+                             .whole = kept_new(r->self, m, argc, argv) };
     r->stages->operations = o;
     for (int w = 0; w < r->n; w++)
         if (parts->argc[w]) o->asked |= UINT64_C(1) << w;
     o->left = g->left = __builtin_popcountll(o->asked);
     r->stats.stages++;
-    send_parts(r, o, &whole, parts);
+    send_parts(r, o, m, parts);
 }
 
 /* Tells the workers of `who` what becomes of their parts. */

@@ -18,12 +18,12 @@
 struct stages *stages_new(void);
 void stages_delete(struct stages *st);
 /* Begins a command of the parts in part_argc and part_argv by worker (argc 0: none). The whole
- * command is given for the slow way. */
+ * command, and its message in a MSG_CROSS, is given for the slow way. */
 struct stage_parts {
     int argc[WORKERS_MAX];
     struct str *argv[WORKERS_MAX];
 };
-void stage_begin(struct remote *r, struct session *s, struct gather *g,
+void stage_begin(struct remote *r, struct session *s, struct gather *g, const struct message *m,
                  const struct stage_parts *parts, int argc, const struct str *argv);
 /* Whether there are parts here. */
 bool stage_any(const struct remote *r);

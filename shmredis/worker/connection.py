@@ -117,6 +117,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _handle(self, outcome: int) -> None:
         while True:
+            if outcome & lib.FEED_TURN:
+                self._server.end_turn()
             if outcome & lib.FEED_OUTPUT and not self._write():
                 return
             if outcome & lib.FEED_CALL:

@@ -8,6 +8,8 @@ from shmredis.worker.server import Server
 
 __all__ = ["Links"]
 
+LATER_S = 0.002  # how long replies may wait for those after them
+
 
 class Links:
     """Reads what has come from other workers whenever the wake-up descriptor is readable."""
@@ -19,14 +21,26 @@ class Links:
         self._wake_fd = wake_fd
         self._session_id, self._outcome = ffi.new("uint64_t *"), ffi.new("int *")
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(wake_fd, self.drain)
+        self._loop.add_reader(wake_fd, self._drain, True)
+        self._timer: asyncio.TimerHandle | None = None
+        server.end_turn = self._end_turn
 
     def close(self) -> None:
         self._loop.remove_reader(self._wake_fd)
+        if self._timer:
+            self._timer.cancel()
 
-    def drain(self) -> None:
+    def _end_turn(self) -> None:
+        """Drains when the event loop has served all that is ready: one wake-up of others for all."""
+        self._loop.call_soon(self._drain, False)
+
+    def _drain_late(self) -> None:
+        self._timer = None
+        self._drain(False)
+
+    def _drain(self, rung: bool) -> None:
         """Handles a batch."""
-        found = lib.engine_drain(self._engine)
+        found = lib.engine_drain(self._engine, rung)
         if found & lib.DRAIN_READY:
             self._attend_sessions()
         if found & lib.DRAIN_MAIL:
@@ -34,7 +48,9 @@ class Links:
         if found & lib.DRAIN_RESUME:
             self._server.resume_waiting()
         if found & lib.DRAIN_MORE:
-            self._loop.call_soon(self.drain)
+            self._loop.call_soon(self._drain, False)
+        if found & lib.DRAIN_LATER and not self._timer:
+            self._timer = self._loop.call_later(LATER_S, self._drain_late)
 
     def _attend_sessions(self) -> None:
         clients = self._server.clients

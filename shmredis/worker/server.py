@@ -5,7 +5,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from shmredis._core import ffi, lib
@@ -20,6 +20,10 @@ from shmredis.worker.connection import Connection
 __all__ = ["Server"]
 
 log = logging.getLogger(__name__)
+
+
+def _alone() -> None:
+    raise RuntimeError("a worker without others has no turns")
 
 
 class Server:
@@ -45,6 +49,7 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = 0
         self._resume: asyncio.TimerHandle | None = None
+        self.end_turn: Callable[[], None] = _alone
         self._map_shared_input()
         self._follow_config()
         self.commands = CommandTable(engine)

@@ -4,6 +4,7 @@ event loops can be played."""
 import os
 import secrets
 import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -51,6 +52,8 @@ class Client:
 
     def handle(self, outcome: int) -> None:
         self.waiting = self.waiting or bool(outcome & OUTCOME_WAITING)
+        if outcome & lib.FEED_TURN:
+            self.fleet.due.add(self.worker)
         if outcome & OUTCOME_OUTPUT:
             n = ffi.new("size_t *")
             text = lib.session_output(self.session, n)
@@ -86,6 +89,7 @@ class Fleet:
         self.n = n
         self.ids: Iterator[int] = iter(range(1, 1 << 62))
         self.clients: dict[int, Client] = {}
+        self.due: set[int] = set()  # workers that are to drain at the end of their turn
         self.wake = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(n)]
         self.control = _shm(f"/{self.base}.control")
         assert lib.control_format(self.control, n) == 0
@@ -146,11 +150,15 @@ class Fleet:
         return [self.keys(worker, 1, prefix)[0] for worker in range(self.n)]
 
     def drain(self, worker: int) -> bool:
-        """One turn of the worker's event loop, if its eventfd is readable."""
+        """One turn of the worker's event loop, if its eventfd is readable or a turn is due."""
         engine = self.engines[worker]
-        if engine is None or not _readable(self.wake[worker]):
+        if engine is None:
             return False
-        outcome = lib.engine_drain(engine)
+        rung = _readable(self.wake[worker])
+        if not rung and worker not in self.due:
+            return False
+        self.due.discard(worker)
+        outcome = lib.engine_drain(engine, rung)
         number, bits = ffi.new("uint64_t *"), ffi.new("int *")
         while lib.engine_next_ready(engine, number, bits):
             if client := self.clients.get(number[0]):
@@ -159,8 +167,10 @@ class Fleet:
             for client in list(self.clients.values()):
                 if client.worker == worker:
                     client.go_on()
-        if outcome & lib.DRAIN_MORE:
-            os.eventfd_write(self.wake[worker], 1)
+        if outcome & lib.DRAIN_LATER:
+            time.sleep(0.001)
+        if outcome & (lib.DRAIN_MORE | lib.DRAIN_LATER):
+            self.due.add(worker)
         return True
 
     def settle(self, limit: int = 10_000) -> None:
