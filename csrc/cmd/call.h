@@ -34,6 +34,12 @@ bool call_read(struct call *c, int i, enum value_type type, struct key *k);
 bool call_write(struct call *c, int i, enum value_type type, struct key *k);
 /* No type check. */
 struct entry *call_find(struct call *c, int i, enum key_access access, struct key *k);
+/* Keys in argv[first], argv[first + step] … below argv[end] are looked up one after the other, next
+ * argv[i]: has the processor load them a batch at a time. */
+static inline void call_load_keys(const struct call *c, int first, int i, int end, int step) {
+    if ((i - first) % (KEYS_LOADED * step) == 0)
+        keyspace_load(c->eng, c->db, c->argv + i, (end - i) / step, step);
+}
 
 /* --- after a change --- */
 /* Counts n changes, tells watchers, fires one keyspace event (NULL: none). */

@@ -9,6 +9,7 @@ static void delete_keys(struct call *c, bool lazy) {
     int64_t n = 0;
     for (int i = 1; i < c->argc; i++) {
         struct key k;
+        call_load_keys(c, 1, i, c->argc, 1);
         if (!call_find(c, i, KEY_PEEK, &k)) continue;
         key_delete(c->eng, &k, lazy);
         call_changed(c, &k, NOTIFY_GENERIC, "del", 1);
@@ -29,6 +30,7 @@ static void count_keys(struct call *c, enum key_access access) {
     int64_t n = 0;
     for (int i = 1; i < c->argc; i++) {
         struct key k;
+        call_load_keys(c, 1, i, c->argc, 1);
         n += call_find(c, i, access, &k) != NULL;
     }
     reply_int(c->out, n);

@@ -6,6 +6,7 @@ static void cmd_mget(struct call *c) {
     for (int i = 1; i < c->argc; i++) {
         struct key k;
         char buf[24];
+        call_load_keys(c, 1, i, c->argc, 1);
         if (call_find(c, i, KEY_READ, &k) && entry_type(k.entry) == TYPE_STRING)
             reply_bulk(c->out, entry_string(&c->eng->arena, k.entry, buf));
         else
@@ -24,6 +25,7 @@ static void propagate_done(struct call *c, int first, int n) {
 static bool set_pairs(struct call *c, int first, int pairs, uint64_t expiry, bool expires) {
     for (int i = 0; i < pairs; i++) {
         struct key k;
+        call_load_keys(c, first, first + 2 * i, first + 2 * pairs, 2);
         call_find(c, first + 2 * i, KEY_WRITE, &k);
         status st = key_set_string(c->eng, &k, c->argv[first + 2 * i + 1], expiry);
         if (st != ST_OK) {

@@ -58,6 +58,24 @@ struct entry *key_find(struct engine *eng, int db, struct str name, enum key_acc
     return key_find_hashed(eng, db, name, dict_hash(&eng->arena, name), access, k);
 }
 
+#define LARGE_KEYS 16384u /* fewer stay in the cache by themselves */
+
+bool keyspace_is_large(const struct engine *eng, int db) {
+    return engine_db(eng, db)->keys.count >= LARGE_KEYS;
+}
+
+void keyspace_load(struct engine *eng, int db, const struct str *names, int n, int step) {
+    const struct dict *keys = &engine_db(eng, db)->keys;
+    uint64_t hash[KEYS_LOADED];
+    if (n > KEYS_LOADED) n = KEYS_LOADED;
+    if (n < 2 || !keyspace_is_large(eng, db)) return;
+    for (int i = 0; i < n; i++) {
+        hash[i] = dict_hash(&eng->arena, names[i * step]);
+        dict_prefetch(&eng->arena, keys, hash[i]);
+    }
+    for (int i = 0; i < n; i++) dict_prefetch_items(&eng->arena, keys, hash[i]);
+}
+
 /* --- building entries --- */
 
 static status insert_new(struct engine *eng, struct key *k, const struct entry_spec *spec) {

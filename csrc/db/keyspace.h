@@ -81,6 +81,14 @@ void key_expire_now(struct engine *eng, struct key *k);
 /* Frees a value (any type) at once or lazily. */
 void value_free(struct engine *eng, struct value v, bool lazy);
 
+/* Begins to load the first KEYS_LOADED of n keys, of every step-th name, into the processor's
+ * cache: a large database costs each key two misses one after the other, which overlap when begun
+ * together. Nothing else happens. */
+#define KEYS_LOADED 16
+void keyspace_load(struct engine *eng, int db, const struct str *names, int n, int step);
+/* Whether that is worth while: small databases are in the cache anyway. */
+bool keyspace_is_large(const struct engine *eng, int db);
+
 /* --- whole databases --- */
 uint64_t keyspace_count(const struct engine *eng, int db);
 uint64_t keyspace_total(const struct engine *eng);

@@ -1,16 +1,10 @@
 /* lookahead.c - scanning requests for keys, and loading these. */
 #include "net/lookahead.h"
 
-#include "db/keyspace.h"
 #include "net/remote.h"
 
-#define KEYS_MIN 16384u  /* fewer keys stay in the cache by themselves */
 #define ARGUMENTS_MAX 32 /* of one request; a longer one is not looked beyond */
 #define DIGITS_MAX 6
-
-bool lookahead_pays(const struct engine *eng, int db) {
-    return engine_db(eng, db)->keys.count >= KEYS_MIN;
-}
 
 /* A number after `sign`, with its CR LF; moves *p behind it. */
 static bool take_count(const char **p, const char *end, char sign, size_t *out) {
@@ -54,17 +48,6 @@ size_t lookahead_requests(struct engine *eng, int db, const char *p, size_t n) {
         seen = at;
         if (key.p && (!eng->remote || remote_owns(eng->remote, key))) l.key[l.n++] = key;
     }
-    lookahead_load(eng, db, &l);
+    keyspace_load(eng, db, l.key, l.n, 1);
     return (size_t)(seen - p);
-}
-
-void lookahead_load(struct engine *eng, int db, const struct lookahead *l) {
-    const struct dict *keys = &engine_db(eng, db)->keys;
-    uint64_t hash[LOOKAHEAD_MAX];
-    if (l->n < 2) return;
-    for (int i = 0; i < l->n; i++) {
-        hash[i] = dict_hash(&eng->arena, l->key[i]);
-        dict_prefetch(&eng->arena, keys, hash[i]);
-    }
-    for (int i = 0; i < l->n; i++) dict_prefetch_items(&eng->arena, keys, hash[i]);
 }

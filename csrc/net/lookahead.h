@@ -10,9 +10,9 @@
 #ifndef SHMREDIS_LOOKAHEAD_H
 #define SHMREDIS_LOOKAHEAD_H
 
-#include "db/engine.h"
+#include "db/keyspace.h"
 
-#define LOOKAHEAD_MAX 16
+#define LOOKAHEAD_MAX KEYS_LOADED
 
 /* Keys that are about to be asked for. */
 struct lookahead {
@@ -20,12 +20,8 @@ struct lookahead {
     struct str key[LOOKAHEAD_MAX];
 };
 
-/* Whether it is worth while: small databases are in the cache anyway. */
-bool lookahead_pays(const struct engine *eng, int db);
 /* Collects the first keys of the requests (RESP arrays) in p[0..n), loads those of this worker;
  * returns the bytes of the requests that it saw whole. */
 size_t lookahead_requests(struct engine *eng, int db, const char *p, size_t n);
-/* Begins to load the entries of the keys. */
-void lookahead_load(struct engine *eng, int db, const struct lookahead *l);
 
 #endif

@@ -209,7 +209,7 @@ static void note_ready(struct remote *r, uint64_t session, int outcome) {
 
 /* More replies will come for it at once, most likely: one send for all of them. */
 static bool can_wait(const struct remote *r, const struct session *s) {
-    return output_has_slots(&s->out) && !s->resume && output_ready(&s->out) < WAIT_BYTES &&
+    return output_has_slots(&s->out) && output_ready(&s->out) < WAIT_BYTES &&
            r->eng->now_ms < s->touched_ms + WAIT_MS;
 }
 
@@ -220,14 +220,14 @@ static void flush_touched(struct remote *r) {
     for (size_t i = 0; i < r->touched_n; i++) {
         struct session *s = r->touched[i];
         if (!s) continue;
+        int outcome = s->resume && !s->calling ? session_feed(s, 0) : 0;
+        s->resume = false;
         if (can_wait(r, s)) {
             r->touched[kept++] = s;
-            continue;
+        } else {
+            s->touched = false;
+            outcome |= session_flush(s);
         }
-        s->touched = false;
-        int outcome = session_flush(s);
-        if (s->resume && !s->calling) outcome |= session_feed(s, 0);
-        s->resume = false;
         if (outcome) note_ready(r, s->id, outcome);
     }
     r->touched_n = kept;
@@ -427,7 +427,7 @@ static int look_ahead(struct remote *r, int from) {
         l.key[l.n++] = (struct str){ key + sizeof(uint32_t), load_u32(key) };
         db = m.db;
     }
-    if (l.n && db < r->eng->databases && lookahead_pays(r->eng, db)) lookahead_load(r->eng, db, &l);
+    if (l.n) keyspace_load(r->eng, db, l.key, l.n, 1);
     return seen;
 }
 

@@ -230,7 +230,7 @@ static void protocol_error(struct session *s, const char *line) {
 /* More commands follow the one that was parsed: their keys are loaded together. */
 static void look_ahead(struct session *s, struct feed *f) {
     f->ahead = f->n;
-    if (!lookahead_pays(s->eng, s->db)) return;
+    if (!keyspace_is_large(s->eng, s->db)) return;
     size_t seen = lookahead_requests(s->eng, s->db, f->p + f->start, f->n - f->start);
     if (seen) f->ahead = f->start + seen;
 }
@@ -333,6 +333,7 @@ static void open_feed(struct session *s, struct feed *f, size_t n) {
         resp_reset(f->parser);
     }
     hub->reply.resp = s->resp;
+    if (!n) f->ahead = f->n; /* waited: has been looked at */
     f->clock_ns = clock_monotonic_ns();
     engine_tick_clock(s->eng);
     s->last_ms = s->eng->now_ms;

@@ -232,7 +232,7 @@ def test_a_killed_worker_comes_back_and_the_others_serve_on(
 
 def test_each_worker_may_die_again_and_again(start_server: Start) -> None:
     server = start_server(workers=3)
-    before = open_files(server.process.pid)
+    before = open_files(server.process.pid)  # a connection that is being handed over may be in it
     for _ in range(3):
         for pid in server.children():
             os.kill(pid, signal.SIGKILL)
@@ -240,7 +240,7 @@ def test_each_worker_may_die_again_and_again(start_server: Start) -> None:
         wait_until(lambda: len(server.children()) == 3)
         with server.client() as client:
             wait_until(lambda client=client: len(worker_lines(client)) == 3)  # type: ignore[misc]
-    wait_until(lambda: open_files(server.process.pid) == before)
+    wait_until(lambda: open_files(server.process.pid) <= before)
 
 
 def test_a_stuck_worker_delays_only_its_own(start_server: Start, many: ExitStack) -> None:
