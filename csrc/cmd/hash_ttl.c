@@ -5,6 +5,7 @@
 
 /* Codes of the replies, one a field. */
 enum { NO_FIELD = -2, NO_EXPIRY = -1, NOT_MET = 0, DONE = 1, DELETED = 2 };
+#define ARENA_FULL (-10) /* is never replied */
 
 static void reply_no_fields(struct call *c, int count) {
     reply_array(c->out, (size_t)count);
@@ -156,7 +157,7 @@ static void propagate_set(struct call *c, const struct outcome *o, int64_t when_
     if (o->n_set) propagate_fields(c, head, 5, o->set, o->n_set);
 }
 
-/* One field of HEXPIRE; the code of the reply, or -10: the arena is full. */
+/* One field of HEXPIRE; the code of the reply, or ARENA_FULL. */
 static int expire_field(struct call *c, struct hash *h, struct str name, const struct hexpire *e,
                         struct outcome *o) {
     struct hash_field f;
@@ -167,7 +168,7 @@ static int expire_field(struct call *c, struct hash *h, struct str name, const s
         o->deleted[o->n_deleted++] = name;
         return DELETED;
     }
-    if (hash_set_expiry(c->eng, &h->value, name, (uint64_t)e->when_ms) != ST_OK) return -10;
+    if (hash_set_expiry(c->eng, &h->value, name, (uint64_t)e->when_ms) != ST_OK) return ARENA_FULL;
     o->set[o->n_set++] = name;
     return DONE;
 }
@@ -187,7 +188,7 @@ static void hexpire(struct call *c, int64_t unit_ms, bool relative) {
     bool full = false;
     for (int i = 0; i < e.count && !full; i++) {
         int code = expire_field(c, &h, c->argv[e.first + i], &e, &o);
-        full = code == -10;
+        full = code == ARENA_FULL;
         reply_int(c->out, code);
     }
     propagate_set(c, &o, e.when_ms);
@@ -196,10 +197,7 @@ static void hexpire(struct call *c, int64_t unit_ms, bool relative) {
     if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", (uint64_t)o.n_deleted);
     hash_close(c, &h);
     free(o.set);
-    if (full) {
-        c->out->n = mark;
-        reply_status(c->out, ST_ARENA_FULL);
-    }
+    if (full) reply_fail(c->out, mark, ST_ARENA_FULL);
 }
 
 static void cmd_hexpire(struct call *c) {
@@ -240,7 +238,7 @@ static void cmd_hpexpirefield(struct call *c) {
     if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", 1);
     hash_close(c, &h);
     free(o.set);
-    if (call_ok(c, code == -10 ? ST_ARENA_FULL : ST_OK)) reply_int(c->out, code);
+    if (call_ok(c, code == ARENA_FULL ? ST_ARENA_FULL : ST_OK)) reply_int(c->out, code);
 }
 
 /* --- HTTL and its family --- */
@@ -404,6 +402,14 @@ static bool parse_hgetex(struct call *c, struct time_options *o) {
     return !no_fields(c, o);
 }
 
+static void propagate_persisted(struct call *c, const struct outcome *o) {
+    char count[24];
+    struct str head[4] = {
+        STR("HPERSIST"), c->argv[1], STR("FIELDS"), { count, i64_to_text(count, o->n_set) }
+    };
+    if (o->n_set) propagate_fields(c, head, 4, o->set, o->n_set);
+}
+
 static void cmd_hgetex(struct call *c) {
     struct time_options t;
     struct hash h;
@@ -411,13 +417,15 @@ static void cmd_hgetex(struct call *c) {
     if (!parse_hgetex(c, &t) || !hash_open_write(c, 1, &h)) return;
     outcome_open(&o, t.count);
     struct hexpire e = { .when_ms = (int64_t)t.expiry };
+    size_t mark = c->out->n;
+    bool full = false;
     reply_array(c->out, (size_t)t.count);
-    for (int i = 0; i < t.count; i++) {
+    for (int i = 0; i < t.count && !full; i++) {
         struct str name = c->argv[t.first + i];
         reply_field(c, &h, name);
         if (!h.key.entry) continue;
         if (t.given)
-            expire_field(c, &h, name, &e, &o);
+            full = expire_field(c, &h, name, &e, &o) == ARENA_FULL;
         else if (t.persist && persist_field(c, &h, name) == DONE)
             o.set[o.n_set++] = name;
     }
@@ -425,11 +433,11 @@ static void cmd_hgetex(struct call *c) {
     if (o.n_set) call_changed(c, &h.key, NOTIFY_HASH, event, (uint64_t)o.n_set);
     if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", (uint64_t)o.n_deleted);
     if (t.given) propagate_set(c, &o, e.when_ms);
-    if (t.persist && o.n_set)
-        call_propagatef(c, "HPERSIST %b FIELDS %i %a", &c->argv[1], (int64_t)t.count, t.first);
+    if (t.persist) propagate_persisted(c, &o);
     propagate_deleted(c, &o);
     if (h.key.entry) hash_close(c, &h);
     free(o.set);
+    if (full) reply_fail(c->out, mark, ST_ARENA_FULL);
 }
 
 /* --- HSETEX --- */
@@ -473,19 +481,32 @@ static bool fields_allow(struct call *c, const struct hash *h, const struct time
 }
 
 static void propagate_hsetex(struct call *c, const struct time_options *t) {
-    call_propagatef(c, "HSETEX %b PXAT %i FIELDS %i %a", &c->argv[1], (int64_t)t->expiry,
-                    (int64_t)t->count, t->first);
+    char time[24], count[24];
+    struct str head[6] = { STR("HSETEX"), c->argv[1] };
+    int n = 2;
+    if (t->given) {
+        head[n++] = STR("PXAT");
+        head[n++] = (struct str){ time, i64_to_text(time, (int64_t)t->expiry) };
+    } else if (t->keep) {
+        head[n++] = STR("KEEPTTL");
+    }
+    head[n++] = STR("FIELDS");
+    head[n++] = (struct str){ count, i64_to_text(count, t->count) };
+    propagate_fields(c, head, n, c->argv + t->first, 2 * t->count);
 }
 
-static status hsetex_fields(struct call *c, struct hash *h, const struct time_options *t) {
+/* Sets the fields. When the arena is full after some, those stay: t->count is how many are in. */
+static status hsetex_fields(struct call *c, struct hash *h, struct time_options *t) {
     uint64_t expiry = t->keep ? HASH_KEEP_EXPIRY : t->given ? t->expiry : 0;
-    status st = ST_OK;
-    for (int i = 0; i < t->count && st == ST_OK; i++) {
+    for (int i = 0; i < t->count; i++) {
         int at = t->first + 2 * i;
         bool fresh;
-        st = hash_set(c->eng, &h->value, c->argv[at], c->argv[at + 1], expiry, &fresh);
+        status st = hash_set(c->eng, &h->value, c->argv[at], c->argv[at + 1], expiry, &fresh);
+        if (st == ST_OK) continue;
+        t->count = i;
+        return st;
     }
-    return st;
+    return ST_OK;
 }
 
 /* A time that has passed: the fields are written and gone at once. */
@@ -502,6 +523,16 @@ static void hsetex_past(struct call *c, struct hash *h, const struct time_option
     free(o.set);
 }
 
+static void announce_hsetex(struct call *c, struct hash *h, const struct time_options *t) {
+    call_changed(c, &h->key, NOTIFY_HASH, "hset", (uint64_t)t->count);
+    if (t->given && t->expiry <= c->eng->now_ms) {
+        hsetex_past(c, h, t);
+        return;
+    }
+    if (t->given) engine_notify(c->eng, NOTIFY_HASH, "hexpire", h->key.name, h->key.db);
+    propagate_hsetex(c, t);
+}
+
 static void cmd_hsetex(struct call *c) {
     struct time_options t;
     struct hash h;
@@ -512,14 +543,7 @@ static void cmd_hsetex(struct call *c) {
     }
     if (!hash_open_create(c, 1, &h)) return;
     status st = hsetex_fields(c, &h, &t);
-    bool past = t.given && t.expiry <= c->eng->now_ms;
-    call_changed(c, &h.key, NOTIFY_HASH, "hset", (uint64_t)t.count);
-    if (past) {
-        hsetex_past(c, &h, &t);
-    } else if (t.given) {
-        engine_notify(c->eng, NOTIFY_HASH, "hexpire", h.key.name, h.key.db);
-        propagate_hsetex(c, &t);
-    }
+    if (t.count) announce_hsetex(c, &h, &t);
     hash_close(c, &h);
     if (call_ok(c, st)) reply_int(c->out, 1);
 }

@@ -54,22 +54,59 @@ static status unload_cargo(struct call *c, struct list *to, const struct move *m
     return st;
 }
 
+/* Within a listpack no memory is needed: it stays as large as it is, unless it is to become a
+ * quicklist, and when that fails the elements go back. */
+static status rotate_listpack(struct call *c, struct list *l, const struct move *m,
+                              const struct cargo *cargo) {
+    struct arena *a = &c->eng->arena;
+    for (size_t i = 0; i < cargo->n; i++) list_drop(a, &l->value, m->from);
+    status st = unload_cargo(c, l, m, cargo);
+    for (size_t i = cargo->n; st != ST_OK && i-- > 0;)
+        ASSERT(list_push(c->eng, &l->value, m->from, cargo->items[i]) == ST_OK);
+    return st;
+}
+
+/* In a quicklist the copies go in first, so that they can be taken back. */
+static status rotate_quicklist(struct call *c, struct list *l, const struct move *m,
+                               const struct cargo *cargo) {
+    struct arena *a = &c->eng->arena;
+    uint64_t before = list_length(a, &l->value);
+    status st = unload_cargo(c, l, m, cargo);
+    if (st != ST_OK) {
+        list_drop_many(a, &l->value, m->to, list_length(a, &l->value) - before);
+        return st;
+    }
+    if (m->from != m->to) {
+        list_drop_many(a, &l->value, m->from, cargo->n);
+        return ST_OK;
+    }
+    bool tail = m->from == LIST_TAIL;
+    int64_t n = (int64_t)cargo->n;
+    struct list_place at = list_at(a, &l->value, tail ? -1 - n : n);
+    for (; n > 0; n--) at = list_delete(a, &l->value, at, tail);
+    return ST_OK;
+}
+
+static bool rotate(struct call *c, const struct move *m, const struct cargo *cargo) {
+    struct list l;
+    if (!list_open_write(c, 1, &l)) return false;
+    status st = l.value.enc == ENC_QUICKLIST ? rotate_quicklist(c, &l, m, cargo)
+                                             : rotate_listpack(c, &l, m, cargo);
+    if (st == ST_OK) {
+        call_changed(c, &l.key, NOTIFY_LIST, list_push_event(m->to), cargo->n);
+        engine_notify(c->eng, NOTIFY_LIST, list_pop_event(m->from), l.key.name, l.key.db);
+    }
+    list_close(c, &l);
+    return call_ok(c, st);
+}
+
 /* The destination is opened first, so that nothing is popped when it cannot be. The source is
  * looked up again after: opening may have made a key. */
-static bool move_elements(struct call *c, const struct move *m, struct cargo *cargo) {
+static bool move_elements(struct call *c, const struct move *m, const struct cargo *cargo) {
     struct list from, to;
-    bool same = str_eq(c->argv[1], c->argv[2]);
+    if (str_eq(c->argv[1], c->argv[2])) return rotate(c, m, cargo);
     if (!list_open_create(c, 2, &to)) return false;
     uint64_t before = list_length(&c->eng->arena, &to.value);
-    if (same) {
-        list_drop_many(&c->eng->arena, &to.value, m->from, cargo->n);
-        status st = unload_cargo(c, &to, m, cargo);
-        ASSERT(st == ST_OK || list_length(&c->eng->arena, &to.value) < before);
-        call_changed(c, &to.key, NOTIFY_LIST, list_push_event(m->to), cargo->n);
-        engine_notify(c->eng, NOTIFY_LIST, list_pop_event(m->from), to.key.name, to.key.db);
-        list_close(c, &to);
-        return call_ok(c, st);
-    }
     status st = unload_cargo(c, &to, m, cargo);
     if (st != ST_OK) { /* takes back what went in */
         uint64_t now = list_length(&c->eng->arena, &to.value);

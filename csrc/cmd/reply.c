@@ -192,6 +192,12 @@ void reply_status(struct reply *r, status st) {
     reply_error(r, status_text(st));
 }
 
+void reply_fail(struct reply *r, size_t mark, status st) {
+    if (r->borrow_at >= mark) r->borrowed = (struct str){ NULL, 0 };
+    r->n = mark;
+    reply_status(r, st);
+}
+
 /* A deferred header takes DEFER_ROOM bytes; what it does not need is closed by moving the rest. */
 #define DEFER_ROOM 16u
 

@@ -62,6 +62,8 @@ void reply_verbatim(struct reply *r, const char *format, struct str s); /* "txt"
 void reply_error(struct reply *r, const char *line);
 void reply_errorf(struct reply *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reply_status(struct reply *r, status st); /* the error of a status */
+/* The error in the place of what the command has written since `mark`. */
+void reply_fail(struct reply *r, size_t mark, status st);
 
 /* A length not known yet: reserve, write the elements, then set it. */
 size_t reply_defer(struct reply *r);

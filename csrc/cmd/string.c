@@ -224,10 +224,11 @@ static void cmd_getdel(struct call *c) {
 }
 
 /* GETEX's change, after the value is in the reply. */
-static void apply_getex(struct call *c, struct key *k, bool persist, uint64_t expiry) {
+static status apply_getex(struct call *c, struct key *k, bool persist, uint64_t expiry) {
     if (persist) {
-        if (!entry_volatile(k->entry) || !call_ok(c, key_set_expiry(c->eng, k, EXPIRY_NONE)))
-            return;
+        if (!entry_volatile(k->entry)) return ST_OK;
+        status st = key_set_expiry(c->eng, k, EXPIRY_NONE);
+        if (st != ST_OK) return st;
         call_changed(c, k, NOTIFY_GENERIC, "persist", 1);
         call_propagatef(c, "PERSIST %b", &k->name);
     } else if (expiry <= c->eng->now_ms) {
@@ -235,10 +236,12 @@ static void apply_getex(struct call *c, struct key *k, bool persist, uint64_t ex
         call_changed(c, k, NOTIFY_GENERIC, "del", 1);
         call_propagatef(c, "DEL %b", &k->name);
     } else {
-        if (!call_ok(c, key_set_expiry(c->eng, k, expiry))) return;
+        status st = key_set_expiry(c->eng, k, expiry);
+        if (st != ST_OK) return st;
         call_changed(c, k, NOTIFY_GENERIC, "expire", 1);
         call_propagatef(c, "PEXPIREAT %b %i", &k->name, (int64_t)expiry);
     }
+    return ST_OK;
 }
 
 static void cmd_getex(struct call *c) {
@@ -261,8 +264,11 @@ static void cmd_getex(struct call *c) {
         reply_null(c->out);
         return;
     }
+    size_t mark = c->out->n;
     reply_bulk(c->out, entry_string(&c->eng->arena, k.entry, buf));
-    if (persist || expiry != EXPIRY_NONE) apply_getex(c, &k, persist, expiry);
+    if (!persist && expiry == EXPIRY_NONE) return;
+    status st = apply_getex(c, &k, persist, expiry);
+    if (st != ST_OK) reply_fail(c->out, mark, st);
 }
 
 /* --- conditional deletion --- */

@@ -14,28 +14,34 @@ static void cmd_mget(struct call *c) {
     }
 }
 
-/* Logs the first n pairs as a command of their own. */
-static void propagate_done(struct call *c, int first, int n) {
-    c->argv[first - 1] = STR("MSET");
-    call_propagate(c, 1 + 2 * n, c->argv + first - 1);
-}
-
-/* Sets the pairs argv[first], argv[first + 1] …; true when all are in. When the arena is full after
- * some of them, those stay, are logged, and the error is the reply. */
-static bool set_pairs(struct call *c, int first, int pairs, uint64_t expiry, bool expires) {
+/* Sets the pairs argv[first], argv[first + 1] …; returns how many are in. When the arena is full
+ * after some of them, those stay, and the caller logs them. */
+static int set_pairs(struct call *c, int first, int pairs, uint64_t expiry, bool expires,
+                     status *st) {
+    *st = ST_OK;
     for (int i = 0; i < pairs; i++) {
         struct key k;
         call_load_keys(c, first, first + 2 * i, first + 2 * pairs, 2);
         call_find(c, first + 2 * i, KEY_WRITE, &k);
-        status st = key_set_string(c->eng, &k, c->argv[first + 2 * i + 1], expiry);
-        if (st != ST_OK) {
-            if (i) propagate_done(c, first, i);
-            return call_ok(c, st);
-        }
+        *st = key_set_string(c->eng, &k, c->argv[first + 2 * i + 1], expiry);
+        if (*st != ST_OK) return i;
         if (expires) engine_notify(c->eng, NOTIFY_GENERIC, "expire", k.name, k.db);
         call_changed(c, &k, NOTIFY_STRING, "set", 1);
     }
-    return true;
+    return pairs;
+}
+
+/* All pairs of MSET or MSETNX; false: the error is the reply. */
+static bool set_all(struct call *c) {
+    status st;
+    int pairs = c->argc / 2, done = set_pairs(c, 1, pairs, EXPIRY_NONE, false, &st);
+    if (done > 0 && done < pairs) {
+        struct str name = c->argv[0];
+        c->argv[0] = STR("MSET");
+        call_propagate(c, 1 + 2 * done, c->argv);
+        c->argv[0] = name;
+    }
+    return call_ok(c, st);
 }
 
 static bool any_exists(struct call *c, int first, int pairs) {
@@ -57,7 +63,7 @@ static bool all_exist(struct call *c, int first, int pairs) {
 static void cmd_mset(struct call *c) {
     if (c->argc % 2 == 0)
         call_arity_error(c);
-    else if (set_pairs(c, 1, c->argc / 2, EXPIRY_NONE, false))
+    else if (set_all(c))
         reply_ok(c->out);
 }
 
@@ -66,7 +72,7 @@ static void cmd_msetnx(struct call *c) {
         call_arity_error(c);
     else if (any_exists(c, 1, c->argc / 2))
         reply_int(c->out, 0);
-    else if (set_pairs(c, 1, c->argc / 2, EXPIRY_NONE, false))
+    else if (set_all(c))
         reply_int(c->out, 1);
 }
 
@@ -76,7 +82,6 @@ struct msetex {
     int pairs;
     bool nx, xx, expires;
     uint64_t expiry;
-    int time_arg; /* argv index of the word of the time option */
 };
 
 static bool parse_msetex(struct call *c, struct msetex *o) {
@@ -97,7 +102,6 @@ static bool parse_msetex(struct call *c, struct msetex *o) {
         } else if (free_time && arg_is(c, i, "KEEPTTL")) {
             o->expiry = EXPIRY_KEEP;
         } else {
-            o->time_arg = i;
             int taken = free_time ? arg_expiry_option(c, &i, &o->expiry) : 0;
             if (taken == 0) call_syntax_error(c);
             if (taken != 1) return false;
@@ -107,15 +111,21 @@ static bool parse_msetex(struct call *c, struct msetex *o) {
     return true;
 }
 
-/* The same command with the time as an absolute one. */
-static void propagate_msetex(struct call *c, const struct msetex *o) {
-    char text[24];
-    struct str *argv = malloc((size_t)c->argc * sizeof *argv);
+/* The first pairs, and the time as an absolute one. */
+static void propagate_msetex(struct call *c, const struct msetex *o, int pairs) {
+    char count[24], time[24];
+    int argc = 2 + 2 * pairs;
+    struct str *argv = malloc(((size_t)argc + 2) * sizeof *argv);
     ASSERT(argv);
-    memcpy(argv, c->argv, (size_t)c->argc * sizeof *argv);
-    argv[o->time_arg] = STR("PXAT");
-    argv[o->time_arg + 1] = (struct str){ text, i64_to_text(text, (int64_t)o->expiry) };
-    call_propagate(c, c->argc, argv);
+    memcpy(argv, c->argv, (size_t)argc * sizeof *argv);
+    argv[1] = (struct str){ count, i64_to_text(count, pairs) };
+    if (o->expires) {
+        argv[argc++] = STR("PXAT");
+        argv[argc++] = (struct str){ time, i64_to_text(time, (int64_t)o->expiry) };
+    } else if (o->expiry == EXPIRY_KEEP) {
+        argv[argc++] = STR("KEEPTTL");
+    }
+    call_propagate(c, argc, argv);
     free(argv);
 }
 
@@ -126,9 +136,10 @@ static void cmd_msetex(struct call *c) {
         reply_int(c->out, 0);
         return;
     }
-    if (!set_pairs(c, 2, o.pairs, o.expiry, o.expires)) return;
-    if (o.expires) propagate_msetex(c, &o);
-    reply_int(c->out, 1);
+    status st;
+    int done = set_pairs(c, 2, o.pairs, o.expiry, o.expires, &st);
+    if (done) propagate_msetex(c, &o, done);
+    if (call_ok(c, st)) reply_int(c->out, 1);
 }
 
 static const struct command string_many_rows[] = {

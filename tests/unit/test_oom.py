@@ -1,0 +1,261 @@
+"""Every writing command with the n-th allocation failing, for n = 0, 1, 2 ... until none fails.
+
+A command that cannot get memory answers -OOM. What it has changed by then, usually nothing, is what
+it has propagated; what it had allocated is free again. Memory that a command can do without may fail
+unseen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from shmredis._core import ffi, lib
+from tests.harness.resp import parse_all
+from tests.unit.arenas import heap_stats
+from tests.unit.engines import Engine
+
+WRITE = 1
+TTL = 10**9
+THEN = 10**13  # ms
+
+# Words that stand for much: of cases, and of what is there before.
+LONG = {"S100": "s" * 100, "B5000": "b" * 5000, "H70000": "h" * 70_000}
+MANY = {
+    "NUMBERS": [str(i) for i in range(512)],
+    "MEMBERS": [f"member{i}" for i in range(700)],
+    "FIELDS-700": [word for i in range(700) for word in (f"f{i}", f"v{i}")],
+    "SCORES": [word for i in range(700) for word in (str(i % 50), f"m{i}")],
+    "ITEMS": [f"item{i}" * 10 for i in range(700)],
+}
+
+BEFORE = {
+    "missing": [],
+    "many keys": [f"SET key{i} x" for i in range(11 * 4 - 1)],
+    "string": ["SET k abcdef"],
+    "integer": ["SET k 5"],
+    "long string": ["SET k B5000"],
+    "volatile string": [f"SET k S100 PXAT {THEN}"],
+    "list": ["RPUSH k a b c"],
+    "large list": ["RPUSH k ITEMS"],
+    "list of plain nodes": ["RPUSH k H70000 a H70000"],
+    "hash": ["HSET k f0 v f1 2 f2 w"],
+    "large hash": ["HSET k f0 v f1 2 FIELDS-700"],
+    "hash with times": ["HSET k f0 v f1 2 f2 w", f"HPEXPIREAT k {THEN} FIELDS 1 f0"],
+    "large hash with times": ["HSET k FIELDS-700", f"HPEXPIREAT k {THEN} FIELDS 2 f0 f1"],
+    "template hash": ["HIMPORT PREPARE t f0 f1 f2", "HIMPORT SET k t v 2 w"],
+    "intset": ["SADD k 1 2 3"],
+    "full intset": ["SADD k NUMBERS"],
+    "set": ["SADD k a b c 1"],
+    "large set": ["SADD k a b c 1 MEMBERS"],
+    "sorted set": ["ZADD k 1 a 2 b 3 c"],
+    "large sorted set": ["ZADD k 1 a 2 b 3 c SCORES"],
+    "two lists": ["RPUSH k ITEMS", "RPUSH o a b"],
+    "two sets": ["SADD k a b c MEMBERS", "SADD o b 1 member5"],
+    "two intsets": ["SADD k 1 2 3", "SADD o NUMBERS"],
+    "two sorted sets": ["ZADD k 1 a 2 b SCORES", "ZADD o 1 a 2 z"],
+}
+
+STRINGS = ("missing", "string", "integer", "long string", "volatile string")
+LISTS = ("list", "large list", "list of plain nodes")
+HASHES = (*("hash", "large hash", "hash with times", "large hash with times", "template hash"),)
+SETS = ("intset", "full intset", "set", "large set")
+ZSETS = ("sorted set", "large sorted set")
+ANY = (*STRINGS[1:], *LISTS, *HASHES, *SETS, *ZSETS)
+
+CASES = {
+    STRINGS: [
+        *["SET k B5000", "SET k 7", f"SET k S100 PX {TTL}", "SET k x KEEPTTL GET", "SETNX k S100"],
+        *[f"PSETEX k {TTL} B5000", "SETEX k 100000 x", "GETSET k S100", "MSET k B5000 o S100 p 1"],
+        *["MSETNX k S100 o B5000", "MSETEX 2 k B5000 o S100 EX 100000", "APPEND k B5000"],
+        *["APPEND k x", "SETRANGE k 3 yy", "SETRANGE k 20000 y", "GETDEL k", "DEL k", "UNLINK k"],
+        *[f"GETEX k PX {TTL}", "GETEX k PERSIST", "DELEX k", "DELIFEQ k abcdef"],
+    ],
+    ("missing", "integer"): [
+        *["INCR k", "DECR k", "INCRBY k 100", "DECRBY k 3", "INCRBYFLOAT k 1.5", "INCREX k BYINT 2"],
+    ],
+    ("many keys",): ["SET k B5000", "HSET k a b", "RPUSH k a", "SADD k a", "ZADD k 1 a", "COPY key1 o"],
+    ANY: [
+        *["SET k S100", "EXPIRE k 100000", f"PEXPIRE k {TTL}", "EXPIREAT k 99999999999"],
+        *[f"PEXPIREAT k {10**14}", "PERSIST k", "DEL k", "UNLINK k", "RENAME k o", "RENAMENX k o"],
+        *["MOVE k 1", "COPY k o", "COPY k o DB 1", "FLUSHDB", "FLUSHALL", "SWAPDB 0 1"],
+    ],
+    ("missing", *LISTS): [
+        *["RPUSH k x", "LPUSH k S100 S100 B5000 B5000 7", "RPUSH k H70000 x", "LPUSHX k x H70000"],
+        *["RPUSHX k B5000", "LPUSH k ITEMS", "LPOP k", "RPOP k 2", "LPOP k 600", "LTRIM k 1 1"],
+        *["LREM k 0 a", "LREM k -1 b", "LMPOP 1 k LEFT COUNT 2"],
+    ],
+    LISTS: [
+        *["LSET k 1 B5000", "LSET k 0 x", "LSET k 1 H70000", "LINSERT k BEFORE a H70000"],
+        *["LINSERT k AFTER a x", "LMOVE k k LEFT RIGHT", "LMOVE k o LEFT RIGHT", "RPOPLPUSH k o"],
+        *["LMOVEM k o LEFT LEFT COUNT 2 BULK", "LMOVEM k k LEFT RIGHT COUNT 2 OBO"],
+    ],
+    ("two lists",): ["LMOVE k o RIGHT LEFT", "LMOVEM k o LEFT RIGHT COUNT 500 BULK", "RPOPLPUSH o k"],
+    ("missing", *HASHES): [
+        *["HSET k new 1", "HSET k f0 S100 new S100", "HSET k FIELDS-700", "HMSET k f0 B5000 x y"],
+        *["HSETNX k new B5000", "HINCRBY k f1 2", "HINCRBY k new 2", "HINCRBYFLOAT k new 1.5"],
+        *["HDEL k f0", "HDEL k f0 f1 f2", "HGETDEL k FIELDS 2 f0 f1"],
+        *[f"HGETEX k PX {TTL} FIELDS 2 f0 f1", "HGETEX k PERSIST FIELDS 1 f0"],
+        *[f"HSETEX k PX {TTL} FIELDS 2 f0 S100 new 1", "HSETEX k FIELDS 1 f0 x"],
+        *[f"HPEXPIRE k {TTL} FIELDS 2 f1 f2", "HEXPIRE k 100000 FIELDS 1 f0"],
+        *["HEXPIREAT k 99999999999 FIELDS 1 f1", f"HPEXPIREAT k {10**14} FIELDS 2 f0 f2"],
+        *["HPERSIST k FIELDS 2 f0 f1", f"HPEXPIREFIELD k {TTL} f1"],
+    ],
+    ("template hash",): ["HIMPORT SET k t 1 2 S100", "HIMPORT SET o t B5000 2 3"],
+    ("missing", *SETS): [
+        *["SADD k 7", "SADD k 100000 x", "SADD k S100", "SADD k B5000 y 9999999999", "SADD k MEMBERS"],
+        *["SADD k NUMBERS", "SREM k 1 a", "SREM k 2 b zz 3", "SPOP k", "SPOP k 2", "SPOP k 400"],
+        *["SMOVE k o 1", "SMOVE k o a"],
+    ],
+    ("two sets", "two intsets"): [
+        *["SMOVE k o a", "SMOVE o k 1", "SMOVE k o 2", "SUNIONSTORE d k o", "SINTERSTORE d k o"],
+        *["SDIFFSTORE d k o", "SUNIONSTORE o k o", "SDIFFSTORE k k o", "SINTERSTORE o o o"],
+    ],
+    ("missing", *ZSETS): [
+        *["ZADD k 1 x", "ZADD k 9 a 8 S100", "ZADD k SCORES", "ZADD k 5 B5000 6 a", "ZADD k INCR 2 a"],
+        *["ZINCRBY k 3 a", "ZINCRBY k 30 new", "ZREM k a", "ZREM k a b c", "ZPOPMIN k", "ZPOPMAX k 3"],
+        *["ZMPOP 1 k MIN COUNT 2", "ZREMRANGEBYRANK k 0 1", "ZREMRANGEBYSCORE k 2 9"],
+        *["ZREMRANGEBYLEX k - +", "ZRANGESTORE d k 0 -1", "ZRANGESTORE k k 1 2"],
+    ],
+    ("two sorted sets", "two sets"): [
+        *["ZUNIONSTORE d 2 k o", "ZINTERSTORE d 2 k o", "ZDIFFSTORE d 2 k o", "ZUNIONSTORE k 2 k o"],
+    ],
+}  # fmt: skip
+ALL = [(before, line) for befores, lines in CASES.items() for before in befores for line in lines]
+
+
+def words(line: str) -> list[str]:
+    return [full for word in line.split() for full in MANY.get(word, [LONG.get(word, word)])]
+
+
+@dataclass(slots=True, frozen=True)
+class Twins:
+    """The engine under test, and one that executes what the first propagates."""
+
+    engine: Engine
+    replica: Engine
+    empty: int  # blocks of an engine without keys
+
+
+@pytest.fixture(scope="module")
+def twins() -> Iterator[Twins]:
+    engine, replica = Engine(1 << 26), Engine(1 << 26)
+    engine.record()
+    prepare(engine, "many keys")
+    prepare(engine, "missing")
+    yield Twins(engine, replica, heap_stats(engine.arena).blocks)
+    engine.close()
+    replica.close()
+
+
+def value(engine: Engine, kind: str, key: bytes) -> Any:
+    match kind:
+        case "string":
+            return engine.call("GET", key)
+        case "list":
+            return engine.call("LRANGE", key, 0, -1)
+        case "set":
+            return sorted(engine.call("SMEMBERS", key))
+        case "zset":
+            return engine.call("ZRANGE", key, 0, -1, "WITHSCORES")
+        case "hash":
+            fields = engine.call("HGETALL", key)
+            names = sorted(fields)
+            times = engine.call("HPEXPIRETIME", key, "FIELDS", len(names), *names)
+            return [(name, fields[name], time) for name, time in zip(names, times, strict=True)]
+    raise AssertionError(kind)
+
+
+def dump(engine: Engine) -> dict[bytes, Any]:
+    """All keys of databases 0 and 1: type, time, value."""
+    content = {}
+    for db in (0, 1):
+        lib.session_set_db(engine.session.handle, db)
+        for key in engine.call("KEYS", "*"):
+            kind = engine.call("TYPE", key)
+            time = engine.call("PEXPIRETIME", key)
+            content[b"%d %b" % (db, key)] = (kind, time, value(engine, kind, key))
+    lib.session_set_db(engine.session.handle, 0)
+    return content
+
+
+def comparable(content: dict[bytes, Any], line: str) -> Any:
+    """What does not depend on chance or on the time."""
+    if line.startswith("SPOP"):
+        return {key: (kind, len(value)) for key, (kind, _, value) in content.items()}
+    return {
+        key: (kind, time > 0, [row[:2] for row in value] if kind == "hash" else value)
+        for key, (kind, time, value) in content.items()
+    }
+
+
+def prepare(engine: Engine, before: str) -> None:
+    engine.call("FLUSHALL")
+    engine.call("HIMPORT", "DISCARDALL")
+    lib.engine_purge(engine.handle)
+    for line in BEFORE[before]:
+        assert not isinstance(engine.call(*words(line)), ValueError), line
+    engine.take_recorded()
+
+
+def attempt(engine: Engine, line: str, n: int) -> tuple[Any, bool]:
+    """The reply with the n-th allocation failing, and whether it came to that."""
+    lib.heap_fail_after(engine.arena, n)
+    reply = engine.call(*words(line))
+    failed = lib.wb_heap_fail_left(engine.arena) < 0
+    lib.heap_fail_after(engine.arena, -1)
+    engine.check()
+    return reply, failed
+
+
+def replay(replica: Engine, recorded: bytes) -> None:
+    for db, *command in parse_all(recorded):
+        if command[0] == b"event":
+            continue
+        lib.session_set_db(replica.session.handle, int(db))
+        assert not isinstance(replica.call(*command), ValueError)
+    lib.session_set_db(replica.session.handle, 0)
+
+
+def is_oom(reply: Any) -> bool:
+    return isinstance(reply, ValueError) and str(reply).startswith("OOM")
+
+
+def some(n: int) -> int:
+    """The next n to try: all of the first, then ever fewer."""
+    return n + 1 + n // 12
+
+
+@pytest.mark.parametrize(("before", "line"), ALL)
+def test_out_of_memory(twins: Twins, before: str, line: str) -> None:
+    engine, replica = twins.engine, twins.replica
+    prepare(engine, before)
+    whole = engine.call(*words(line))
+    after = comparable(dump(engine), line)
+    n, failed = 0, True
+    while failed:
+        prepare(engine, before)
+        reply, failed = attempt(engine, line, n)
+        recorded = engine.take_recorded()
+        if failed and is_oom(reply):
+            prepare(replica, before)
+            replay(replica, recorded)
+            assert dump(engine) == dump(replica), n
+        else:
+            assert type(reply) is type(whole), n
+            assert comparable(dump(engine), line) == after, n
+        prepare(engine, "missing")
+        assert heap_stats(engine.arena).blocks == twins.empty, n
+        n = some(n)
+
+
+def test_every_writing_command_is_tried(twins: Twins) -> None:
+    info = ffi.new("struct command_info *")
+    names = set()
+    for row in range(lib.engine_command_count(twins.engine.handle)):
+        lib.engine_command_info(twins.engine.handle, row, info)
+        if info.flags & WRITE and not info.python:
+            names.add(ffi.string(info.name).decode().replace("|", " "))
+    tried = {line for _, line in ALL}
+    assert {name for name in names if not any(line.startswith(name) for line in tried)} == set()
