@@ -1,10 +1,13 @@
 """CONFIG: reading, changing and writing the directives."""
 
+import json
+
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import everywhere
 from shmredis.commands.registry import Flag, command, container
 from shmredis.commands.resp import OK, CommandError, Reply
+from shmredis.front.channel import MESSAGE_MAX
 
 container("CONFIG")
 
@@ -29,7 +32,10 @@ def _pairs(ctx: Context) -> list[tuple[str, str]]:
     words = [shown(arg) for arg in ctx.argv[2:]]
     if len(words) % 2:
         raise CommandError("ERR wrong number of arguments for 'config|set' command")
-    return list(zip(words[::2], words[1::2], strict=True))
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    if len(json.dumps(pairs)) >= MESSAGE_MAX:  # the front could not be told
+        raise CommandError("ERR CONFIG SET failed - the values are too long")
+    return pairs
 
 
 @command("CONFIG SET", arity=-4, flags=ADMIN)

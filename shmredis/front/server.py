@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 
 from shmredis.config import Config
@@ -31,6 +32,7 @@ class Front:
     def __init__(self, config: Config, listeners: list[Listener], supervisor: Supervisor) -> None:
         self._config = config
         self._listeners = listeners
+        self._doors = {listener.sock.fileno() for listener in listeners}
         self._supervisor = supervisor
         workers = supervisor.workers
         self._handover = Handover(workers)
@@ -73,8 +75,8 @@ class Front:
         if self._lobby:
             self._selector.register(self._lobby, selectors.EVENT_READ, self._lobby.look)
         while not self._stopping:
-            for key, _ in self._selector.select(self._patience_s()):
-                key.data()
+            for hear in self._news():
+                hear()
             self._handover.flush()
             for worker in self._supervisor.due():
                 self._respawn(worker)
@@ -84,6 +86,11 @@ class Front:
                 self._report_refusals()
             if not self._handover.possible:
                 time.sleep(BACKOFF_S)  # connections wait in the listen queues
+
+    def _news(self) -> list[Callable[[], None]]:
+        """What there is to do; new connections last: settings told before them hold for them."""
+        keys = [key for key, _ in self._selector.select(self._patience_s())]
+        return [key.data for key in sorted(keys, key=lambda key: key.fd in self._doors)]
 
     def _patience_s(self) -> float | None:
         """How long the loop may sleep; None: until something happens."""

@@ -21,6 +21,8 @@ __all__ = ["Server"]
 
 log = logging.getLogger(__name__)
 
+RETRY_S = 0.01  # until the front is told once more
+
 
 def _alone() -> None:
     raise RuntimeError("a worker without others has no turns")
@@ -101,6 +103,9 @@ class Server:
         closed, self._closed = self._closed, 0
         try:
             self._channel.send(b"X%d" % closed)
+        except BlockingIOError:  # the front is slow to listen
+            self._closed += closed
+            asyncio.get_running_loop().call_later(RETRY_S, self._tell_closed)
         except OSError:
             self.stopped.set()  # the front is gone
 

@@ -323,7 +323,7 @@ def test_connections_dropped_in_the_middle_leave_nothing(server: Server, bystand
             client.close()
     wait_until(lambda: alone(bystander))
     assert bystander.call("EXISTS", "dropped") == b":0\r\n"
-    assert int(info(bystander, "memory")["mem_clients_normal"]) < MIB
+    wait_until(lambda: int(info(bystander, "memory")["mem_clients_normal"]) < MIB)
 
 
 def test_a_client_that_leaves_without_its_replies(server: Server, bystander: Client) -> None:
