@@ -9,10 +9,10 @@ from tests.harness.resp import Client
 from tests.harness.server import Server, running
 
 
-@pytest.fixture(scope="session")
-def shared_server() -> Iterator[Server]:
+@pytest.fixture(scope="session", params=[1, 3], ids=["1 worker", "3 workers"])
+def shared_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """One server for the session; tests that change its settings take `start_server` instead."""
-    with running() as server:
+    with running(workers=request.param) as server:
         yield server
 
 

@@ -5,6 +5,7 @@ ends a case; before each case the data is emptied. `tools/record_replies` asks a
 its replies, in RESP2 and RESP3, under tests/commands/replies; the tests ask ours. A line may begin with
 
     ~    the reply's elements may come in any order
+    @    a scan: the pages from cursor 0 to the end count as one, in any order
     ?    the reply is not compared (random, or the time); it must not be an error
     #    a comment
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shmredis.config.parser import split_words
-from tests.harness.resp import Client, parse
+from tests.harness.resp import Client, encode, parse
 
 __all__ = ["CASES", "REPLIES", "Case", "Step", "equal", "load_cases", "load_replies", "run_case"]
 
@@ -26,7 +27,7 @@ REPLIES = COMMANDS / "replies"
 
 @dataclass(slots=True, frozen=True)
 class Step:
-    """One command; `mark` is one of "", "~", "?"."""
+    """One command; `mark` is one of "", "~", "@", "?"."""
 
     line: str
     mark: str
@@ -59,7 +60,7 @@ def _cases(lines: list[str]) -> Iterator[Case]:
             steps = []
             continue
         first = first if steps else number
-        mark = line[0] if line[0] in "~?" else ""
+        mark = line[0] if line[0] in "~@?" else ""
         text = line[len(mark) :].strip()
         words = [word.encode("latin-1") for word in split_words(text)]
         steps.append(Step(text, mark, words))
@@ -69,7 +70,24 @@ def run_case(client: Client, case: Case) -> list[bytes]:
     """The raw replies of all steps."""
     client.call("FLUSHALL")
     client.call("SELECT", "0")
-    return [client.call(*step.words) for step in case.steps]
+    return [
+        scan(client, step.words) if step.mark == "@" else client.call(*step.words)
+        for step in case.steps
+    ]
+
+
+def scan(client: Client, words: list[bytes]) -> bytes:
+    """All pages of a scan as one reply; the error if there is one."""
+    found: list[bytes] = []
+    cursor = words[1]
+    while True:
+        reply = client.call(words[0], cursor, *words[2:])
+        if reply.startswith(b"-"):
+            return reply
+        cursor, page = parse(reply)
+        found += page
+        if cursor == b"0":
+            return b"*2\r\n" + encode(cursor).split(b"\r\n", 1)[1] + encode(*found)
 
 
 def load_replies(group: str, resp: int) -> dict[str, list[bytes]]:
@@ -82,7 +100,7 @@ def equal(step: Step, ours: bytes, theirs: bytes) -> bool:
     """Whether the replies are the same as far as the step's mark wants."""
     if step.mark == "?":
         return ours[:1] != b"-"
-    if step.mark == "~":
+    if step.mark and theirs[:1] != b"-":
         return ours[:1] == theirs[:1] and _unordered(parse(ours)) == _unordered(parse(theirs))
     return ours == theirs
 
