@@ -7,8 +7,8 @@
 #include "mem/poison.h"
 
 #define WORD_BITS 64u
-#define GROW_MIN ((uint64_t)1 << 20)
-#define GROW_MAX ((uint64_t)4 << 20) /* backing memory takes time: about 0.2 ms a MiB */
+#define GROW_MIN ((uint64_t)256 << 10)
+#define GROW_MAX ((uint64_t)512 << 10) /* backing memory takes time: up to 0.5 ms a MiB */
 #define REBACK_PAGES 16u             /* holes get memory again in steps of 1 MiB */
 
 struct page_map {
