@@ -239,7 +239,7 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
     struct engine_stats before = eng->stats;
     super->busy = 1;
     bool more = expire_cycle(eng, budget_us / 2);
-    evict_to_limit(eng);
+    evict_share(eng);
     if (lazyfree_pending(eng)) more |= !lazyfree_run(eng, budget_us / 2);
     more |= defrag_cycle(eng);
     super->busy = 0;

@@ -64,6 +64,14 @@ struct engine_hooks {
     uint64_t (*xxh3)(const char *p, size_t n);
 };
 
+/* What eviction knows of the other workers, and they of this one; net/remote.c keeps it. */
+struct evict_peers {
+    uint64_t used; /* bytes of all of them, a turn old at most */
+    bool barren;   /* none of them has a key that may be evicted */
+    bool ask;      /* set by eviction: they are to evict their share */
+    bool self_barren;
+};
+
 struct engine {
     struct arena arena;
     int databases;
@@ -77,6 +85,7 @@ struct engine {
     uint64_t random_state[2];
     struct lazy_queue *lazy;   /* db/lazyfree.h */
     struct evict_pool *evict;  /* db/evict.h */
+    struct evict_peers peers;  /* db/evict.h */
     struct defrag *defrag;     /* db/defrag.h */
     struct registry *registry; /* cmd/registry.h */
     struct latency *latency;   /* db/latency.h */

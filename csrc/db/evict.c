@@ -13,6 +13,7 @@
 #define POOL_NAME_MAX 255u
 #define EVICT_TIME_US 500u
 #define SAMPLE_MAX 64
+#define SLACK_MAX ((uint64_t)256 * 1024)
 
 struct candidate {
     uint64_t score; /* higher goes first */
@@ -179,18 +180,60 @@ static bool evict_one(struct engine *eng) {
     return evict_from_pool(eng) || evict_random(eng);
 }
 
-bool evict_to_limit(struct engine *eng) {
+/* What is too much by now of what this worker should hold: its share of what is too much in all. */
+static uint64_t goal_of(const struct engine *eng, uint64_t limit) {
+    uint64_t own = evict_used_memory(eng), total = own + eng->peers.used;
+    double share = (double)(total - limit) * ((double)own / (double)total);
+    uint64_t part = eng->peers.used ? (uint64_t)share + 1 : total - limit;
+    return part < own ? own - part : 0;
+}
+
+/* Bytes over the limit, of all workers. */
+static uint64_t excess(const struct engine *eng) {
+    uint64_t total = evict_used_memory(eng) + eng->peers.used;
     uint64_t limit = (uint64_t)eng->config.maxmemory;
-    if (!limit || evict_used_memory(eng) <= limit) return true;
-    uint64_t start = clock_monotonic_us();
+    return limit && total > limit ? total - limit : 0;
+}
+
+/* A little too much may wait for the end of the turn, when there is enough to be shared out. */
+static bool can_wait(const struct engine *eng, uint64_t over) {
+    uint64_t slack = (uint64_t)eng->config.maxmemory / 64;
+    if (!eng->peers.used || eng->config.maxmemory_policy == POLICY_NOEVICTION) return false;
+    return over < (slack < SLACK_MAX ? slack : SLACK_MAX);
+}
+
+bool evict_to_limit(struct engine *eng) {
+    uint64_t over = excess(eng);
+    if (!over) return true;
+    if (!can_wait(eng, over)) return evict_share(eng);
+    eng->peers.ask = true;
+    return !(eng->peers.self_barren && eng->peers.barren);
+}
+
+/* Evicts down to `goal` bytes or until the time is over; false: nothing more can be evicted. */
+static bool evict_down_to(struct engine *eng, uint64_t goal, uint64_t start) {
     bool possible = true;
-    while (evict_used_memory(eng) > limit) {
+    while (possible && evict_used_memory(eng) > goal) {
         if (lazyfree_pending(eng))
             lazyfree_run(eng, EVICT_TIME_US / 4);
-        else if (!(possible = evict_one(eng)))
-            break;
+        else
+            possible = evict_one(eng);
         if (clock_monotonic_us() - start > EVICT_TIME_US) break;
     }
-    eng->stats.evict_us += clock_monotonic_us() - start;
     return possible;
+}
+
+bool evict_share(struct engine *eng) {
+    struct arena_super *super = arena_super(&eng->arena);
+    if (!excess(eng)) return true;
+    uint64_t start = clock_monotonic_us();
+    uint32_t was_busy = super->busy;
+    super->busy = 1;
+    bool possible = evict_down_to(eng, goal_of(eng, (uint64_t)eng->config.maxmemory), start);
+    super->busy = was_busy;
+    eng->stats.evict_us += clock_monotonic_us() - start;
+    eng->peers.self_barren = !possible;
+    if (!eng->peers.used || eng->config.maxmemory_policy == POLICY_NOEVICTION) return possible;
+    eng->peers.ask = true;
+    return possible || !eng->peers.barren;
 }

@@ -34,9 +34,16 @@ static inline bool policy_is_lrm(const struct engine *eng) {
 }
 
 /* Evicts until memory is below maxmemory or the time slice is over. False: still over, and a
- * command that may use memory must be refused. */
+ * command that may use memory must be refused.
+ *
+ * maxmemory is that of the whole server. Of what is too much each worker evicts a share in
+ * proportion to what it holds, so that cold keys go wherever they are, and asks the others for
+ * theirs (eng->peers.ask). It refuses commands when neither it nor they have a key left to evict.
+ * A small excess is left to the end of the turn, when evict_share is called. */
 bool evict_to_limit(struct engine *eng);
-/* Bytes that count against maxmemory. */
+/* Evicts this worker's share at once. */
+bool evict_share(struct engine *eng);
+/* Bytes that count against maxmemory, of this worker. */
 uint64_t evict_used_memory(const struct engine *eng);
 
 #endif

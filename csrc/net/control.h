@@ -29,7 +29,8 @@ struct control_worker {
     alignas(64) _Atomic uint32_t rung;
     /* by the worker, for the totals of others */
     alignas(64) _Atomic uint64_t used_memory;
-    _Atomic uint64_t keys; /* of all databases */
+    _Atomic uint64_t keys;   /* of all databases */
+    _Atomic uint32_t barren; /* its last try to evict a key found none */
 };
 
 struct control {

@@ -4,6 +4,7 @@
 #include "cmd/fieldset.h"
 #include "core.h"
 #include "db/clock.h"
+#include "db/evict.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -239,7 +240,8 @@ void remote_wake_self(struct remote *r) {
 }
 
 bool remote_end_of_feed(struct remote *r) {
-    if (r->flushing || r->turn || !(r->touched_n || r->ready_n || r->links->to_ring)) return false;
+    bool due = r->touched_n || r->ready_n || r->links->to_ring || r->eng->peers.ask;
+    if (r->flushing || r->turn || !due) return false;
     links_stay_awake(r->links);
     return r->turn = true;
 }
@@ -384,6 +386,43 @@ static void reborn(struct remote *r, int from, uint64_t taken) {
     cross_reborn(r, from);
 }
 
+/* --- memory of all workers --- */
+
+void remote_share_memory(struct remote *r) {
+    struct control_worker *all = r->links->control->worker;
+    struct evict_peers *peers = &r->eng->peers;
+    atomic_store_explicit(&all[r->self].used_memory, evict_used_memory(r->eng),
+                          memory_order_relaxed);
+    atomic_store_explicit(&all[r->self].barren, peers->self_barren, memory_order_relaxed);
+    peers->used = 0;
+    peers->barren = true;
+    for (int w = 0; w < r->n; w++) {
+        if (w == r->self) continue;
+        peers->used += atomic_load_explicit(&all[w].used_memory, memory_order_relaxed);
+        if (!atomic_load_explicit(&all[w].barren, memory_order_relaxed)) peers->barren = false;
+    }
+}
+
+/* Another worker found that memory is short. */
+static void evict(struct remote *r) {
+    if (cross_held(r)) return;
+    remote_share_memory(r);
+    evict_share(r->eng);
+    r->eng->peers.ask = false; /* they know */
+    remote_share_memory(r);
+}
+
+/* At the end of a turn: the others are to evict, too. */
+static void ask_to_evict(struct remote *r) {
+    struct message m = { .kind = MSG_EVICT };
+    if (!r->eng->peers.ask) return;
+    evict_share(r->eng);
+    remote_share_memory(r);
+    r->eng->peers.ask = false;
+    for (int w = 0; w < r->n; w++)
+        if (w != r->self && !r->links->link[w].waiting) remote_send(r, w, &m, (struct str){ 0 });
+}
+
 /* --- draining --- */
 
 static void handle(struct remote *r, int from, struct str bytes) {
@@ -408,6 +447,7 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_RELEASE: cross_release(r, from, m.id); break;
     case MSG_SHIP: cross_ship(r, from, &m, argc, r->argv); break;
     case MSG_SHIPPED: cross_shipped(r, from, &m); break;
+    case MSG_EVICT: evict(r); break;
     default: ASSERT(!"a known kind of message");
     }
 }
@@ -459,6 +499,7 @@ int engine_drain(struct engine *eng, bool rung) {
     engine_tick_clock(eng);
     r->clock_ns = clock_monotonic_ns();
     cross_rested(r);
+    if (eng->config.maxmemory) remote_share_memory(r);
     while (n < DRAIN_BATCH && more) {
         more = drain_round(r);
         n += more;
@@ -467,6 +508,7 @@ int engine_drain(struct engine *eng, bool rung) {
         if (!more && !asleep) more = 1;
     }
     r->clock_ns = 0;
+    ask_to_evict(r);
     links_wake(r->links); /* they work while this one sends */
     flush_touched(r);
     links_wake(r->links);
@@ -514,7 +556,8 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
 
 void remote_tick(struct remote *r) {
     struct control_worker *w = &r->links->control->worker[r->self];
-    atomic_store_explicit(&w->used_memory, heap_used(&r->eng->arena), memory_order_relaxed);
+    remote_share_memory(r);
+    ask_to_evict(r);
     atomic_store_explicit(&w->keys, keyspace_total(r->eng), memory_order_relaxed);
     cross_tick(r);
     links_wake(r->links);

@@ -132,6 +132,9 @@ static inline enum remote_verdict remote_stall(struct remote *r) {
 static inline uint32_t remote_epoch(const struct remote *r, int worker) {
     return atomic_load_explicit(&r->links->control->worker[worker].epoch, memory_order_acquire);
 }
+/* Tells the others how much memory this worker has, and has its engine know how much they have.
+ * Before commands that evict, once a turn. */
+void remote_share_memory(struct remote *r);
 /* Now and then: figures for the others; who has died. */
 void remote_tick(struct remote *r);
 void remote_delete(struct remote *r);

@@ -336,6 +336,7 @@ static void open_feed(struct session *s, struct feed *f, size_t n) {
     if (!n) f->ahead = f->n; /* waited: has been looked at */
     f->clock_ns = clock_monotonic_ns();
     engine_tick_clock(s->eng);
+    if (UNLIKELY(s->eng->remote) && s->eng->config.maxmemory) remote_share_memory(s->eng->remote);
     s->last_ms = s->eng->now_ms;
     s->net_in += n;
     s->eng->stats.net_in += n;

@@ -55,6 +55,7 @@ def kept() -> Iterator[int]:
     assert status == "OK"
     refs = [lib.wb_heap_alloc(arena, 1 + i % 2, 40) for i in range(3000)]
     span = lib.wb_heap_alloc(arena, 3, MIB)
+    lib.heap_free(arena, lib.wb_heap_alloc(arena, 3, MIB))
     for ref in refs[1::3]:
         lib.heap_free(arena, ref)
     write_block(arena, refs[0], struct.pack("<II", refs[2], span))
