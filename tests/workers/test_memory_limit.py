@@ -86,9 +86,9 @@ def test_without_eviction_every_worker_refuses(start_server: Start) -> None:
     with limited(start_server, "noeviction").client() as client:
         assert fill(client, 0, 100) > 0
         assert used(client) <= LIMIT + SLACK
-        for worker in range(3):
-            wait_until(lambda key=key_of(worker): client.call("SET", key, "x") == OOM)
-            assert client.call("GET", key_of(worker)).startswith(b"$")
+        for key in [key_of(worker) for worker in range(3)]:
+            wait_until(lambda key=key: client.call("SET", key, "x") == OOM)  # type: ignore[misc]
+            assert client.call("GET", key).startswith(b"$")
         assert client.call("MSET", *[word for w in range(3) for word in (key_of(w), "x")]) == OOM
         assert client.call("FLUSHALL") == b"+OK\r\n"
         wait_until(lambda: client.call("SET", key_of(1), "x") == b"+OK\r\n")
