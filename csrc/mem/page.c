@@ -9,7 +9,7 @@
 #define WORD_BITS 64u
 #define GROW_MIN ((uint64_t)256 << 10)
 #define GROW_MAX ((uint64_t)512 << 10) /* backing memory takes time: up to 0.5 ms a MiB */
-#define REBACK_PAGES 16u             /* holes get memory again in steps of 1 MiB */
+#define REBACK_PAGES 16u               /* holes get memory again in steps of 1 MiB */
 
 struct page_map {
     uint64_t *bits; /* 1: free */
