@@ -123,12 +123,17 @@ enum feed_outcome {
     FEED_WAITING = 16, /* a barrier: replies of others are outstanding, or clients are paused */
     FEED_BLOCKED = 32, /* blocked in a command */
     FEED_AGAIN = 64,   /* stopped for too much unsent output: feed(s, 0) when it is gone */
+    FEED_GONE = 256,   /* the peer has closed the connection */
     FEED_TURN = 128    /* engine_drain is due at the end of this turn of the event loop */
 };
 
 /* `fd` is a connected plain socket to which replies are sent directly, or -1 (TLS, tests): all
  * output then goes by session_output. The session never closes it. */
 struct session *session_new(struct engine *eng, int fd, uint64_t id);
+/* From now on engine_poll reads, executes and sends for this session of a non-blocking socket.
+ * False: the kernel refuses. Unwatch before the socket is closed. */
+bool session_watch(struct session *s);
+void session_unwatch(struct session *s);
 void session_delete(struct session *s);
 /* Where to read into and how many bytes fit. Usually the engine's one shared buffer, the same for
  * all sessions; while a big argument is arriving, its own place. Valid until the next session_feed.
@@ -138,7 +143,8 @@ char *session_input(struct session *s, size_t *size);
 int session_feed(struct session *s, size_t n);
 /* Bytes to be written that could not be sent directly; valid until output_done. */
 const char *session_output(struct session *s, size_t *n);
-/* They were handed to the transport; `drained`: nothing is queued there, direct sends may go on. */
+/* They were handed to the transport (never for watched sessions, which send by themselves);
+ * `drained`: nothing is queued there, direct sends may go on. */
 void session_output_done(struct session *s, bool drained);
 
 /* FEED_CALL: the command to be executed in Python. Bytes are valid until session_reply. */
@@ -305,6 +311,12 @@ enum drain_outcome {
     DRAIN_LATER = 16  /* call again within some milliseconds: replies wait for those after them */
 };
 int engine_drain(struct engine *eng, bool rung);
+
+/* One descriptor for all watched sessions: when it is readable, engine_poll serves those that are
+ * ready and returns drain_outcome bits (DRAIN_READY: some need attention). -1: the kernel refuses.
+ */
+int engine_poll_fd(struct engine *eng);
+int engine_poll(struct engine *eng);
 /* A session that has output to be written or input to be executed, and its feed_outcome bits
  * (FEED_AGAIN: feed(s, 0)). False: no more. */
 bool engine_next_ready(struct engine *eng, uint64_t *session_id, int *outcome);

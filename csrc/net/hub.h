@@ -12,6 +12,12 @@
 
 #define HUB_INPUT_BYTES ((size_t)128 * 1024)
 
+/* A session that needs the event loop's attention: feed_outcome bits. */
+struct ready {
+    uint64_t session;
+    int outcome;
+};
+
 struct hub {
     char *input; /* HUB_INPUT_BYTES */
     struct resp_parser parser;
@@ -19,10 +25,15 @@ struct hub {
     uint64_t pause_until_ms;
     bool pause_writes_only;
     uint64_t sessions;
+    int poll_fd; /* epoll set of net/poll.c; -1: not made yet */
+    struct ready *ready;
+    size_t ready_n, ready_cap, ready_at;
 };
 
 struct hub *hub_new(void);
 void hub_delete(struct hub *hub);
+/* For engine_next_ready. */
+void hub_note_ready(struct hub *hub, uint64_t session, int outcome);
 /* For engine_delete: what engine_record made. */
 void engine_recorder_free(struct engine *eng);
 

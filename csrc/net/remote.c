@@ -199,15 +199,6 @@ void remote_answer(struct remote *r, int from, uint64_t id, struct str resp) {
         gathered(r, g);
 }
 
-static void note_ready(struct remote *r, uint64_t session, int outcome) {
-    if (r->ready_n == r->ready_cap) {
-        r->ready_cap = r->ready_cap ? 2 * r->ready_cap : 64;
-        r->ready = realloc(r->ready, r->ready_cap * sizeof *r->ready);
-        ASSERT(r->ready);
-    }
-    r->ready[r->ready_n++] = (struct ready){ session, outcome };
-}
-
 /* More replies will come for it at once, most likely: one send for all of them. */
 static bool can_wait(const struct remote *r, const struct session *s) {
     return output_has_slots(&s->out) && output_ready(&s->out) < WAIT_BYTES &&
@@ -229,7 +220,7 @@ static void flush_touched(struct remote *r) {
             s->touched = false;
             outcome |= session_flush(s);
         }
-        if (outcome) note_ready(r, s->id, outcome);
+        if (outcome) hub_note_ready(r->eng->hub, s->id, outcome);
     }
     r->touched_n = kept;
     r->flushing = false;
@@ -240,7 +231,7 @@ void remote_wake_self(struct remote *r) {
 }
 
 bool remote_end_of_feed(struct remote *r) {
-    bool due = r->touched_n || r->ready_n || r->links->to_ring || r->eng->peers.ask;
+    bool due = r->touched_n || r->eng->hub->ready_n || r->links->to_ring || r->eng->peers.ask;
     if (r->flushing || r->turn || !due) return false;
     links_stay_awake(r->links);
     return r->turn = true;
@@ -515,19 +506,9 @@ int engine_drain(struct engine *eng, bool rung) {
     r->stats.wakeups += n > 0;
     bool resume = r->resume || r->stalled;
     r->resume = r->stalled = false;
-    return (r->ready_n ? DRAIN_READY : 0) | (r->mail ? DRAIN_MAIL : 0) | (asleep ? 0 : DRAIN_MORE) |
-           (resume ? DRAIN_RESUME : 0) | (r->touched_n ? DRAIN_LATER : 0);
-}
-
-bool engine_next_ready(struct engine *eng, uint64_t *session_id, int *outcome) {
-    struct remote *r = eng->remote;
-    if (r->ready_at == r->ready_n) {
-        r->ready_at = r->ready_n = 0;
-        return false;
-    }
-    *session_id = r->ready[r->ready_at].session;
-    *outcome = r->ready[r->ready_at++].outcome;
-    return true;
+    return (eng->hub->ready_n ? DRAIN_READY : 0) | (r->mail ? DRAIN_MAIL : 0) |
+           (asleep ? 0 : DRAIN_MORE) | (resume ? DRAIN_RESUME : 0) |
+           (r->touched_n ? DRAIN_LATER : 0);
 }
 
 /* --- life --- */
@@ -592,6 +573,5 @@ void remote_delete(struct remote *r) {
     free(r->message.p);
     free(r->argv);
     free(r->touched);
-    free(r->ready);
     free(r);
 }

@@ -37,10 +37,6 @@ struct kept_list {
     struct kept *first, *last;
 };
 struct mail;
-struct ready {
-    uint64_t session;
-    int outcome;
-};
 
 struct remote {
     struct engine *eng;
@@ -59,8 +55,6 @@ struct remote {
 
     struct session **touched; /* sessions whose output has grown in this drain */
     size_t touched_n, touched_cap;
-    struct ready *ready;
-    size_t ready_n, ready_cap, ready_at;
     struct mail *mail, *last_mail, *read_mail;
 
     struct fieldset *fieldsets; /* lent by other workers for one HIMPORT SET, cmd/fieldset.h */

@@ -10,6 +10,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/lookahead.h"
+#include "net/poll.h"
 #include "net/remote.h"
 
 #define FLUSH_BYTES ((size_t)256 * 1024)       /* replies are sent when this much has gathered */
@@ -53,6 +54,7 @@ static void drop_stash(struct session *s) {
 }
 
 void session_delete(struct session *s) {
+    session_unwatch(s);
     drop_stash(s);
     output_free(&s->out);
     session_drop_fieldsets(s);
@@ -69,6 +71,13 @@ static void note_sent(struct session *s, size_t n) {
     s->net_out += n;
     s->eng->stats.net_out += n;
     s->eng->stats.writes++;
+}
+
+/* The socket takes no more: goes on when it does. */
+static void note_full(struct session *s) {
+    if (!s->watched) return;
+    s->queued = true;
+    poll_choose(s);
 }
 
 /* Sends what it can of up to three pieces; returns the bytes taken. A broken connection takes all.
@@ -105,6 +114,7 @@ static void flush_reply(struct session *s) {
     }
     r->n = 0;
     r->borrowed = (struct str){ NULL, 0 };
+    if (output_ready(&s->out) && !s->queued) note_full(s);
 }
 
 /* The queue first, when the transport is free. */
@@ -112,14 +122,21 @@ static void flush_queue(struct session *s) {
     size_t n = output_ready(&s->out);
     if (!n || s->fd < 0 || s->queued) return;
     ssize_t sent = send(s->fd, s->out.p + s->out.head, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent <= 0) return;
-    note_sent(s, (size_t)sent);
-    output_consume(&s->out, (size_t)sent);
+    if (sent > 0) {
+        note_sent(s, (size_t)sent);
+        output_consume(&s->out, (size_t)sent);
+    }
+    if (output_ready(&s->out)) note_full(s);
+}
+
+static bool too_much_unsent(const struct session *s) {
+    return output_ready(&s->out) + s->out.waiting > OUTPUT_HIGH;
 }
 
 int session_flush(struct session *s) {
     flush_queue(s);
     int outcome = output_ready(&s->out) ? FEED_OUTPUT : 0;
+    if (UNLIKELY(s->again) && s->watched && !too_much_unsent(s)) outcome |= session_feed(s, 0);
     if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) outcome |= FEED_CLOSE;
     return outcome;
 }
@@ -240,8 +257,9 @@ static void execute_all(struct session *s, struct feed *f) {
     char error[128];
     struct resp_limits limits = { .bulk_max = s->eng->config.proto_max_bulk_len };
     while (f->start < f->n && !(s->flags & SESSION_CLOSING)) {
-        if (output_ready(&s->out) + s->out.waiting > OUTPUT_HIGH) {
-            f->outcome |= FEED_AGAIN;
+        if (too_much_unsent(s)) {
+            s->again = true;
+            if (!s->watched) f->outcome |= FEED_AGAIN;
             return;
         }
         limits.authenticated = s->flags & SESSION_AUTHENTICATED;
@@ -361,7 +379,7 @@ static int hand_out(struct session *s) {
 
 static void close_feed(struct session *s, struct feed *f) {
     bool closing = s->flags & SESSION_CLOSING;
-    if (f->start < f->n && !closing) {
+    if (f->start < f->n && (!closing || s->calling)) {
         keep_rest(s, f);
     } else if (s->stash) {
         drop_stash(s);
@@ -378,6 +396,7 @@ static void close_feed(struct session *s, struct feed *f) {
 
 int session_feed(struct session *s, size_t n) {
     struct feed f;
+    s->again = false;
     open_feed(s, &f, n);
     if (s->calling)
         f.outcome |= FEED_WAITING;
@@ -469,6 +488,7 @@ void session_set_flag(struct session *s, uint32_t flag, bool on) {
         flag &= ~(uint32_t)SESSION_REPLY_SKIP;
     }
     s->flags = on ? s->flags | flag : s->flags & ~flag;
+    poll_choose(s);
 }
 
 static void set_text(char **field, const char *text, size_t n) {

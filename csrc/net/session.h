@@ -27,7 +27,10 @@ struct session {
     uint64_t id;
     int fd, db, resp;
     uint32_t flags; /* enum session_flag */
-    bool queued;    /* bytes are in the transport's queue: no direct sends */
+    bool queued;    /* the socket or the transport's queue was full: no direct sends now */
+    bool watched;   /* in the epoll set of net/poll.c, for these events */
+    uint32_t events;
+    bool again;     /* stopped for too much unsent output */
     bool calling;   /* a command of Python is being executed */
     bool skip_next; /* the reply after the present one is to be dropped */
     int last_command;

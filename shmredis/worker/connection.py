@@ -1,13 +1,14 @@
-"""One client's connection: bytes between uvloop and the C session.
+"""One client's connection as Python sees it: the exceptions that the C core leaves to it.
 
-The C core does everything between the bytes read and the bytes to write in one call per read event and
-sends replies itself; what comes back here are the exceptions: output that the socket did not take, a
-command written in Python, the end.
+The core does everything between the bytes read and the bytes sent. What comes back here: a command
+written in Python, output that is too long, the end. How bytes come and go is the subject of the two
+kinds of connection, socket_connection.py and tls_connection.py.
 """
 
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,6 @@ __all__ = ["Connection"]
 
 log = logging.getLogger(__name__)
 
-WRITE_HIGH = 1 << 20  # bytes in the transport's queue above which we hear of its draining
-READ_STOP = 64 << 20  # unsent bytes above which no more is read
-
 ATTACK = (
     "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to "
     "Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise "
@@ -36,41 +34,28 @@ _feed = lib.session_feed
 _size = ffi.new("size_t *")
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(ABC):
     """Implements commands.context.Client."""
-
-    __slots__ = (
-        "_buffer", "_kind", "_queued", "_server", "_stopped_reading", "_task", "_transport",
-        "addr", "id", "laddr", "lib_name", "lib_ver", "name", "session", "soft_since", "user",
-    )  # fmt: skip
 
     def __init__(self, server: "Server", kind: Kind, number: int) -> None:
         self._server = server
         self._kind = kind
         self.id = number
-        self._buffer: Any = server.shared_input
-        self._queued = (
-            False  # the transport may hold unsent bytes: the core must not send past them
-        )
-        self._stopped_reading = False
         self._task: asyncio.Task[None] | None = None
+        self.session: Any = None
         self.name = self.lib_name = self.lib_ver = b""
         self.user = "default"
         self.soft_since = 0.0  # since when the output is above the soft limit
 
-    # --- asyncio ---
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        transport.set_write_buffer_limits(high=WRITE_HIGH)
-        sock = transport.get_extra_info("socket")
+    def _begin(self, sock: Any, fd: int) -> None:
+        """Makes the session; the core sends on `fd` itself unless it is -1."""
         self.addr, self.laddr = _names(self._kind, sock, self._server)
-        fd = -1 if self._kind is Kind.TLS else sock.fileno()
-        self.session: Any = lib.session_new(self._server.engine.handle, fd, self.id)
+        self.session = lib.session_new(self._server.engine.handle, fd, self.id)
         lib.session_set_peer(self.session, self.addr.encode(), len(self.addr))
         self._server.clients[self.id] = self
 
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def _end(self) -> None:
+        """The connection is closed."""
         if self._task:
             self._task.cancel()
         del self._server.clients[self.id]
@@ -78,27 +63,28 @@ class Connection(asyncio.BufferedProtocol):
         lib.session_delete(self.session)
         self.session = None
 
-    def get_buffer(self, sizehint: int) -> Any:
-        return self._buffer
+    # --- what the kinds differ in ---
 
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._queued and not self._transport.get_write_buffer_size():
-            self._queued = False
-            lib.session_output_done(self.session, True)
-        if outcome := _feed(self.session, nbytes):
-            self._handle(outcome)
+    @abstractmethod
+    def _write(self) -> bool:
+        """Sees to the core's unsent output; False if it was beyond a limit."""
 
-    def eof_received(self) -> bool:
-        return False
+    @abstractmethod
+    def _buffer_changed(self) -> None:
+        """The core wants to have input read to another place."""
 
-    def pause_writing(self) -> None:
-        """The queue is long; resume_writing tells when it is short again."""
+    @abstractmethod
+    def close(self) -> None:
+        """Closes at once."""
 
-    def resume_writing(self) -> None:
-        if self._stopped_reading:
-            self._stopped_reading = False
-            self._transport.resume_reading()
-        self.go_on()
+    @abstractmethod
+    def flush_and_close(self) -> None:
+        """Closes when what is queued has been sent."""
+
+    @property
+    @abstractmethod
+    def queued_output(self) -> int:
+        """Bytes that the socket did not take yet."""
 
     # --- outcomes of the core ---
 
@@ -110,29 +96,38 @@ class Connection(asyncio.BufferedProtocol):
             self._handle(outcome)
 
     def attend(self, outcome: int) -> None:
-        """Other workers have answered: the outcome is that of a feed."""
+        """The core has served this session by itself: the outcome is that of a feed."""
+        if self.session is None:
+            return
         if self._task:  # input waits for the command that is being executed
-            outcome &= lib.FEED_OUTPUT | lib.FEED_CLOSE
+            outcome &= lib.FEED_OUTPUT | lib.FEED_CLOSE | lib.FEED_GONE
         self._handle(outcome)
 
     def _handle(self, outcome: int) -> None:
         while True:
             if outcome & lib.FEED_TURN:
                 self._server.end_turn()
+            if outcome & lib.FEED_GONE:
+                self.close()
+                return
             if outcome & lib.FEED_OUTPUT and not self._write():
                 return
             if outcome & lib.FEED_CALL:
                 if not self._call():
                     return
-            elif not (outcome & lib.FEED_AGAIN and not self._stopped_reading):
+            elif not (outcome & lib.FEED_AGAIN and outcome & lib.FEED_OUTPUT and self._may_go_on()):
                 break
             outcome = _feed(self.session, 0)
-        if outcome & lib.FEED_WAITING:
+        if outcome & (lib.FEED_WAITING | lib.FEED_AGAIN):
             self._server.waiting.add(self)
         if outcome & lib.FEED_BUFFER:
-            self._choose_buffer()
+            self._buffer_changed()
         if outcome & lib.FEED_CLOSE:
             self._part()
+
+    def _may_go_on(self) -> bool:
+        """Whether commands are executed although output is unsent."""
+        return True
 
     def _part(self) -> None:
         """Closes at the core's wish, when the output is out."""
@@ -142,27 +137,7 @@ class Connection(asyncio.BufferedProtocol):
         elif flags & lib.SESSION_INPUT_FULL:
             self._server.facts.query_buffer_disconnections += 1
             log.warning("Closing client that reached max query buffer length: %s", self.addr)
-        self._transport.close()
-
-    def _choose_buffer(self) -> None:
-        place = lib.session_input(self.session, _size)
-        if place == self._server.shared_place:
-            self._buffer = self._server.shared_input
-        else:
-            self._buffer = ffi.buffer(place, _size[0])
-
-    def _write(self) -> bool:
-        """Hands the core's unsent output to the transport; False if that was beyond a limit."""
-        data = lib.session_output(self.session, _size)
-        transport = self._transport
-        transport.write(bytes(ffi.buffer(data, _size[0])))
-        lib.session_output_done(self.session, False)
-        self._queued = True
-        queued = transport.get_write_buffer_size()
-        if queued > READ_STOP and not self._stopped_reading:
-            self._stopped_reading = True
-            transport.pause_reading()
-        return self.check_output(queued, time.monotonic())
+        self.flush_and_close()
 
     def check_output(self, queued: int, now_s: float) -> bool:
         """client-output-buffer-limit: drops a client whose output is too long, or too long for too long.
@@ -184,11 +159,6 @@ class Connection(asyncio.BufferedProtocol):
             self.close()
             return False
         return True
-
-    @property
-    def queued_output(self) -> int:
-        """Bytes in the transport's queue."""
-        return int(self._transport.get_write_buffer_size())
 
     # --- commands of Python ---
 
@@ -230,13 +200,6 @@ class Connection(asyncio.BufferedProtocol):
     def last_active_s(self) -> float:
         """When the last bytes came in, wall clock."""
         return float(session_info(self.session).last_ms) / 1000
-
-    def close(self) -> None:
-        self._transport.abort()
-
-    def flush_and_close(self) -> None:
-        """Closes when what is queued has been sent."""
-        self._transport.close()
 
 
 def _names(kind: Kind, sock: Any, server: "Server") -> tuple[str, str]:

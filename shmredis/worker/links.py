@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shmredis._core import ffi, lib
+from shmredis._core import lib
 from shmredis.worker.post import Post
 from shmredis.worker.server import Server
 
@@ -19,11 +19,11 @@ class Links:
         self._engine = server.engine.handle
         self._post = post
         self._wake_fd = wake_fd
-        self._session_id, self._outcome = ffi.new("uint64_t *"), ffi.new("int *")
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(wake_fd, self._drain, True)
         self._timer: asyncio.TimerHandle | None = None
         server.end_turn = self._end_turn
+        server.attend = self._attend
 
     def close(self) -> None:
         self._loop.remove_reader(self._wake_fd)
@@ -40,9 +40,11 @@ class Links:
 
     def _drain(self, rung: bool) -> None:
         """Handles a batch."""
-        found = lib.engine_drain(self._engine, rung)
+        self._attend(lib.engine_drain(self._engine, rung))
+
+    def _attend(self, found: int) -> None:
         if found & lib.DRAIN_READY:
-            self._attend_sessions()
+            self._server.attend_sessions()
         if found & lib.DRAIN_MAIL:
             self._post.deliver()
         if found & lib.DRAIN_RESUME:
@@ -51,9 +53,3 @@ class Links:
             self._loop.call_soon(self._drain, False)
         if found & lib.DRAIN_LATER and not self._timer:
             self._timer = self._loop.call_later(LATER_S, self._drain_late)
-
-    def _attend_sessions(self) -> None:
-        clients = self._server.clients
-        while lib.engine_next_ready(self._engine, self._session_id, self._outcome):
-            if client := clients.get(self._session_id[0]):
-                client.attend(self._outcome[0])

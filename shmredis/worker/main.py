@@ -22,12 +22,13 @@ from shmredis.engine import Engine
 from shmredis.front.channel import Kind, read_batch, receive_with_sockets
 from shmredis.front.shm import object_base, object_name, remove_object
 from shmredis.front.worker_process import Plan
-from shmredis.worker.connection import Connection
 from shmredis.worker.cron import engine_cron, mind_clients
 from shmredis.worker.links import Links
 from shmredis.worker.post import Post
 from shmredis.worker.server import Server
+from shmredis.worker.socket_connection import SocketConnection, Sockets
 from shmredis.worker.tls import make_context
+from shmredis.worker.tls_connection import TlsConnection
 
 __all__ = ["run_worker"]
 
@@ -124,6 +125,7 @@ async def _serve(
     links = Links(server, post, control.wake_fds[index]) if control and post else None
     if post:
         answer_others(server, post)
+    sockets = Sockets(server)
     reception = Reception(server, channel, tls, post)
     loop = asyncio.get_running_loop()
     loop.add_reader(channel.fileno(), reception.hear)
@@ -144,6 +146,7 @@ async def _serve(
         async with asyncio.timeout(FAREWELL_S):
             while server.clients:
                 await asyncio.sleep(0.005)
+    sockets.close()
     return reception.orderly
 
 
@@ -190,17 +193,25 @@ class Reception:
                 self._server.facts.rejected_connections += int(message[1:])
 
     def _welcome(self, kind: Kind, sock: socket.socket, number: int) -> None:
-        sock.setblocking(False)
-        self._server.spawn(self._connect(kind, sock, number), f"accept {number}")
+        if kind is Kind.TLS:
+            sock.setblocking(False)
+            self._server.spawn(self._shake_hands(sock, number), f"accept {number}")
+            return
+        try:
+            SocketConnection(self._server, kind, number, sock)
+        except OSError as error:
+            self._refuse(sock, error)
 
-    async def _connect(self, kind: Kind, sock: socket.socket, number: int) -> None:
+    async def _shake_hands(self, sock: socket.socket, number: int) -> None:
         loop = asyncio.get_running_loop()
-        context = self._tls if kind is Kind.TLS else None
         try:
             await loop.connect_accepted_socket(
-                lambda: Connection(self._server, kind, number), sock, ssl=context
+                lambda: TlsConnection(self._server, number), sock, ssl=self._tls
             )
         except (OSError, ssl.SSLError) as error:
-            log.debug("Error accepting a client connection: %s", error)
-            sock.close()
+            self._refuse(sock, error)
             self._server.count_closed()
+
+    def _refuse(self, sock: socket.socket, error: OSError) -> None:
+        log.debug("Error accepting a client connection: %s", error)
+        sock.close()

@@ -21,6 +21,8 @@ __all__ = ["Server"]
 
 log = logging.getLogger(__name__)
 
+_session_id, _outcome = ffi.new("uint64_t *"), ffi.new("int *")
+
 RETRY_S = 0.01  # until the front is told once more
 
 
@@ -52,6 +54,7 @@ class Server:
         self._closed = 0
         self._resume: asyncio.TimerHandle | None = None
         self.end_turn: Callable[[], None] = _alone
+        self.attend: Callable[[int], None] = lambda _found: self.attend_sessions()
         self._map_shared_input()
         self._follow_config()
         self.commands = CommandTable(engine)
@@ -87,6 +90,12 @@ class Server:
         self.output_limit = limits["normal"]
 
     # --- connections ---
+
+    def attend_sessions(self) -> None:
+        """Does what the core has left to be done for sessions."""
+        while lib.engine_next_ready(self.engine.handle, _session_id, _outcome):
+            if client := self.clients.get(_session_id[0]):
+                client.attend(_outcome[0])
 
     def forget(self, connection: Connection) -> None:
         """A connection is closed."""

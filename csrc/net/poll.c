@@ -1,0 +1,93 @@
+/* poll.c - the epoll set of plain connections. */
+#include "net/poll.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "net/hub.h"
+#include "net/remote.h"
+
+#define BATCH 128                            /* sockets in one turn of the event loop */
+#define READ_STOP ((size_t)64 * 1024 * 1024) /* nothing is read while this much is unsent */
+
+int engine_poll_fd(struct engine *eng) {
+    struct hub *hub = eng->hub;
+    if (hub->poll_fd < 0) hub->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    return hub->poll_fd;
+}
+
+static uint32_t wanted(const struct session *s) {
+    bool reads = !(s->flags & SESSION_CLOSING) && output_ready(&s->out) < READ_STOP;
+    return (reads ? EPOLLIN : 0u) | (s->queued ? EPOLLOUT : 0u);
+}
+
+static bool control(struct session *s, int operation, uint32_t events) {
+    struct epoll_event e = { .events = events, .data.ptr = s };
+    return epoll_ctl(s->eng->hub->poll_fd, operation, s->fd, &e) == 0;
+}
+
+bool session_watch(struct session *s) {
+    s->watched = control(s, EPOLL_CTL_ADD, EPOLLIN);
+    s->events = EPOLLIN;
+    return s->watched;
+}
+
+void session_unwatch(struct session *s) {
+    if (s->watched) control(s, EPOLL_CTL_DEL, 0);
+    s->watched = false;
+}
+
+void poll_choose(struct session *s) {
+    uint32_t events = wanted(s);
+    if (!s->watched || events == s->events) return;
+    s->events = events;
+    ASSERT(control(s, EPOLL_CTL_MOD, events));
+}
+
+/* The peer sends no more. What it waits for is sent to it first. */
+static int end_of_input(struct session *s, bool gone) {
+    bool owed = output_ready(&s->out) || output_has_slots(&s->out);
+    if (gone || s->calling || !owed) return FEED_GONE;
+    s->flags |= SESSION_CLOSING;
+    return 0;
+}
+
+static int readable(struct session *s, bool gone) {
+    size_t size;
+    char *p = session_input(s, &size);
+    ssize_t n = recv(s->fd, p, size, MSG_DONTWAIT);
+    if (n > 0) return session_feed(s, (size_t)n);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return gone ? FEED_GONE : 0;
+    return end_of_input(s, gone || n < 0);
+}
+
+static int writable(struct session *s) {
+    s->queued = false;
+    int outcome = session_flush(s);
+    return outcome & FEED_OUTPUT ? 0 : outcome;
+}
+
+/* What is left for Python to do after the events of one socket. */
+static int serve(struct session *s, uint32_t events) {
+    int outcome = 0;
+    if (events & EPOLLOUT) outcome |= writable(s);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        outcome |= readable(s, events & (EPOLLHUP | EPOLLERR));
+    poll_choose(s);
+    return outcome & ~(FEED_BUFFER | FEED_TURN);
+}
+
+int engine_poll(struct engine *eng) {
+    struct hub *hub = eng->hub;
+    struct epoll_event ready[BATCH];
+    int n = epoll_wait(hub->poll_fd, ready, BATCH, 0), found = 0;
+    for (int i = 0; i < n; i++) {
+        struct session *s = ready[i].data.ptr;
+        int outcome = serve(s, ready[i].events);
+        if (UNLIKELY(outcome)) hub_note_ready(hub, s->id, outcome);
+    }
+    if (eng->remote && eng->remote->turn) found = engine_drain(eng, false);
+    return hub->ready_n ? found | DRAIN_READY : found;
+}
