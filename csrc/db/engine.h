@@ -66,9 +66,10 @@ struct engine_hooks {
 
 /* What eviction knows of the other workers, and they of this one; net/remote.c keeps it. */
 struct evict_peers {
-    uint64_t used; /* bytes of all of them, a turn old at most */
-    bool barren;   /* none of them has a key that may be evicted */
-    bool ask;      /* set by eviction: they are to evict their share */
+    uint64_t used;        /* bytes of all of them, a turn old at most */
+    uint64_t barren_used; /* bytes of those that have no key that may be evicted */
+    bool barren;          /* that are all of them */
+    bool ask;             /* set by eviction: they are to evict their share */
     bool self_barren;
 };
 

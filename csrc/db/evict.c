@@ -180,19 +180,20 @@ static bool evict_one(struct engine *eng) {
     return evict_from_pool(eng) || evict_random(eng);
 }
 
-/* What is too much by now of what this worker should hold: its share of what is too much in all. */
-static uint64_t goal_of(const struct engine *eng, uint64_t limit) {
-    uint64_t own = evict_used_memory(eng), total = own + eng->peers.used;
-    double share = (double)(total - limit) * ((double)own / (double)total);
-    uint64_t part = eng->peers.used ? (uint64_t)share + 1 : total - limit;
-    return part < own ? own - part : 0;
-}
-
 /* Bytes over the limit, of all workers. */
 static uint64_t excess(const struct engine *eng) {
     uint64_t total = evict_used_memory(eng) + eng->peers.used;
     uint64_t limit = (uint64_t)eng->config.maxmemory;
     return limit && total > limit ? total - limit : 0;
+}
+
+/* What this worker should hold: less by its share of what is too much in all. */
+static uint64_t goal_of(const struct engine *eng) {
+    uint64_t own = evict_used_memory(eng), over = excess(eng);
+    uint64_t can_give = own + eng->peers.used - eng->peers.barren_used;
+    uint64_t part = (uint64_t)((double)over * ((double)own / (double)can_give)) + 1;
+    if (part > over) part = over;
+    return part < own ? own - part : 0;
 }
 
 /* A little too much may wait for the end of the turn, when there is enough to be shared out. */
@@ -229,7 +230,7 @@ bool evict_share(struct engine *eng) {
     uint64_t start = clock_monotonic_us();
     uint32_t was_busy = super->busy;
     super->busy = 1;
-    bool possible = evict_down_to(eng, goal_of(eng, (uint64_t)eng->config.maxmemory), start);
+    bool possible = evict_down_to(eng, goal_of(eng), start);
     super->busy = was_busy;
     eng->stats.evict_us += clock_monotonic_us() - start;
     eng->peers.self_barren = !possible;

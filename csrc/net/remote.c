@@ -385,12 +385,15 @@ void remote_share_memory(struct remote *r) {
     atomic_store_explicit(&all[r->self].used_memory, evict_used_memory(r->eng),
                           memory_order_relaxed);
     atomic_store_explicit(&all[r->self].barren, peers->self_barren, memory_order_relaxed);
-    peers->used = 0;
+    peers->used = peers->barren_used = 0;
     peers->barren = true;
     for (int w = 0; w < r->n; w++) {
         if (w == r->self) continue;
-        peers->used += atomic_load_explicit(&all[w].used_memory, memory_order_relaxed);
-        if (!atomic_load_explicit(&all[w].barren, memory_order_relaxed)) peers->barren = false;
+        uint64_t used = atomic_load_explicit(&all[w].used_memory, memory_order_relaxed);
+        bool barren = atomic_load_explicit(&all[w].barren, memory_order_relaxed);
+        peers->used += used;
+        if (barren) peers->barren_used += used;
+        if (!barren) peers->barren = false;
     }
 }
 
