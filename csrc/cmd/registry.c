@@ -64,7 +64,14 @@ struct error_stat {
     uint64_t count;
 };
 
+#define RECENT_BYTES 16u
+struct recent {
+    struct command_row *row;
+    char name[RECENT_BYTES];
+};
+
 struct registry {
+    struct recent recent[RECENT_BYTES]; /* by length; [0] stays empty */
     struct command_row **rows;
     int count, capacity;
     uint16_t slots[SLOTS]; /* row index + 1 */
@@ -87,7 +94,7 @@ static bool fold_name(struct str s, char out[NAME_MAX_BYTES + 1], uint32_t *hash
     return true;
 }
 
-struct command_row *registry_find(const struct registry *reg, struct str name) {
+static struct command_row *find(const struct registry *reg, struct str name) {
     char upper[NAME_MAX_BYTES + 1];
     uint32_t h;
     if (!fold_name(name, upper, &h)) return NULL;
@@ -98,6 +105,18 @@ struct command_row *registry_find(const struct registry *reg, struct str name) {
     return NULL;
 }
 
+/* Names as clients spell them are few: the last one of each length is remembered. */
+struct command_row *registry_find(struct registry *reg, struct str name) {
+    struct recent *r = &reg->recent[name.n < RECENT_BYTES ? name.n : 0];
+    if (r->row && name.n && !memcmp(r->name, name.p, name.n)) return r->row;
+    struct command_row *row = find(reg, name);
+    if (row && name.n < RECENT_BYTES) {
+        memcpy(r->name, name.p, name.n);
+        r->row = row;
+    }
+    return row;
+}
+
 struct command_row *registry_find_sub(const struct registry *reg,
                                       const struct command_row *container, struct str sub) {
     char name[NAME_MAX_BYTES + 1];
@@ -106,7 +125,7 @@ struct command_row *registry_find_sub(const struct registry *reg,
     memcpy(name, container->cmd.name, n);
     name[n] = '|';
     memcpy(name + n + 1, sub.p, sub.n);
-    return registry_find(reg, (struct str){ name, n + 1 + sub.n });
+    return find(reg, (struct str){ name, n + 1 + sub.n });
 }
 
 static void append_row(struct registry *reg, struct command_row *row) {

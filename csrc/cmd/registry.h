@@ -26,7 +26,7 @@ void registry_delete(struct registry *reg);
 /* Adds a copy of the row; NULL if the name is taken, empty or too long. */
 struct command_row *registry_add(struct registry *reg, const struct command *cmd,
                                  const char *group);
-struct command_row *registry_find(const struct registry *reg, struct str name);
+struct command_row *registry_find(struct registry *reg, struct str name);
 /* The row of "container|sub"; NULL if there is no such subcommand. */
 struct command_row *registry_find_sub(const struct registry *reg,
                                       const struct command_row *container, struct str sub);
