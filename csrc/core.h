@@ -123,8 +123,10 @@ enum feed_outcome {
     FEED_WAITING = 16, /* a barrier: replies of others are outstanding, or clients are paused */
     FEED_BLOCKED = 32, /* blocked in a command */
     FEED_AGAIN = 64,   /* stopped for too much unsent output: feed(s, 0) when it is gone */
-    FEED_GONE = 256,   /* the peer has closed the connection */
-    FEED_TURN = 128    /* engine_drain is due at the end of this turn of the event loop */
+    FEED_MOVE =
+        512, /* the connection should move to the worker session_home, which owns its keys */
+    FEED_GONE = 256, /* the peer has closed the connection */
+    FEED_TURN = 128  /* engine_drain is due at the end of this turn of the event loop */
 };
 
 /* `fd` is a connected plain socket to which replies are sent directly, or -1 (TLS, tests): all
@@ -134,6 +136,10 @@ struct session *session_new(struct engine *eng, int fd, uint64_t id);
  * False: the kernel refuses. Unwatch before the socket is closed. */
 bool session_watch(struct session *s);
 void session_unwatch(struct session *s);
+/* The worker that a watched session is to move to, now that nothing is under way in it; -1: it
+ * stays.
+ */
+int session_home(const struct session *s);
 void session_delete(struct session *s);
 /* Where to read into and how many bytes fit. Usually the engine's one shared buffer, the same for
  * all sessions; while a big argument is arriving, its own place. Valid until the next session_feed.
@@ -190,6 +196,8 @@ struct session_info {
     bool pending_call;
 };
 void session_info(const struct session *s, struct session_info *out);
+/* A session that was another one, in another worker: takes over its state and counters. */
+void session_restore(struct session *s, const struct session_info *was);
 void session_set_flag(struct session *s, uint32_t flag, bool on);
 void session_set_db(struct session *s, int db);
 void session_set_resp(struct session *s, int resp);

@@ -99,7 +99,7 @@ const char *engine_execute(struct engine *eng, int db, int resp, int argc, const
             .eng = eng, .out = out, .cmd = &row->cmd, .argc = argc, .argv = args, .db = db
         };
         if (row->cmd.fn)
-            dispatch_run(&c, row, clock_monotonic_ns());
+            dispatch_run(&c, row, clock_duration_ns());
         else
             reply_error(out, "ERR this command needs a connection");
     }

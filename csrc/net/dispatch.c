@@ -120,7 +120,7 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
         call_flush_propagation(c);
     }
     if (UNLIKELY(c->out->errored)) count_last_error(c->eng, c->out, mark);
-    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t now_ns = clock_duration_ns();
     uint64_t usec = (now_ns - started_ns) / 1000u;
     registry_count_call(row, usec, c->out->errored);
     c->eng->stats.commands++;

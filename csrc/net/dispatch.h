@@ -19,7 +19,7 @@ bool dispatch_allow(struct engine *eng, struct command_row *row, bool authentica
 /* False: there is no memory for it, replied and counted. */
 bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out);
 /* Executes a command of C: function, propagation, statistics. `started_ns` is when its turn came;
- * returns when it ended (clock_monotonic_ns). */
+ * returns when it ended (clock_duration_ns). */
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns);
 /* What the slow log and the latency monitor hear of a command that ran; `s` may be NULL. */
 void dispatch_note_duration(struct engine *eng, const struct session *s,

@@ -293,7 +293,7 @@ void remote_execute(struct remote *r, const struct message *m, int argc, struct 
                       .no_touch = m->flags & MSG_NO_TOUCH,
                       .quiet = m->flags & MSG_QUIET,
                       .fieldsets = &r->fieldsets };
-    uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_monotonic_ns());
+    uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_duration_ns());
     if (r->clock_ns) r->clock_ns = ended_ns;
     reply_settle(&r->out);
 }
@@ -491,7 +491,7 @@ int engine_drain(struct engine *eng, bool rung) {
     r->turn = false;
     if (rung) links_awake(r->links);
     engine_tick_clock(eng);
-    r->clock_ns = clock_monotonic_ns();
+    r->clock_ns = clock_duration_ns();
     cross_rested(r);
     if (eng->config.maxmemory) remote_share_memory(r);
     while (n < DRAIN_BATCH && more) {

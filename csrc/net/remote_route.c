@@ -224,6 +224,7 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (row->spread == SPREAD_SCAN) return route_scan(r, s, row, argc, argv);
     if (row->spread == SPREAD_RANDOM) return route_random(r, s, row, argc, argv);
     int owner = owner_of_command(r, row, argc, argv);
+    if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;
     if (backed_up(r, owner)) return remote_stall(r);
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))

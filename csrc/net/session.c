@@ -138,6 +138,7 @@ int session_flush(struct session *s) {
     int outcome = output_ready(&s->out) ? FEED_OUTPUT : 0;
     if (UNLIKELY(s->again) && s->watched && !too_much_unsent(s)) outcome |= session_feed(s, 0);
     if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) outcome |= FEED_CLOSE;
+    if (session_home(s) >= 0) outcome |= FEED_MOVE;
     return outcome;
 }
 
@@ -352,7 +353,7 @@ static void open_feed(struct session *s, struct feed *f, size_t n) {
     }
     hub->reply.resp = s->resp;
     if (!n) f->ahead = f->n; /* waited: has been looked at */
-    f->clock_ns = clock_monotonic_ns();
+    f->clock_ns = clock_duration_ns();
     engine_tick_clock(s->eng);
     if (UNLIKELY(s->eng->remote) && s->eng->config.maxmemory) remote_share_memory(s->eng->remote);
     s->last_ms = s->eng->now_ms;
@@ -392,6 +393,7 @@ static void close_feed(struct session *s, struct feed *f) {
         s->flags |= SESSION_CLOSING | SESSION_INPUT_FULL;
     if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) f->outcome |= FEED_CLOSE;
     if (UNLIKELY(s->eng->remote) && remote_end_of_feed(s->eng->remote)) f->outcome |= FEED_TURN;
+    if (session_home(s) >= 0) f->outcome |= FEED_MOVE;
 }
 
 int session_feed(struct session *s, size_t n) {
@@ -456,6 +458,26 @@ bool session_fill_slot(struct session *s, uint64_t slot, const char *resp, size_
     return output_fill_slot(&s->out, slot, resp, n);
 }
 
+/* --- moving to another worker --- */
+
+#define MOVE_VOTES 512 /* so many more commands for one worker than for the others */
+
+void session_vote(struct session *s, int owner) {
+    if (owner == s->home)
+        s->votes += s->votes < MOVE_VOTES;
+    else if (s->votes)
+        s->votes--;
+    else
+        s->home = (uint8_t)owner;
+}
+
+int session_home(const struct session *s) {
+    if (LIKELY(s->votes < MOVE_VOTES) || s->home == s->eng->worker) return -1;
+    bool busy = output_has_slots(&s->out) || output_ready(&s->out) || s->stash || s->calling;
+    bool bound = s->fieldsets || s->flags & (SESSION_CLOSING | SESSION_REPLY_SKIP);
+    return busy || bound || !s->watched ? -1 : s->home;
+}
+
 /* --- state --- */
 
 void session_info(const struct session *s, struct session_info *out) {
@@ -480,6 +502,20 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .last_command = s->last_command,
                                   .pending_call = s->calling };
     for (int i = 0; st && i < st->parser.argc; i++) out->argv_bytes += st->parser.argv[i].n;
+}
+
+void session_restore(struct session *s, const struct session_info *was) {
+    s->db = was->db;
+    s->resp = was->resp;
+    s->flags = was->flags;
+    s->created_ms = was->created_ms;
+    s->last_ms = was->last_ms;
+    s->net_in = was->net_in;
+    s->net_out = was->net_out;
+    s->commands = was->commands;
+    s->reads = was->reads;
+    s->last_command = was->last_command;
+    s->eng->stats.connections--; /* was counted when it came */
 }
 
 void session_set_flag(struct session *s, uint32_t flag, bool on) {

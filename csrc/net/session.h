@@ -34,6 +34,8 @@ struct session {
     bool calling;   /* a command of Python is being executed */
     bool skip_next; /* the reply after the present one is to be dropped */
     int last_command;
+    uint8_t home; /* the worker that owns most of its keys of late, by majority vote */
+    uint16_t votes;
     bool touched;             /* in remote.c's list of sessions with new output */
     uint64_t touched_ms;      /* since when */
     bool resume;              /* the barrier is gone: execute what waits */
@@ -46,6 +48,8 @@ struct session {
     uint64_t created_ms, last_ms, net_in, net_out, commands, reads;
 };
 
+/* A command on keys of that worker alone. */
+void session_vote(struct session *s, int owner);
 /* Who it is, for the slow log. */
 static inline void session_describe(const struct session *s, struct str *peer, struct str *name) {
     *peer = (struct str){ s->peer, s->peer ? strlen(s->peer) : 0 };

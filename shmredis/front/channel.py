@@ -10,6 +10,9 @@ worker -> front   R              ready to serve
                   X<n>           n connections were closed
                   G              directives have changed; pairs of name and value follow in JSON
                   S              a client asked for SHUTDOWN
+                  M<worker>:     a connection moves to that worker; its socket comes along, its state
+                                 follows. The front passes it on:
+front -> worker   V              a connection of another worker, with its state
 """
 
 import array
@@ -23,6 +26,7 @@ __all__ = [
     "read_batch",
     "receive_with_sockets",
     "send_sockets",
+    "send_state",
     "socket_pair",
 ]
 
@@ -54,6 +58,15 @@ def send_sockets(
     fds = array.array("i", [sock.fileno() for _, sock in batch])
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
     channel.sendmsg([b"C%d:%b" % (first_id, kinds)], rights, socket.MSG_DONTWAIT)
+
+
+def send_state(channel: socket.socket, head: bytes, state: bytes, sock: socket.socket) -> None:
+    """A connection that moves: the socket and what its worker knew of it.
+
+    Raises: BlockingIOError when the channel is full, OSError.
+    """
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sock.fileno()]))]
+    channel.sendmsg([head + state], rights, socket.MSG_DONTWAIT)
 
 
 def receive_with_sockets(channel: socket.socket) -> tuple[bytes, list[socket.socket]]:

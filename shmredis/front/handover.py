@@ -1,11 +1,12 @@
 """Handing connections to workers: whose turn it is, client ids, batches."""
 
+import contextlib
 import errno
 import logging
 import socket
 from collections.abc import Sequence
 
-from shmredis.front.channel import MAX_BATCH, Kind, send_sockets
+from shmredis.front.channel import MAX_BATCH, Kind, send_sockets, send_state
 from shmredis.front.worker_process import WorkerProcess
 
 __all__ = ["ANY", "Handover"]
@@ -73,6 +74,16 @@ class Handover:
         for _, sock in batch:
             sock.close()
         return True
+
+    def move(self, source: WorkerProcess, target: int, state: bytes, sock: socket.socket) -> None:
+        """Passes a connection on; back to where it was if the other does not take it."""
+        for worker in (self._workers[target], source):
+            if worker.ready and worker.channel:
+                with contextlib.suppress(OSError):
+                    send_state(worker.channel, b"V", state, sock)
+                    worker.connections += 1
+                    break
+        sock.close()
 
     def close(self) -> None:
         """Closes what nobody took."""

@@ -139,10 +139,13 @@ class Front:
 
     def _hear(self, worker: WorkerProcess) -> None:
         """A message of a worker."""
-        message = worker.hear()
+        message, sockets = worker.hear()
         kind, rest = message[:1], message[1:]
         if kind == b"X":
             worker.connections -= int(rest)
+        elif kind == b"M":
+            target, _, state = rest.partition(b":")
+            self._handover.move(worker, int(target), state, sockets[0])
         elif kind == b"S":
             log.warning("User requested shutdown...")
             self._stopping = True

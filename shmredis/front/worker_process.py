@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shmredis.config import Config
-from shmredis.front.channel import MESSAGE_MAX, Kind, socket_pair
+from shmredis.front.channel import Kind, receive_with_sockets, socket_pair
 from shmredis.front.control import ControlMemory
 from shmredis.front.shm import create_object, object_name, remove_object
 
@@ -81,19 +81,19 @@ class WorkerProcess:
 
     def wait_ready(self) -> str:
         """Waits for the word that it serves; what went wrong, or nothing."""
-        message = self.hear()
+        message, _ = self.hear()
         self.ready = message.startswith(b"R")
         return "" if self.ready else message[1:].decode() or "the worker ended at its start"
 
-    def hear(self) -> bytes:
-        """The next message; empty when the worker is gone."""
+    def hear(self) -> tuple[bytes, list[socket.socket]]:
+        """The next message with its sockets; empty when the worker is gone."""
         if self.channel is None:
-            return b""
+            return b"", []
         try:
-            return self.channel.recv(MESSAGE_MAX)
+            return receive_with_sockets(self.channel)
         except OSError as error:
             log.debug("worker %d is gone: %s", self.index, error)
-            return b""
+            return b"", []
 
     def tell(self, message: bytes) -> None:
         """Sends a message if the worker takes one."""

@@ -74,6 +74,10 @@ class Connection(ABC):
         """The core wants to have input read to another place."""
 
     @abstractmethod
+    def _move(self) -> None:
+        """Moves to the worker that owns the keys it asks for, if it still wants to."""
+
+    @abstractmethod
     def close(self) -> None:
         """Closes at once."""
 
@@ -124,6 +128,8 @@ class Connection(ABC):
             self._buffer_changed()
         if outcome & lib.FEED_CLOSE:
             self._part()
+        elif outcome & lib.FEED_MOVE:
+            self._move()
 
     def _may_go_on(self) -> bool:
         """Whether commands are executed although output is unsent."""

@@ -187,6 +187,8 @@ class Reception:
                 first_id, kinds = read_batch(message)
                 for i, (kind, sock) in enumerate(zip(kinds, sockets, strict=True)):
                     self._welcome(kind, sock, first_id + i)
+            case b"V":
+                self._restore(message[1:], sockets[0])
             case b"D" if self._post:
                 self._post.gone(int(message[1:]))
             case b"J":
@@ -211,6 +213,13 @@ class Reception:
         except (OSError, ssl.SSLError) as error:
             self._refuse(sock, error)
             self._server.count_closed()
+
+    def _restore(self, state: bytes, sock: socket.socket) -> None:
+        """A connection of another worker moves here."""
+        try:
+            SocketConnection.restore(self._server, state, sock)
+        except OSError as error:
+            self._refuse(sock, error)
 
     def _refuse(self, sock: socket.socket, error: OSError) -> None:
         log.debug("Error accepting a client connection: %s", error)

@@ -14,6 +14,7 @@ from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
 from shmredis.engine import Engine
+from shmredis.front.channel import send_state
 from shmredis.log import LEVELS, set_level
 from shmredis.worker.connection import Connection
 
@@ -101,6 +102,10 @@ class Server:
         """A connection is closed."""
         self.waiting.discard(connection)
         self.count_closed()
+
+    def send_away(self, worker: int, state: bytes, sock: socket.socket) -> None:
+        """Has the front pass a connection on to another worker. Raises: OSError."""
+        send_state(self._channel, b"M%d:" % worker, state, sock)
 
     def count_closed(self) -> None:
         """The front hears of one connection less."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import time
 from typing import TYPE_CHECKING
 
 from shmredis._core import ffi, lib
+from shmredis.engine import session_info
 from shmredis.front.channel import Kind
 from shmredis.worker.connection import Connection
 
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
     from shmredis.worker.server import Server
 
 __all__ = ["SocketConnection", "Sockets"]
+
+CORE_STATE = (
+    *("db", "resp", "flags", "created_ms", "last_ms", "net_in", "net_out", "commands", "reads"),
+    "last_command",
+)
+TEXT_STATE = ("name", "lib_name", "lib_ver")
 
 _size = ffi.new("size_t *")
 
@@ -40,6 +48,37 @@ class SocketConnection(Connection):
 
     def _buffer_changed(self) -> None:
         """The core reads to where it wants."""
+
+    # --- moving to another worker ---
+
+    def _move(self) -> None:
+        worker = lib.session_home(self.session)
+        if worker < 0 or self._closing or self._task:
+            return
+        with contextlib.suppress(OSError):  # the front is slow to listen: it stays for now
+            self._server.send_away(worker, self._state(), self._sock)
+            self.close()
+
+    def _state(self) -> bytes:
+        info = session_info(self.session)
+        core = {field: getattr(info, field) for field in CORE_STATE}
+        texts = {field: getattr(self, field).decode("latin-1") for field in TEXT_STATE}
+        about = {"id": self.id, "kind": self._kind.value.decode(), "user": self.user}
+        return json.dumps({"about": about, "core": core, "texts": texts}).encode()
+
+    @classmethod
+    def restore(cls, server: "Server", state: bytes, sock: socket.socket) -> None:
+        """The connection that another worker has sent away. Raises: OSError."""
+        saved = json.loads(state)
+        about = saved["about"]
+        connection = cls(server, Kind(about["kind"].encode()), about["id"], sock)
+        connection.user = about["user"]
+        for field, text in saved["texts"].items():
+            setattr(connection, field, text.encode("latin-1"))
+        info = ffi.new("struct session_info *", saved["core"])
+        lib.session_restore(connection.session, info)
+        name = connection.name
+        lib.session_set_name(connection.session, name, len(name))
 
     def close(self) -> None:
         if not self._closing:

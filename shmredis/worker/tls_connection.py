@@ -84,6 +84,9 @@ class TlsConnection(Connection, asyncio.BufferedProtocol):
         else:
             self._buffer = ffi.buffer(place, _size[0])
 
+    def _move(self) -> None:
+        """What the transport knows of the encryption cannot be moved; the core never asks."""
+
     def close(self) -> None:
         self._transport.abort()
 
