@@ -463,12 +463,12 @@ bool session_fill_slot(struct session *s, uint64_t slot, const char *resp, size_
 #define MOVE_VOTES 512 /* so many more commands for one worker than for the others */
 
 void session_vote(struct session *s, int owner) {
-    if (owner == s->home)
-        s->votes += s->votes < MOVE_VOTES;
-    else if (s->votes)
+    if (owner != s->home && s->votes)
         s->votes--;
-    else
+    else if (owner != s->home)
         s->home = (uint8_t)owner;
+    else if (s->votes < MOVE_VOTES)
+        s->votes++;
 }
 
 int session_home(const struct session *s) {

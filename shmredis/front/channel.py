@@ -69,9 +69,11 @@ def send_state(channel: socket.socket, head: bytes, state: bytes, sock: socket.s
     channel.sendmsg([head + state], rights, socket.MSG_DONTWAIT)
 
 
-def receive_with_sockets(channel: socket.socket) -> tuple[bytes, list[socket.socket]]:
+def receive_with_sockets(
+    channel: socket.socket, flags: int = 0
+) -> tuple[bytes, list[socket.socket]]:
     """One message and the sockets that came with it. Empty bytes: the other end is gone."""
-    data, fds, _, _ = socket.recv_fds(channel, MESSAGE_MAX, MAX_BATCH)
+    data, fds, _, _ = socket.recv_fds(channel, MESSAGE_MAX, MAX_BATCH, flags)
     return data, [socket.socket(fileno=fd) for fd in fds]
 
 

@@ -138,8 +138,11 @@ class Front:
     # --- the workers ---
 
     def _hear(self, worker: WorkerProcess) -> None:
-        """A message of a worker."""
-        message, sockets = worker.hear()
+        """Messages of a worker: all of them, so that none waits behind a new connection."""
+        for message, sockets in worker.hear():
+            self._obey(worker, message, sockets)
+
+    def _obey(self, worker: WorkerProcess, message: bytes, sockets: list[socket.socket]) -> None:
         kind, rest = message[:1], message[1:]
         if kind == b"X":
             worker.connections -= int(rest)

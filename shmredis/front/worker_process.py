@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from shmredis.config import Config
@@ -81,16 +81,28 @@ class WorkerProcess:
 
     def wait_ready(self) -> str:
         """Waits for the word that it serves; what went wrong, or nothing."""
-        message, _ = self.hear()
+        message, _ = self._receive(0)
         self.ready = message.startswith(b"R")
         return "" if self.ready else message[1:].decode() or "the worker ended at its start"
 
-    def hear(self) -> tuple[bytes, list[socket.socket]]:
-        """The next message with its sockets; empty when the worker is gone."""
+    def hear(self) -> Iterator[tuple[bytes, list[socket.socket]]]:
+        """All messages that are there, with their sockets; an empty one when the worker is gone."""
+        message = b"?"
+        while message:
+            try:
+                message, sockets = self._receive(socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            yield message, sockets
+
+    def _receive(self, flags: int) -> tuple[bytes, list[socket.socket]]:
+        """Raises: BlockingIOError."""
         if self.channel is None:
             return b"", []
         try:
-            return receive_with_sockets(self.channel)
+            return receive_with_sockets(self.channel, flags)
+        except BlockingIOError:
+            raise
         except OSError as error:
             log.debug("worker %d is gone: %s", self.index, error)
             return b"", []
