@@ -6,6 +6,7 @@ import logging
 import os
 import selectors
 import signal
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
