@@ -73,7 +73,12 @@ def receive_with_sockets(
     channel: socket.socket, flags: int = 0
 ) -> tuple[bytes, list[socket.socket]]:
     """One message and the sockets that came with it. Empty bytes: the other end is gone."""
-    data, fds, _, _ = socket.recv_fds(channel, MESSAGE_MAX, MAX_BATCH, flags)
+    room = socket.CMSG_SPACE(MAX_BATCH * array.array("i").itemsize)
+    data, ancillary, _, _ = channel.recvmsg(MESSAGE_MAX, room, flags)  # recv_fds forgets the flags
+    fds = array.array("i")
+    for level, kind, rights in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(rights[: len(rights) - len(rights) % fds.itemsize])
     return data, [socket.socket(fileno=fd) for fd in fds]
 
 
