@@ -22,6 +22,10 @@ const char *core_status_text(int st); /* "ERR syntax error"; static */
 const char *core_status_name(int st); /* "SYNTAX"; static */
 /* Whether a command that this test of Redis's glob rules is for would match; see cmd/glob.c. */
 bool core_glob_match(const char *pattern, size_t pattern_n, const char *s, size_t n, bool nocase);
+/* Faults on purpose, for tests; see mem/fault.h. The plan: 0 or a status. A point that Python
+ * passes: true if it is to fail there. */
+int core_fault_plan(const char *plan, size_t n);
+bool core_fault_reached(const char *point);
 
 /* --- engine: one worker's data -------------------------------------------------------------------
  */

@@ -11,6 +11,7 @@
 #include "db/expire.h"
 #include "db/latency.h"
 #include "db/lazyfree.h"
+#include "mem/fault.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -26,6 +27,14 @@ const char *core_status_name(int st) {
 
 bool core_glob_match(const char *pattern, size_t pattern_n, const char *s, size_t n, bool nocase) {
     return glob_match((struct str){ pattern, pattern_n }, (struct str){ s, n }, nocase);
+}
+
+int core_fault_plan(const char *plan, size_t n) {
+    return (int)fault_plan((struct str){ plan, n });
+}
+
+bool core_fault_reached(const char *point) {
+    return FAULT_FAILS(point);
 }
 
 /* --- life --- */

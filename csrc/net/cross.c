@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "mem/fault.h"
 #include "net/dispatch.h"
 #include "net/stage.h"
 
@@ -212,6 +213,7 @@ static void ship(struct remote *r, struct cross *o) {
 
 static void execute(struct remote *r, struct cross *o) {
     struct kept *c = o->command;
+    FAULT("cross.holding");
     status st = fetch_keys(r, o);
     if (st == ST_OK) {
         remote_execute(r, &c->head, c->argc, c->argv);
@@ -221,6 +223,7 @@ static void execute(struct remote *r, struct cross *o) {
         set_error(o, status_text(st));
     }
     r->stats.holds++;
+    FAULT("cross.executed");
     if (o->shipping) return;
     drop_copies(r, o);
     finish(r, o);
@@ -306,6 +309,7 @@ void cross_shipped(struct remote *r, int from, const struct message *m) {
     o->shipping &= ~(UINT64_C(1) << from);
     if (o->shipping) return;
     drop_copies(r, o);
+    FAULT("cross.shipped");
     finish(r, o);
 }
 
@@ -323,6 +327,7 @@ void cross_grant(struct remote *r) {
     struct crossing *x = r->crossing;
     if (!x->first || x->granted || x->resting || stage_any(r)) return;
     x->granted = true;
+    FAULT("cross.granted");
     struct hold h = *x->first;
     if (h.from == r->self)
         cross_holding(r, h.from, h.operation);
@@ -386,6 +391,7 @@ void cross_ship(struct remote *r, int from, const struct message *m, int argc, s
         st = copy_key(r, from, m->db, argv[i]);
         if (st == ST_OK) engine_modified(r->eng, argv[i], m->db);
     }
+    FAULT("cross.taken_back");
     r->eng->stats.dirty += (uint64_t)argc;
     struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };
     remote_send(r, from, &answer, (struct str){ NULL, 0 });

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "mem/fault.h"
 
 /* Each message in a ring begins with a word: WHOLE, the total size of a message that comes in
  * pieces of which this is the first, or NEXT_PIECE. */
@@ -99,6 +100,7 @@ static bool send_piece(struct link *k, struct overflow *o) {
     store_u64(p, prefix);
     memcpy(p + PREFIX, o->bytes + o->sent, n);
     ring_send(&k->out, PREFIX + n);
+    FAULT("links.piece");
     o->sent += n;
     return true;
 }

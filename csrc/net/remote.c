@@ -5,6 +5,7 @@
 #include "core.h"
 #include "db/clock.h"
 #include "db/evict.h"
+#include "mem/fault.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -305,7 +306,9 @@ void remote_request(struct remote *r, int from, const struct message *m, int arg
         keep(&r->deferred, kept_new(from, m, argc, argv));
         return;
     }
+    FAULT("remote.before_execute");
     remote_execute(r, m, argc, argv);
+    FAULT("remote.executed");
     r->stats.requests_done++;
     remote_answer(r, from, m->id, (struct str){ r->out.p, r->out.n });
 }

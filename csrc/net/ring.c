@@ -4,6 +4,8 @@
 
 #include <sys/mman.h>
 
+#include "mem/fault.h"
+
 #define WORD sizeof(uint32_t)
 
 static_assert(RING_BYTES % 4096 == 0 && !(RING_BYTES & (RING_BYTES - 1)), "a power of two");
@@ -61,9 +63,11 @@ char *ring_reserve(struct ring *r, size_t n) {
 }
 
 void ring_send(struct ring *r, size_t n) {
+    FAULT("ring.filled");
     store_u32(place(r), (uint32_t)n);
     r->mine += framed(n);
     atomic_store_explicit(&r->shared->head, r->mine, memory_order_release);
+    FAULT("ring.sent");
 }
 
 bool ring_empty(struct ring *r) {
@@ -79,6 +83,7 @@ const char *ring_peek(struct ring *r, size_t *n) {
 }
 
 void ring_take(struct ring *r) {
+    FAULT("ring.before_take");
     r->mine += framed(load_u32(place(r)));
     atomic_store_explicit(&r->shared->tail, r->mine, memory_order_release);
 }
@@ -94,6 +99,7 @@ const char *ring_look(const struct ring *r, uint64_t *at, size_t *n) {
 
 bool ring_was_starved(struct ring *r) {
     atomic_thread_fence(memory_order_seq_cst); /* tail is out before starved is read */
+    FAULT("ring.before_starved");
     return atomic_load(&r->shared->starved) && atomic_exchange(&r->shared->starved, 0);
 }
 

@@ -2,6 +2,7 @@
 #include "net/stage.h"
 
 #include "net/cross.h"
+#include "mem/fault.h"
 #include "net/dispatch.h"
 
 enum stage_answer { STAGE_TAKEN, STAGE_BUSY, STAGE_REFUSED /* with its error as the body */ };
@@ -94,7 +95,9 @@ static void execute_part(struct remote *r, uint64_t number) {
     for (; k && k->head.value != number; k = k->next) before = k;
     if (!k) return; /* others' */
     take_part(r, before);
+    FAULT("stage.before_execute");
     remote_execute(r, &k->head, k->argc, k->argv);
+    FAULT("stage.executed");
     r->stats.requests_done += k->from != r->self;
     remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
     free(k);
@@ -131,6 +134,7 @@ void stage_receive(struct remote *r, int from, const struct message *m, int argc
         return;
     }
     add_part(r, from, m, argc, argv);
+    FAULT("stage.kept");
     answer(r, from, m->value, STAGE_TAKEN, none);
 }
 
@@ -192,6 +196,7 @@ void stage_begin(struct remote *r, struct session *s, struct gather *g, const st
     o->left = g->left = __builtin_popcountll(o->asked);
     r->stats.stages++;
     send_parts(r, o, m, parts);
+    FAULT("stage.asked");
 }
 
 /* Tells the workers of `who` what becomes of their parts. */
@@ -207,7 +212,9 @@ static void tell(struct remote *r, uint64_t who, enum message_kind kind, uint64_
 static bool commit(struct remote *r, struct operation *o) {
     struct gather *g = o->gather;
     uint64_t asked = o->asked, number = o->number;
+    FAULT("stage.before_commit");
     if (!commit_append(r->links->control, number, &g->position)) return false;
+    FAULT("stage.committed");
     g->committed = true;
     forget_operation(r, o);
     tell(r, asked, MSG_COMMIT, number);

@@ -16,6 +16,7 @@ from shmredis.commands.helptext import help_reply
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, CommandError, Raw, Reply, Set, Verbatim, encode
 from shmredis.commands.settings import setting
+from shmredis.faults import arm_faults
 
 NOT_ALLOWED = (
     'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can '
@@ -99,6 +100,17 @@ def _log(ctx: Context) -> Reply:
 
 def _segfault(ctx: Context) -> Reply:
     os.kill(os.getpid(), signal.SIGSEGV)
+    return OK
+
+
+def _fault(ctx: Context) -> Reply:
+    """In this worker only: the client is connected to the one that it means."""
+    if any(one.count(b":") > 2 for one in ctx.argv[2].split(b",")):
+        raise CommandError("ERR a token is for the environment, not for clients")
+    try:
+        arm_faults(ctx.argv[2])
+    except ValueError:
+        raise CommandError("ERR syntax error") from None
     return OK
 
 
@@ -192,6 +204,7 @@ SUBCOMMANDS = {
             "DIGEST-VALUE <key> [<key> ...]", "Digest of each value.", 0, 1 << 20, digest_values
         ),
         Subcommand("ERROR <string>", "Replies with this error.", 1, 1, _error),
+        Subcommand("FAULT <plan>", "Has this worker die at named points.", 1, 1, _fault),
         Subcommand("HELP", "Lists the subcommands.", 0, 0, _help),
         Subcommand("HTSTATS <dbid> [full]", "Figures of a database's table.", 1, 1 << 20, tables),
         Subcommand(

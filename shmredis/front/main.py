@@ -13,6 +13,7 @@ from pathlib import Path
 from shmredis import __version__, log as server_log
 from shmredis.config import Config
 from shmredis.config.parser import LineError, command_line
+from shmredis.faults import PLAN_VARIABLE, arm_faults
 from shmredis.front.listeners import Listener, ListenError, open_listeners
 from shmredis.front.server import Front
 from shmredis.front.shm import ShmInUse
@@ -72,11 +73,12 @@ def read_config(argv: list[str]) -> Config:
 def serve(config: Config) -> int:
     """The whole life of the server. The exit status."""
     try:
+        arm_faults(os.environb.get(PLAN_VARIABLE.encode(), b""))
         os.chdir(config["dir"])
         if config["daemonize"]:
             daemonize()
         server_log.start(config["logfile"], config["loglevel"])
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"Can't start: {error}", file=sys.stderr)
         return 1
     log.info("shmredis %s is starting, PID: %d", __version__, os.getpid())
