@@ -5,10 +5,13 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "db/clock.h"
 #include "net/hub.h"
 #include "net/remote.h"
 
-#define BATCH 128                            /* sockets in one turn of the event loop */
+#define BATCH 128                            /* sockets in one round */
+#define BUSY 4                               /* sockets in a round after which more are likely */
+#define POLL_NS 1000000u                     /* after so long other tasks of the worker come */
 #define READ_STOP ((size_t)64 * 1024 * 1024) /* nothing is read while this much is unsent */
 
 int engine_poll_fd(struct engine *eng) {
@@ -79,15 +82,25 @@ static int serve(struct session *s, uint32_t events) {
     return outcome & ~(FEED_BUFFER | FEED_TURN);
 }
 
-int engine_poll(struct engine *eng) {
-    struct hub *hub = eng->hub;
+/* Serves the sockets that are ready now; how many there were. */
+static int serve_round(struct engine *eng, int *found) {
     struct epoll_event ready[BATCH];
-    int n = epoll_wait(hub->poll_fd, ready, BATCH, 0), found = 0;
+    int n = epoll_wait(eng->hub->poll_fd, ready, BATCH, 0);
     for (int i = 0; i < n; i++) {
         struct session *s = ready[i].data.ptr;
         int outcome = serve(s, ready[i].events);
-        if (UNLIKELY(outcome)) hub_note_ready(hub, s->id, outcome);
+        if (UNLIKELY(outcome)) hub_note_ready(eng->hub, s->id, outcome);
     }
-    if (eng->remote && eng->remote->turn) found = engine_drain(eng, false);
-    return hub->ready_n ? found | DRAIN_READY : found;
+    if (eng->remote && eng->remote->turn) *found |= engine_drain(eng, false);
+    return n;
+}
+
+/* Under load the next requests are there when the last replies are out: a trip through the event
+ * loop of Python is paid once for many rounds. A few clients are not worth a second look. */
+int engine_poll(struct engine *eng) {
+    int found = 0;
+    uint64_t until_ns = clock_duration_ns() + POLL_NS;
+    while (serve_round(eng, &found) >= BUSY && !found && !eng->hub->ready_n)
+        if (clock_duration_ns() > until_ns) break;
+    return eng->hub->ready_n ? found | DRAIN_READY : found;
 }

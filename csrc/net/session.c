@@ -85,7 +85,9 @@ static void note_full(struct session *s) {
 static size_t send_pieces(struct session *s, struct iovec *iov, size_t count, size_t total) {
     if (s->fd < 0 || s->queued || output_ready(&s->out) || output_has_slots(&s->out)) return 0;
     struct msghdr msg = { .msg_iov = iov, .msg_iovlen = count };
-    ssize_t sent = sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    ssize_t sent =
+        count == 1 ? send(s->fd, iov->iov_base, iov->iov_len, flags) : sendmsg(s->fd, &msg, flags);
     if (sent < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
         s->flags |= SESSION_CLOSING;
