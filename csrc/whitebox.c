@@ -11,6 +11,7 @@
 #include "ds/listpack.h"
 #include "ds/sample.h"
 #include "mem/arena.h"
+#include "mem/freeze.h"
 #include "mem/heap_impl.h"
 #include "mem/number.h"
 
@@ -46,6 +47,10 @@ void wb_arena_delete(struct arena *a) {
 
 int wb_arena_fd(const struct arena *a) {
     return a->fd;
+}
+
+int wb_arena_phase(const struct arena *a) {
+    return (int)a->freeze.phase;
 }
 
 char *wb_arena_ptr(const struct arena *a, uint32_t r) {

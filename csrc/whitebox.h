@@ -18,6 +18,15 @@ struct arena *wb_arena_attach(int fd, int *st);
 int wb_arena_fd(const struct arena *a);
 char *wb_arena_ptr(const struct arena *a, uint32_t r);
 
+/* --- mem/freeze.h --- */
+void freeze_begin(struct arena *a);
+bool freeze_thaw(struct arena *a, uint64_t budget_us);
+bool freeze_prepare(struct arena *a, uint64_t budget_us);
+uint64_t freeze_copied(const struct arena *a);
+unsigned freeze_lacks(const struct arena *a);
+void freeze_set_lacks(struct arena *a, unsigned lacks);
+int wb_arena_phase(const struct arena *a); /* enum arena_phase */
+
 /* --- db/engine.h --- */
 struct arena *wb_engine_arena(struct engine *eng);
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mem/freeze.h"
 #include "mem/heap.h"
 
 #define BACK_STEP ((uint64_t)8 << 20)
@@ -128,6 +129,7 @@ status arena_view(struct arena *a, int fd, const char *name) {
 
 void arena_close(struct arena *a) {
     if (a->heap) heap_detach(a);
+    freeze_close(a);
     if (a->shared) munmap(a->shared, a->reserved);
     if (a->private_) munmap(a->private_, a->reserved);
     if (a->fd >= 0) close(a->fd);

@@ -1,8 +1,8 @@
 /* arena.h - one POSIX shared-memory object that holds all data of one worker.
  *
  *   object:  | superblock (64 KiB) | page table (reserved, 32 B a page) | 64 KiB pages ... |
- *   process: base -> mapping A (MAP_SHARED)       the one in use now
- *                    mapping B (MAP_PRIVATE)      the same object, for the freeze (DESIGN 4)
+ *   process: base -> mapping A (MAP_SHARED)       the one in use, unless frozen
+ *                    mapping B (MAP_PRIVATE)      the same object, for mem/freeze.h
  *
  * The object is as long as `max_size` from the start, but sparse: memory is given to what is in
  * use.
@@ -12,7 +12,8 @@
  * Promises  refs stay valid when the arena grows, when it is frozen and in a later process. Growth
  *           uses posix_fallocate: a full /dev/shm is ST_ARENA_FULL, never SIGBUS.
  * Fails     by status, having changed nothing.
- * Crash     the superblock's `busy` mark tells the next worker whether a command was cut short.
+ * Crash     the superblock's `busy` mark tells the next worker whether a command was cut short, its
+ *           `frozen` mark whether the object is of an earlier instant.
  */
 #ifndef SHMREDIS_ARENA_H
 #define SHMREDIS_ARENA_H
@@ -28,7 +29,7 @@ typedef uint32_t ref_t;
 #define PAGE_SHIFT 16
 #define PAGE_SIZE_BYTES ((size_t)1 << PAGE_SHIFT)
 #define ARENA_MAGIC 0x52444d485352414eULL
-#define ARENA_LAYOUT 1u
+#define ARENA_LAYOUT 2u
 #define ARENA_ROOTS 32
 #define ARENA_MAX_BYTES ((uint64_t)32 << 30)
 
@@ -45,7 +46,28 @@ struct arena_super {
     uint8_t hash_seed[16];    /* SipHash key of every table in here */
     uint64_t aof_position;    /* offset of the AOF that the content corresponds to */
     ref_t roots[ARENA_ROOTS]; /* entry points of the upper layers, see db/keyspace.h */
+    uint32_t frozen;          /* enum arena_phase; in the object itself, also while frozen */
+    uint32_t unused;
     uint64_t checksum;        /* XXH3-64 of the fields above, kept true at orderly stops */
+};
+
+/* What the object shows; mem/freeze.h. */
+enum arena_phase {
+    ARENA_LIVE = 0,
+    ARENA_FROZEN = 1, /* the state of an instant, whole */
+    ARENA_THAWING = 2 /* a mixture of that and the present one */
+};
+
+/* Process-local; for mem/freeze.c. */
+struct freeze {
+    enum arena_phase phase;
+    bool looked;        /* `lacks` and `pagemap` are known */
+    unsigned lacks;     /* enum freeze_lack */
+    int pagemap;        /* descriptor + 1; 0: none */
+    uint64_t filled;    /* the private mapping's page table is filled up to here */
+    uint64_t thawed;    /* up to here the roles are exchanged already */
+    uint64_t copied;    /* bytes, by the last thaw */
+    uint64_t anonymous; /* bytes that the process had of its own at the freeze */
 };
 
 /* Process-local. `base` is public because every ref is resolved through it. */
@@ -56,6 +78,7 @@ struct arena {
     uint64_t reserved; /* bytes of address space behind each mapping */
     char *shared;      /* mapping A */
     char *private_;    /* mapping B */
+    struct freeze freeze;
     char name[256];
 };
 

@@ -218,6 +218,7 @@ static bool can_punch(const struct arena *a, const struct page_map *m, uint32_t 
 
 uint32_t page_punch(struct arena *a, struct page_map *m) {
     uint32_t before = m->punched, total = page_total(a);
+    if (a->freeze.phase != ARENA_LIVE) return 0;
     for (uint32_t p = page_first(a); p < total; p++) {
         uint32_t end = p;
         while (end < total && can_punch(a, m, end)) end++;
@@ -225,6 +226,14 @@ uint32_t page_punch(struct arena *a, struct page_map *m) {
         p = end;
     }
     return m->punched - before;
+}
+
+bool page_backed(const struct arena *a, uint32_t page) {
+    if (page == 0) return true;
+    if (page < page_first(a)) return (uint64_t)(page - 1) << PAGE_SHIFT < page_table_bytes(a);
+    if (page >= page_total(a)) return false;
+    const struct page_desc *d = page_desc(a, page);
+    return d->state != PAGE_FREE || !(d->flags & PAGE_PUNCHED);
 }
 
 uint32_t page_free_count(const struct page_map *m) {

@@ -56,7 +56,8 @@ uint32_t page_take(struct arena *a, struct page_map *m, uint32_t n);
  * them are free, or there is no memory for them. */
 bool page_take_at(struct arena *a, struct page_map *m, uint32_t page, uint32_t n);
 void page_give(struct arena *a, struct page_map *m, uint32_t page, uint32_t n);
-/* Punches all free pages that still have memory; returns how many. */
+/* Punches all free pages that still have memory; returns how many. None unless ARENA_LIVE: the
+ * object has to stay as it is. */
 uint32_t page_punch(struct arena *a, struct page_map *m);
 /* Free pages, and those of them that are punched. */
 uint32_t page_free_count(const struct page_map *m);
@@ -66,5 +67,7 @@ uint32_t page_first(const struct arena *a); /* first page behind the page table 
 /* Bytes of the page table that have memory. */
 uint64_t page_table_bytes(const struct arena *a);
 bool page_is_free(const struct page_map *m, uint32_t page);
+/* Whether the kernel backs this page of the object, superblock and page table among them. */
+bool page_backed(const struct arena *a, uint32_t page);
 
 #endif
