@@ -48,7 +48,7 @@ struct arena_super {
     ref_t roots[ARENA_ROOTS]; /* entry points of the upper layers, see db/keyspace.h */
     uint32_t frozen;          /* enum arena_phase; in the object itself, also while frozen */
     uint32_t unused;
-    uint64_t checksum;        /* XXH3-64 of the fields above, kept true at orderly stops */
+    uint64_t checksum; /* XXH3-64 of the fields above, kept true at orderly stops */
 };
 
 /* What the object shows; mem/freeze.h. */

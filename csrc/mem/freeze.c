@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mem/fault.h"
 #include "mem/page.h"
 #include "mem/poison.h"
 
@@ -135,6 +136,7 @@ void freeze_begin(struct arena *a) {
     __atomic_store_n(&object_super(a)->frozen, ARENA_FROZEN, __ATOMIC_SEQ_CST);
     f->phase = ARENA_FROZEN;
     f->anonymous = anonymous_bytes();
+    FAULT("freeze.marked");
     a->base = a->private_;
 }
 
@@ -197,8 +199,8 @@ static void copy_chunk(struct arena *a, uint64_t from, uint64_t to) {
 /* Maps [from, to) of the object at the same place of both ranges, the roles exchanged. */
 static void swap_roles(struct arena *a, uint64_t from, uint64_t to) {
     int access = PROT_READ | PROT_WRITE;
-    char *p = mmap(a->private_ + from, to - from, access, MAP_SHARED | MAP_FIXED, a->fd,
-                   (off_t)from);
+    char *p =
+        mmap(a->private_ + from, to - from, access, MAP_SHARED | MAP_FIXED, a->fd, (off_t)from);
     char *q = mmap(a->shared + from, to - from, access, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED,
                    a->fd, (off_t)from);
     ASSERT(p != MAP_FAILED && q != MAP_FAILED);
@@ -207,6 +209,7 @@ static void swap_roles(struct arena *a, uint64_t from, uint64_t to) {
 static void thaw_chunk(struct arena *a, uint64_t from, uint64_t to) {
     UNPOISON(a->private_ + from, to - from); /* free blocks are copied along */
     copy_chunk(a, from, to);
+    FAULT("thaw.copied");
     swap_roles(a, from, to);
     fill_backed(a, a->private_, from, to);
 }
@@ -226,6 +229,7 @@ static void end_thaw(struct arena *a) {
     a->shared = a->base;
     f->filled = 0;
     f->phase = ARENA_LIVE;
+    FAULT("thaw.ending");
     __atomic_store_n(&object_super(a)->frozen, ARENA_LIVE, __ATOMIC_SEQ_CST);
 }
 
