@@ -23,11 +23,17 @@ struct overflow {
 
 /* --- opening --- */
 
+/* Of a message's pieces the first one counts. */
+static bool is_start(const char *message) {
+    return load_u64(message) != NEXT_PIECE;
+}
+
 static bool map_rings(struct links *l, int fd) {
     for (int i = 0; i < l->n; i++) {
         if (i == l->self) continue;
         if (!ring_map(&l->link[i].out, fd, control_ring_offset(l->n, l->self, i), true))
             return false;
+        l->link[i].sent = ring_sent(&l->link[i].out, is_start);
         if (!ring_map(&l->link[i].in, fd, control_ring_offset(l->n, i, l->self), false))
             return false;
     }
@@ -148,6 +154,7 @@ void links_send(struct links *l, int to, const struct str *parts, int n) {
 
 static void ring_bell(struct links *l, int to) {
     if (atomic_exchange(&l->control->worker[to].rung, 1)) return;
+    FAULT("links.before_bell");
     uint64_t one = 1;
     if (write(l->wake_fd[to], &one, sizeof one) < 0) ASSERT(errno == EAGAIN);
     l->wakeups_sent++;
@@ -160,6 +167,7 @@ void links_wake(struct links *l) {
 void links_awake(struct links *l) {
     uint64_t count;
     if (read(l->wake_fd[l->self], &count, sizeof count) < 0) ASSERT(errno == EAGAIN);
+    FAULT("links.awake");
 }
 
 void links_stay_awake(struct links *l) {
@@ -205,7 +213,7 @@ struct str links_peek(struct links *l, int from) {
     for (const char *p; (p = ring_peek(&k->in, &n));) {
         uint64_t prefix = load_u64(p);
         struct str rest = { p + PREFIX, n - PREFIX };
-        ring_begin(&k->in, prefix != NEXT_PIECE);
+        ring_begin(&k->in, is_start(p));
         if (prefix == WHOLE) return rest;
         if (assemble(k, prefix, rest)) {
             k->taking_assembled = true;

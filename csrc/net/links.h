@@ -17,7 +17,7 @@ struct link {
     struct ring in, out;
     struct overflow *first, *last;
     size_t waiting;  /* bytes in that queue */
-    uint64_t sent;   /* messages */
+    uint64_t sent;   /* messages, of all lives of this worker */
     char *assembled; /* a message that arrives in pieces */
     size_t assembled_n, assembled_total;
     bool taking_assembled;

@@ -103,17 +103,49 @@ bool ring_was_starved(struct ring *r) {
     return atomic_load(&r->shared->starved) && atomic_exchange(&r->shared->starved, 0);
 }
 
+/* --- what was begun with --- */
+
+#define PLACE_BITS 24
+#define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
+
+static_assert(RING_BYTES / 8 < PLACE_MASK / 2, "places in the ring are told apart");
+
+/* Never 0, so that nothing is begun in a new ring. */
+static uint64_t place_mark(uint64_t position) {
+    return position / 8 % PLACE_MASK + 1;
+}
+
 void ring_begin(struct ring *r, bool counts) {
-    uint64_t taken = atomic_load_explicit(&r->shared->taken, memory_order_relaxed);
-    if (counts) atomic_store_explicit(&r->shared->taken, taken + 1, memory_order_relaxed);
-    atomic_store_explicit(&r->shared->begun_at, r->mine + 1, memory_order_release);
+    uint64_t taken = ring_taken(r) + counts;
+    atomic_store_explicit(&r->shared->begun, taken << PLACE_BITS | place_mark(r->mine),
+                          memory_order_release);
+    FAULT("ring.begun");
+}
+
+static bool is_begun(uint64_t begun, uint64_t position) {
+    return (begun & PLACE_MASK) == place_mark(position);
 }
 
 void ring_skip_begun(struct ring *r) {
-    bool begun = atomic_load_explicit(&r->shared->begun_at, memory_order_acquire) == r->mine + 1;
-    if (begun && !ring_empty(r)) ring_take(r);
+    uint64_t begun = atomic_load_explicit(&r->shared->begun, memory_order_acquire);
+    if (is_begun(begun, r->mine) && !ring_empty(r)) ring_take(r);
 }
 
 uint64_t ring_taken(const struct ring *r) {
-    return atomic_load_explicit(&r->shared->taken, memory_order_acquire);
+    return atomic_load_explicit(&r->shared->begun, memory_order_acquire) >> PLACE_BITS;
+}
+
+uint64_t ring_sent(struct ring *r, bool (*counts)(const char *message)) {
+    for (;;) { /* until the consumer takes none meanwhile; it comes to an end of what there is */
+        uint64_t tail = atomic_load(&r->shared->tail), begun = atomic_load(&r->shared->begun);
+        uint64_t n = begun >> PLACE_BITS;
+        for (uint64_t at = tail; at != r->mine;) {
+            const char *message = r->data + at % RING_BYTES;
+            bool counted = at == tail && is_begun(begun, tail);
+            n += !counted && counts(message + WORD);
+            at += framed(load_u32(message));
+        }
+        if (atomic_load(&r->shared->tail) == tail && atomic_load(&r->shared->begun) == begun)
+            return n;
+    }
 }

@@ -29,10 +29,10 @@ struct ring_head {
     _Atomic uint64_t head; /* bytes ever sent */
     /* set by a producer that found no room; cleared, and the producer woken, by the consumer */
     alignas(64) _Atomic uint32_t starved;
-    /* by the consumer: bytes ever taken; its place, plus one, when it last began with a message;
-     * how many messages of the caller's it has begun with (ring_begin) */
+    /* by the consumer: bytes ever taken; and in one word, so that its death cannot part them, how
+     * many messages of the caller's it has begun with (40 bits) and where the last one is (24) */
     alignas(64) _Atomic uint64_t tail;
-    _Atomic uint64_t begun_at, taken;
+    _Atomic uint64_t begun;
 };
 
 /* Process-local: one end of a ring. */
@@ -63,6 +63,10 @@ void ring_begin(struct ring *r, bool counts);
 /* Takes the oldest message if a predecessor had begun with it. */
 void ring_skip_begun(struct ring *r);
 uint64_t ring_taken(const struct ring *r);
+/* Producer, at its start: how many messages that `counts` says yes to were ever sent, those of its
+ * predecessors. ring_taken counts the same, so what is numbered from here on is taken when
+ * ring_taken has come to its number. */
+uint64_t ring_sent(struct ring *r, bool (*counts)(const char *message));
 /* Consumer, after taking some: whether the producer waits for room. It is to be woken then. */
 bool ring_was_starved(struct ring *r);
 /* Nobody has sent anything that was not taken. */

@@ -24,6 +24,7 @@ class Links:
         self._timer: asyncio.TimerHandle | None = None
         server.end_turn = self._end_turn
         server.attend = self._attend
+        self._end_turn()  # for what has come before, and for a predecessor who died awake
 
     def close(self) -> None:
         self._loop.remove_reader(self._wake_fd)

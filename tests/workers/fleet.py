@@ -95,6 +95,7 @@ class Fleet:
         assert lib.control_format(self.control, n) == 0
         self.front = lib.control_open(self.control)
         self.engines: list[Any] = [self._start(i) for i in range(n)]
+        self.due |= set(range(n))
 
     def _start(self, worker: int) -> Any:
         name = f"/{self.base}.{worker}"
@@ -118,6 +119,7 @@ class Fleet:
 
     def revive(self, worker: int) -> None:
         self.engines[worker] = self._start(worker)
+        self.due.add(worker)
 
     def owner(self, key: str) -> int:
         router = lib.router_new(self.n)

@@ -7,7 +7,7 @@ from shmredis.slots import key_slot, slot_owner
 from tests.harness.resp import Client
 from tests.harness.server import Server
 
-__all__ = ["connect_to", "key_of", "worker_lines"]
+__all__ = ["connect_to", "key_of", "pid_of", "worker_lines"]
 
 
 def key_of(worker: int, workers: int = 3, prefix: str = "key") -> str:
@@ -19,7 +19,11 @@ def key_of(worker: int, workers: int = 3, prefix: str = "key") -> str:
 def connect_to(server: Server, worker: int, workers: int = 3) -> Client:
     """A connection that the front hands to this worker, because its first key is there."""
     client = server.client()
-    assert client.call("EXISTS", key_of(worker, workers, "no")) == b":0\r\n"
+    try:
+        assert client.call("EXISTS", key_of(worker, workers, "no")) == b":0\r\n"
+    except BaseException:
+        client.close()
+        raise
     return client
 
 
@@ -28,3 +32,10 @@ def worker_lines(client: Client) -> list[dict[str, str]]:
     text = client.value("INFO", "workers").decode()
     lines = re.findall(r"^worker\d+:(\S+)", text, re.MULTILINE)
     return [dict(pair.split("=") for pair in line.split(",")) for line in lines]
+
+
+def pid_of(client: Client, worker: int) -> int:
+    """Its process, as INFO Workers says; 0: it does not answer now."""
+    text = client.value("INFO", "workers").decode()
+    found = re.search(rf"^worker{worker}:(?:\S*,)?pid=(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 0
