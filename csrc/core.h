@@ -87,6 +87,46 @@ struct db_info {
 struct engine *engine_new(int fd, const char *name, uint64_t max_size, const uint8_t *seed16,
                           int databases, int *st);
 void engine_delete(struct engine *eng);
+
+/* A file as it was when it and the arena's content said the same; all zero: there was none. */
+struct file_mark {
+    uint64_t inode, size, mtime_ns;
+};
+/* What engine_attach found. */
+struct attach_report {
+    char why[160];   /* not empty: the arena is refused, for this reason */
+    bool sealed;     /* its last worker ended in order */
+    bool frozen;     /* or while a snapshot was written: what came after its instant is missing */
+    bool has_guests; /* and if not: it was executing a command over keys of several workers */
+    uint64_t print;  /* what the last engine_note_files said */
+    struct file_mark rdb, aof;
+    uint64_t aof_position;
+    uint64_t keys;
+    uint32_t generation;
+};
+/* What an arena must be like to be taken over. */
+struct attach_terms {
+    int databases; /* it may have fewer */
+    uint16_t slot_first, slot_last;
+    uint64_t (*xxh3)(const char *p, size_t n);
+};
+/* The engine of an arena that an earlier worker has left in the object `fd`, with everything that
+ * was in it; engine_new says what becomes of `fd` and the name. NULL with out->why set when it
+ * cannot be trusted; the object is then as it was, and `fd` closed. */
+struct engine *engine_attach(int fd, const char *name, const struct attach_terms *terms,
+                             struct attach_report *out);
+/* Which hash slots this worker keeps; before the first key comes. */
+void engine_set_slots(struct engine *eng, uint16_t first, uint16_t last);
+/* Notes whose data this is (`print`, any number that tells servers apart) and which files say the
+ * same as the arena: when files were loaded or written. */
+void engine_note_files(struct engine *eng, uint64_t print, const struct file_mark *rdb,
+                       const struct file_mark *aof);
+/* Before an orderly end: lets the next worker check that nothing was damaged meanwhile. Any command
+ * breaks the seal. */
+void engine_seal(struct engine *eng);
+/* Blocks of the arena that nothing refers to; for tests, takes seconds for a large arena. */
+uint64_t engine_orphans(struct engine *eng);
+
 /* False: no such option. Names are the fields of struct engine_config. */
 bool engine_set_option(struct engine *eng, const char *field, int64_t value);
 bool engine_get_option(const struct engine *eng, const char *field, int64_t *value);

@@ -120,10 +120,9 @@ const char *engine_debug(struct engine *eng, int db, int resp, int argc, const c
     out->resp = resp;
     engine_tick_clock(eng);
     struct call c = { .eng = eng, .out = out, .argc = argc, .argv = args, .db = db };
-    struct arena_super *super = arena_super(&eng->arena);
-    super->busy = 1;
+    arena_enter(&eng->arena);
     bool known = debug_execute(&c);
-    super->busy = 0;
+    arena_leave(&eng->arena);
     reply_settle(out);
     free(args);
     *n = out->n;

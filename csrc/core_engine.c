@@ -6,12 +6,14 @@
 
 #include "cmd/call.h"
 #include "cmd/registry.h"
+#include "db/attach.h"
 #include "db/defrag.h"
 #include "db/evict.h"
 #include "db/expire.h"
 #include "db/latency.h"
 #include "db/lazyfree.h"
 #include "mem/fault.h"
+#include "db/orphans.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -71,7 +73,6 @@ static const struct engine_config default_config = {
 
 /* Frees what is process-local; the arena's object stays. */
 static void free_local(struct engine *eng) {
-    lazyfree_delete(eng->lazy);
     evict_delete(eng->evict);
     defrag_delete(eng->defrag);
     registry_delete(eng->registry);
@@ -83,20 +84,30 @@ static void free_local(struct engine *eng) {
     free(eng);
 }
 
-struct engine *engine_new(int fd, const char *name, uint64_t max_size, const uint8_t *seed16,
-                          int databases, int *st) {
+/* An engine without an arena. */
+static struct engine *new_local(void) {
     struct engine *eng = calloc(1, sizeof *eng);
     ASSERT(eng);
     eng->workers = 1;
     eng->config = default_config;
-    eng->lazy = lazyfree_new();
     eng->evict = evict_new();
     eng->defrag = defrag_new();
     eng->registry = registry_new();
     eng->hub = hub_new();
-    memcpy(eng->random_state, seed16, sizeof eng->random_state);
-    eng->random_state[0] |= 1; /* the generator must not start from zero */
     engine_tick_clock(eng);
+    return eng;
+}
+
+static void seed_random(struct engine *eng, const uint8_t *seed16) {
+    memcpy(eng->random_state, seed16, sizeof eng->random_state);
+    eng->random_state[1] ^= eng->now_us; /* not what an earlier worker of the arena drew */
+    eng->random_state[0] |= 1;           /* the generator must not start from zero */
+}
+
+struct engine *engine_new(int fd, const char *name, uint64_t max_size, const uint8_t *seed16,
+                          int databases, int *st) {
+    struct engine *eng = new_local();
+    seed_random(eng, seed16);
     *st = (int)arena_create(&eng->arena, fd, name, max_size, seed16);
     if (*st == ST_OK) {
         *st = (int)keyspace_create(eng, databases);
@@ -111,6 +122,20 @@ void engine_delete(struct engine *eng) {
     if (!eng) return;
     arena_close(&eng->arena);
     free_local(eng);
+}
+
+struct engine *engine_attach(int fd, const char *name, const struct attach_terms *terms,
+                             struct attach_report *out) {
+    struct engine *eng = new_local();
+    *out = (struct attach_report){ .sealed = false };
+    eng->hooks.xxh3 = terms->xxh3;
+    if (attach_arena(eng, fd, name, terms, out)) {
+        seed_random(eng, arena_super(&eng->arena)->hash_seed);
+        return eng;
+    }
+    arena_close(&eng->arena);
+    free_local(eng);
+    return NULL;
 }
 
 void engine_set_digest(struct engine *eng, uint64_t (*xxh3)(const char *p, size_t n)) {
@@ -244,14 +269,13 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
         remote_tick(eng->remote);
         if (cross_held(eng->remote)) return 1;
     }
-    struct arena_super *super = arena_super(&eng->arena);
     struct engine_stats before = eng->stats;
-    super->busy = 1;
+    arena_enter(&eng->arena);
     bool more = expire_cycle(eng, budget_us / 2);
     evict_share(eng);
     if (lazyfree_pending(eng)) more |= !lazyfree_run(eng, budget_us / 2);
     more |= defrag_cycle(eng);
-    super->busy = 0;
+    arena_leave(&eng->arena);
     latency_note(eng, "expire-cycle", eng->stats.expire_cycle_us - before.expire_cycle_us);
     latency_note(eng, "eviction-cycle", eng->stats.evict_us - before.evict_us);
     latency_note(eng, "active-defrag-cycle", eng->stats.defrag_us - before.defrag_us);
@@ -261,12 +285,20 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
 
 uint64_t engine_purge(struct engine *eng) {
     engine_tick_clock(eng);
+    arena_enter(&eng->arena);
     while (!lazyfree_run(eng, UINT64_MAX / 2)) {
     }
-    return defrag_purge(eng);
+    uint64_t released = defrag_purge(eng);
+    arena_leave(&eng->arena);
+    return released;
+}
+
+uint64_t engine_orphans(struct engine *eng) {
+    return orphans_count(eng);
 }
 
 void engine_check(struct engine *eng) {
     heap_check(&eng->arena);
     keyspace_check(eng);
+    ASSERT(engine_orphans(eng) == 0);
 }

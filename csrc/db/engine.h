@@ -17,7 +17,7 @@ struct db {
     uint64_t expire_cursor;  /* where active expiry goes on */
     uint64_t avg_ttl_ms;     /* running estimate, for INFO */
 };
-enum { ROOT_DATABASES = 0, ROOT_SYSTEM = 1 };
+enum { ROOT_DATABASES = 0, ROOT_LAZY = 1 /* db/lazyfree.h */ };
 
 enum maxmemory_policy {
     POLICY_NOEVICTION,
@@ -84,7 +84,6 @@ struct engine {
     struct engine_stats stats;   /* core.h */
     struct engine_hooks hooks;
     uint64_t random_state[2];
-    struct lazy_queue *lazy;   /* db/lazyfree.h */
     struct evict_pool *evict;  /* db/evict.h */
     struct evict_peers peers;  /* db/evict.h */
     struct defrag *defrag;     /* db/defrag.h */

@@ -225,13 +225,11 @@ static bool evict_down_to(struct engine *eng, uint64_t goal, uint64_t start) {
 }
 
 bool evict_share(struct engine *eng) {
-    struct arena_super *super = arena_super(&eng->arena);
     if (!excess(eng)) return true;
     uint64_t start = clock_monotonic_us();
-    uint32_t was_busy = super->busy;
-    super->busy = 1;
+    arena_enter(&eng->arena);
     bool possible = evict_down_to(eng, goal_of(eng), start);
-    super->busy = was_busy;
+    arena_leave(&eng->arena);
     eng->stats.evict_us += clock_monotonic_us() - start;
     eng->peers.self_barren = !possible;
     if (!eng->peers.used || eng->config.maxmemory_policy == POLICY_NOEVICTION) return possible;

@@ -428,7 +428,40 @@ status keyspace_create(struct engine *eng, int databases) {
     if (!root) return ST_ARENA_FULL;
     memset(arena_ptr(&eng->arena, root), 0, bytes);
     arena_super(&eng->arena)->roots[ROOT_DATABASES] = root;
+    arena_super(&eng->arena)->databases = (uint32_t)databases;
     eng->databases = databases;
+    return lazyfree_reserve(eng);
+}
+
+/* Whether the roots refer to live blocks of the size that they should have. */
+static bool roots_hold(const struct arena *a) {
+    const struct arena_super *super = arena_super(a);
+    return super->databases > 0 && super->databases <= INT32_MAX / sizeof(struct db) &&
+           heap_holds(a, super->roots[ROOT_DATABASES], super->databases * sizeof(struct db)) &&
+           (!super->roots[ROOT_LAZY] || heap_holds(a, super->roots[ROOT_LAZY], 1));
+}
+
+static status add_databases(struct engine *eng, int databases) {
+    struct arena_super *super = arena_super(&eng->arena);
+    size_t have = super->databases * sizeof(struct db);
+    size_t want = (size_t)databases * sizeof(struct db);
+    if (want <= have) return ST_OK;
+    ref_t root = heap_realloc(&eng->arena, super->roots[ROOT_DATABASES], want);
+    if (!root) return ST_ARENA_FULL;
+    memset((char *)arena_ptr(&eng->arena, root) + have, 0, want - have);
+    super->roots[ROOT_DATABASES] = root;
+    super->databases = (uint32_t)databases;
+    return ST_OK;
+}
+
+status keyspace_attach(struct engine *eng, int databases) {
+    if (!roots_hold(&eng->arena)) return ST_SHM_FORMAT;
+    arena_enter(&eng->arena);
+    status st = add_databases(eng, databases);
+    arena_leave(&eng->arena);
+    if (st != ST_OK) return st;
+    eng->databases = databases;
+    lazyfree_attach(eng);
     return ST_OK;
 }
 

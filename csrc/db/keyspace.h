@@ -101,6 +101,9 @@ extern const struct dict_kind keyspace_kind;
 
 /* Creates the databases in a fresh arena. */
 status keyspace_create(struct engine *eng, int databases);
+/* Takes over the databases of an arena that another process made, and adds empty ones if there are
+ * too few. ST_SHM_FORMAT when they cannot be right, ST_ARENA_FULL. */
+status keyspace_attach(struct engine *eng, int databases);
 void keyspace_check(const struct engine *eng);
 
 #endif

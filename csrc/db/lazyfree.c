@@ -9,48 +9,47 @@
 
 #define SLICE 256u /* elements or buckets between two looks at the clock */
 
+/* In the arena, a block of its own: the list outlives the process as what it holds does. */
 struct lazy_item {
-    struct lazy_item *next;
-    bool is_table;
+    ref_t next;
+    uint32_t is_table;
     struct value value;
     struct dict table;
 };
 
-struct lazy_queue {
-    struct lazy_item *first;
-};
-
-struct lazy_queue *lazyfree_new(void) {
-    return calloc(1, sizeof(struct lazy_queue));
+static struct lazy_item *item_at(const struct engine *eng, ref_t r) {
+    return arena_ptr(&eng->arena, r);
 }
 
-void lazyfree_delete(struct lazy_queue *q) {
-    while (q && q->first) {
-        struct lazy_item *item = q->first;
-        q->first = item->next;
-        free(item);
+static ref_t *first_of(const struct engine *eng) {
+    return &arena_super(&eng->arena)->roots[ROOT_LAZY];
+}
+
+/* Frees what item says, a slice of it; true when nothing is left. Items never move, so the pointer
+ * stays good whatever is pushed meanwhile. */
+static bool free_slice(struct engine *eng, struct lazy_item *item);
+
+/* Without memory for an item, it is freed at once: better late than never. */
+static void push_item(struct engine *eng, struct lazy_item item) {
+    ref_t r = heap_alloc(&eng->arena, OWN_SYSTEM, sizeof item);
+    if (!r) {
+        while (!free_slice(eng, &item)) {
+        }
+        return;
     }
-    free(q);
-}
-
-static struct lazy_item *push_item(struct engine *eng) {
-    struct lazy_item *item = calloc(1, sizeof *item);
-    ASSERT(item);
-    item->next = eng->lazy->first;
-    eng->lazy->first = item;
-    return item;
+    item.next = *first_of(eng);
+    *item_at(eng, r) = item;
+    *first_of(eng) = r;
 }
 
 void lazyfree_value(struct engine *eng, struct value v) {
-    push_item(eng)->value = v;
     eng->stats.lazyfree_pending++;
+    push_item(eng, (struct lazy_item){ .value = v });
 }
 
 void lazyfree_table(struct engine *eng, const struct dict *d) {
-    struct lazy_item *item = push_item(eng);
-    item->is_table = true;
-    item->table = *d;
     eng->stats.lazyfree_pending += d->count;
+    push_item(eng, (struct lazy_item){ .is_table = true, .table = *d });
 }
 
 /* Frees one entry of a dropped table; a big value goes to the list. */
@@ -77,24 +76,45 @@ static bool free_slice(struct engine *eng, struct lazy_item *item) {
     return true;
 }
 
-/* Takes `item` out of the list; others may have been pushed before it meanwhile. */
-static void unlink_item(struct lazy_queue *q, struct lazy_item *item) {
-    struct lazy_item **at = &q->first;
-    while (*at != item) at = &(*at)->next;
-    *at = item->next;
-    free(item);
+/* Takes the item out of the list; others may have been pushed before it meanwhile. */
+static void unlink_item(struct engine *eng, ref_t r) {
+    ref_t *at = first_of(eng);
+    while (*at != r) at = &item_at(eng, *at)->next;
+    *at = item_at(eng, r)->next;
+    heap_free(&eng->arena, r);
 }
 
 bool lazyfree_run(struct engine *eng, uint64_t budget_us) {
     uint64_t end = clock_monotonic_us() + budget_us;
-    while (eng->lazy->first) {
-        struct lazy_item *item = eng->lazy->first;
-        if (free_slice(eng, item)) unlink_item(eng->lazy, item);
+    for (ref_t r; (r = *first_of(eng));) {
+        if (free_slice(eng, item_at(eng, r))) unlink_item(eng, r);
         if (clock_monotonic_us() >= end) break;
     }
-    return !eng->lazy->first;
+    return !lazyfree_pending(eng);
 }
 
 bool lazyfree_pending(const struct engine *eng) {
-    return eng->lazy->first;
+    return *first_of(eng);
+}
+
+status lazyfree_reserve(struct engine *eng) {
+    ref_t r = heap_alloc(&eng->arena, OWN_SYSTEM, sizeof(struct lazy_item));
+    if (!r) return ST_ARENA_FULL;
+    heap_free(&eng->arena, r);
+    return ST_OK;
+}
+
+void lazyfree_attach(struct engine *eng) {
+    for (ref_t r = *first_of(eng); r; r = item_at(eng, r)->next)
+        eng->stats.lazyfree_pending += item_at(eng, r)->is_table ? item_at(eng, r)->table.count : 1;
+}
+
+void lazyfree_each(struct engine *eng, const struct lazy_visitor *see, void *ctx) {
+    for (ref_t r = *first_of(eng); r; r = item_at(eng, r)->next) {
+        see->block(ctx, r);
+        if (item_at(eng, r)->is_table)
+            see->table(ctx, &item_at(eng, r)->table);
+        else
+            see->value(ctx, &item_at(eng, r)->value);
+    }
 }

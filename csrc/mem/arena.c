@@ -106,10 +106,7 @@ status arena_attach(struct arena *a, int fd, const char *name) {
     open_handle(a, fd, name);
     status st = is_arena(fd, &head) ? map_object(a, head.max_size) : ST_SHM_FORMAT;
     if (st == ST_OK) st = heap_attach(a);
-    if (st == ST_OK)
-        arena_super(a)->generation++;
-    else
-        arena_close(a);
+    if (st != ST_OK) arena_close(a);
     return st;
 }
 

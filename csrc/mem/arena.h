@@ -29,26 +29,35 @@ typedef uint32_t ref_t;
 #define PAGE_SHIFT 16
 #define PAGE_SIZE_BYTES ((size_t)1 << PAGE_SHIFT)
 #define ARENA_MAGIC 0x52444d485352414eULL
-#define ARENA_LAYOUT 2u
+#define ARENA_LAYOUT 3u
 #define ARENA_ROOTS 32
 #define ARENA_MAX_BYTES ((uint64_t)32 << 30)
+
+/* A file as it was when it and the arena's content said the same; all zero: there was none. */
+struct arena_file {
+    uint64_t inode, size, mtime_ns;
+};
 
 /* At offset 0 of the object. Written by the owning worker only; tools read it. */
 struct arena_super {
     uint64_t magic;
     uint32_t layout;     /* ARENA_LAYOUT: changes with any structure that lives in arenas */
-    uint32_t busy;       /* non-zero while a command or the allocator is changing something */
+    uint32_t busy;       /* how many arena_enter have not left: something is being changed */
     uint16_t slot_first; /* hash slots whose keys live here, inclusive */
     uint16_t slot_last;
-    uint32_t generation;      /* one more at each attach */
+    uint32_t generation;      /* one more each time that a worker takes it over, db/attach.h */
     uint64_t size;            /* bytes of the object that are allocated now */
     uint64_t max_size;        /* bytes of address space the owner reserves */
     uint8_t hash_seed[16];    /* SipHash key of every table in here */
     uint64_t aof_position;    /* offset of the AOF that the content corresponds to */
     ref_t roots[ARENA_ROOTS]; /* entry points of the upper layers, see db/keyspace.h */
     uint32_t frozen;          /* enum arena_phase; in the object itself, also while frozen */
-    uint32_t unused;
-    uint64_t checksum; /* XXH3-64 of the fields above, kept true at orderly stops */
+    uint32_t databases;
+    uint64_t checksum;     /* XXH3-64, mem/seal.h; 0 while a worker serves from the arena */
+    uint64_t print;        /* XXH3-64 of what says whose data this is, see core.h */
+    struct arena_file rdb; /* dump.rdb … */
+    struct arena_file aof; /* … and the manifest of this worker's AOF, as last written or read */
+    uint32_t guests;       /* keys of other workers that are copied here, net/cross.h */
 };
 
 /* What the object shows; mem/freeze.h. */
@@ -92,13 +101,23 @@ static inline struct arena_super *arena_super(const struct arena *a) {
     return (struct arena_super *)(void *)a->base;
 }
 
+/* Around every change of what lies in the arena; they nest. A worker that dies in between leaves an
+ * arena that nobody trusts. */
+static inline void arena_enter(const struct arena *a) {
+    arena_super(a)->busy++;
+}
+static inline void arena_leave(const struct arena *a) {
+    arena_super(a)->busy--;
+}
+
 /* Takes over `fd`, an open and empty shared-memory object called `name`; reserves `max_size` bytes
  * of address space twice and lays out an empty heap. ST_SHM_SPACE, ST_SHM_MAP; `fd` is closed then,
  * as arena_close does. */
 status arena_create(struct arena *a, int fd, const char *name, uint64_t max_size,
                     const uint8_t seed[16]);
 /* Maps an existing object that arena_create laid out. ST_SHM_FORMAT when magic or layout differ,
- * when it is too short, or when its page table does not hold together. */
+ * when it is too short, or when its page table does not hold together. Takes a few ms for 32 GiB.
+ * `fd` is closed when it fails; nothing is written. */
 status arena_attach(struct arena *a, int fd, const char *name);
 /* Maps an existing object for reading only: refs can be followed, nothing can be allocated. Takes
  * over `fd`, also when it fails. ST_SHM_FORMAT, ST_SHM_MAP. */

@@ -8,6 +8,7 @@
  */
 #include "mem/heap_impl.h"
 #include "mem/poison.h"
+#include "mem/walk.h"
 
 #define SMALL_STEP 8u
 #define SMALL_MAX 128u
@@ -345,9 +346,22 @@ static uint32_t better_slab(const struct arena *a, uint32_t page, const struct p
 }
 
 bool heap_sparse(const struct arena *a, ref_t r) {
+    if (UNLIKELY(a->heap->walk)) {
+        heap_walk_see(a, r);
+        return false;
+    }
     uint32_t page = head_page(a, r);
     const struct page_desc *d = page_desc(a, page);
     return d->state == PAGE_SLAB && d->fill != FILL_NONE && better_slab(a, page, d);
+}
+
+bool heap_holds(const struct arena *a, ref_t r, size_t size) {
+    uint32_t page = page_of(r);
+    if (page < page_first(a) || page >= page_total(a)) return false;
+    const struct page_desc *d = page_desc(a, head_page(a, r));
+    size_t at = ((size_t)r * REF_UNIT) - ((size_t)head_page(a, r) << PAGE_SHIFT);
+    if (d->state != PAGE_SLAB && d->state != PAGE_SPAN) return false;
+    return d->used && at % block_bytes(a, d) == 0 && size <= block_bytes(a, d);
 }
 
 ref_t heap_move(struct arena *a, ref_t r) {

@@ -44,8 +44,12 @@ size_t heap_usable(const struct arena *a, ref_t r);
 
 /* --- defragmentation: mechanism only; who moves what is db/defrag.h's business --- */
 
-/* True when r lies in a page so sparse that moving it would help to empty the page. */
+/* True when r lies in a page so sparse that moving it would help to empty the page. Whoever can
+ * move blocks asks this of each of its blocks: mem/walk.h relies on it. */
 bool heap_sparse(const struct arena *a, ref_t r);
+/* Whether r can be the beginning of a live block of at least `size` bytes: for roots that another
+ * process wrote. */
+bool heap_holds(const struct arena *a, ref_t r, size_t size);
 /* Copies the block into the fullest page of its class and frees the old one; REF_NULL if there is
  * no better place. The caller stores the new ref at once in the block's one owner. */
 ref_t heap_move(struct arena *a, ref_t r);

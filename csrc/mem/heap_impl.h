@@ -26,9 +26,12 @@ struct class_info {
     uint16_t pages;  /* of one slab */
 };
 
+struct heap_walk; /* mem/walk.h */
+
 /* Process-local. */
 struct heap {
     struct page_map *pages;
+    struct heap_walk *walk; /* NULL: none is on */
     int64_t fail_after;
     uint32_t current[OWN_COUNT][CLASSES]; /* the slab that allocation takes from; 0: none */
     struct class_info classes[CLASSES];

@@ -26,6 +26,7 @@ struct cross {
     int n;
     uint64_t needs, asked, holds, shipping; /* bits of workers */
     uint64_t begun_ms;
+    bool fetched; /* there are copies of foreign keys here */
     char *reply;
     size_t reply_n;
 };
@@ -97,16 +98,24 @@ static const struct entry *foreign_entry(struct remote *r, const struct arena *a
     return e && !key_expired(r->eng, e) ? e : NULL;
 }
 
+static status replace_key(struct remote *r, const struct entry *e, const struct arena *a, int db,
+                          struct str name) {
+    struct key own;
+    arena_enter(&r->eng->arena);
+    status st = ST_OK;
+    key_find(r->eng, db, name, KEY_PEEK, &own);
+    if (e)
+        st = key_import(r->eng, a, e, &own);
+    else if (own.entry)
+        key_delete(r->eng, &own, true);
+    arena_leave(&r->eng->arena);
+    return st;
+}
+
 /* Makes the key here what it is at that worker. */
 static status copy_key(struct remote *r, int worker, int db, struct str name) {
     const struct arena *a = view_of(r, worker);
-    struct key own;
-    if (!a) return ST_SHM_OPEN;
-    const struct entry *e = foreign_entry(r, a, db, name);
-    key_find(r->eng, db, name, KEY_PEEK, &own);
-    if (e) return key_import(r->eng, a, e, &own);
-    if (own.entry) key_delete(r->eng, &own, true);
-    return ST_OK;
+    return a ? replace_key(r, foreign_entry(r, a, db, name), a, db, name) : ST_SHM_OPEN;
 }
 
 /* COPY is the one such command whose second key may be in another database. */
@@ -127,7 +136,9 @@ static bool valid_database(const struct remote *r, int db) {
     return db >= 0 && db < r->eng->databases;
 }
 
-static status fetch_keys(struct remote *r, const struct cross *o) {
+static status fetch_keys(struct remote *r, struct cross *o) {
+    o->fetched = true;
+    arena_super(&r->eng->arena)->guests++;
     for (int i = 0; i < o->n; i++) {
         int owner = key_owner(key_name(o, i), r->n), db = database_of(o, i);
         if (owner == r->self || !valid_database(r, db)) continue;
@@ -138,13 +149,18 @@ static status fetch_keys(struct remote *r, const struct cross *o) {
 }
 
 /* Foreign keys are no longer needed here. */
-static void drop_copies(struct remote *r, const struct cross *o) {
+static void drop_copies(struct remote *r, struct cross *o) {
+    if (!o->fetched) return;
+    o->fetched = false;
+    arena_enter(&r->eng->arena);
     for (int i = 0; i < o->n; i++) {
         struct key k;
         int db = database_of(o, i);
         if (remote_owns(r, key_name(o, i)) || !valid_database(r, db)) continue;
         if (key_find(r->eng, db, key_name(o, i), KEY_PEEK, &k)) key_delete(r->eng, &k, true);
     }
+    arena_super(&r->eng->arena)->guests--;
+    arena_leave(&r->eng->arena);
 }
 
 /* --- executing --- */

@@ -109,12 +109,11 @@ void dispatch_note_duration(struct engine *eng, const struct session *s,
 }
 
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns) {
-    struct arena_super *super = arena_super(&c->eng->arena);
     size_t mark = c->out->n;
     c->out->errored = false;
-    super->busy = 1;
+    arena_enter(&c->eng->arena);
     row->cmd.fn(c);
-    super->busy = 0;
+    arena_leave(&c->eng->arena);
     if (c->dirty || c->rewritten) {
         c->eng->stats.dirty += c->dirty;
         call_flush_propagation(c);
