@@ -53,7 +53,12 @@ struct engine_config {
     int64_t latency_tracking;
     int64_t auth_required; /* new sessions start unauthenticated */
     int64_t hz;
+    int64_t appendfsync; /* enum aof_fsync */
+    int64_t aof_timestamp_enabled;
+    int64_t aof_no_fsync;       /* no-appendfsync-on-rewrite is on and a child is writing */
+    int64_t aof_flush_sleep_us; /* DEBUG AOF-FLUSH-SLEEP: before each write */
 };
+enum aof_fsync { AOF_FSYNC_NO = 0, AOF_FSYNC_EVERYSEC = 1, AOF_FSYNC_ALWAYS = 2 };
 
 struct engine_stats {
     uint64_t commands, connections, hits, misses;
@@ -145,6 +150,10 @@ int engine_cron(struct engine *eng, uint64_t budget_us);
 uint64_t engine_purge(struct engine *eng);
 /* Walks every invariant of arena, tables and values; aborts on a breach. DEBUG and tests. */
 void engine_check(struct engine *eng);
+
+/* Lines for the server's log. */
+enum say_level { SAY_NOTICE = 0, SAY_WARNING = 1 };
+void engine_set_say(struct engine *eng, void (*say)(int level, const char *text));
 
 /* The function behind DIGEST, SET IFDEQ and DELEX IFDEQ: XXH3, 64 bit, seed 0. */
 void engine_set_digest(struct engine *eng, uint64_t (*xxh3)(const char *p, size_t n));
@@ -334,6 +343,37 @@ const char *engine_execute(struct engine *eng, int db, int resp, int argc, const
  * command. NULL: no such subcommand of C, or another number of arguments. */
 const char *engine_debug(struct engine *eng, int db, int resp, int argc, const char *const *argv,
                          const size_t *argn, size_t *n);
+
+/* --- the append-only file
+ * ------------------------------------------------------------------------ */
+
+/* Everything propagated from now on goes to the open file `fd` (duplicated), number `seq`, which
+ * has `size` bytes and is appended to. What was logged into a file before is written and synced
+ * there first. 0 or an errno. */
+int engine_aof_open(struct engine *eng, int fd, uint64_t seq, uint64_t size);
+/* The same for the instant of the next fork (engine_aof_instant), when the new file begins; -1: no
+ * more. */
+int engine_aof_prepare(struct engine *eng, int fd, uint64_t seq, uint64_t size);
+int engine_aof_instant(struct engine *eng);
+/* Writes and syncs what is left, logs no more. 0 or an errno. */
+int engine_aof_close(struct engine *eng);
+/* Writes what is buffered, whatever is going on. 0 or an errno. */
+int engine_aof_flush(struct engine *eng);
+struct aof_info {
+    uint64_t seq, size;       /* of the file written to, bytes */
+    uint64_t written, synced; /* bytes since the log was opened, over all files */
+    uint64_t buffered;
+    uint64_t delayed_fsyncs;
+    int write_errno, fsync_errno; /* of the last try; 0: fine */
+    bool open, fsync_pending;
+};
+void engine_aof_info(const struct engine *eng, struct aof_info *out);
+/* Several workers: says that this worker's parts of all commands of several workers until now are
+ * in the log, or in what the file continues. Not while `engine_aof_busy`: it is held by one. */
+void engine_aof_claim(struct engine *eng);
+bool engine_aof_busy(const struct engine *eng);
+/* A line into the log that its readers skip: "TXN-KEEP". Not beginning with '#'. */
+void engine_aof_note(struct engine *eng, const char *line);
 
 /* --- several workers behind one port
  * -------------------------------------------------------------- */

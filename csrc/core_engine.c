@@ -18,6 +18,8 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/slowlog.h"
+#include "net/turn.h"
+#include "persist/aof.h"
 
 const char *core_status_text(int st) {
     return status_text((status)st);
@@ -69,6 +71,7 @@ static const struct engine_config default_config = {
     .slowlog_entry_max_string_len = 128,
     .latency_tracking = 1,
     .hz = 10,
+    .appendfsync = AOF_FSYNC_EVERYSEC,
 };
 
 /* Frees what is process-local; the arena's object stays. */
@@ -78,6 +81,7 @@ static void free_local(struct engine *eng) {
     registry_delete(eng->registry);
     slowlog_delete(eng);
     latency_delete(eng);
+    aof_delete(eng->aof);
     remote_delete(eng->remote);
     hub_delete(eng->hub);
     engine_recorder_free(eng);
@@ -94,6 +98,7 @@ static struct engine *new_local(void) {
     eng->defrag = defrag_new();
     eng->registry = registry_new();
     eng->hub = hub_new();
+    eng->aof = aof_new(eng);
     engine_tick_clock(eng);
     return eng;
 }
@@ -140,6 +145,10 @@ struct engine *engine_attach(int fd, const char *name, const struct attach_terms
 
 void engine_set_digest(struct engine *eng, uint64_t (*xxh3)(const char *p, size_t n)) {
     eng->hooks.xxh3 = xxh3;
+}
+
+void engine_set_say(struct engine *eng, void (*say)(int level, const char *text)) {
+    eng->hooks.say = say;
 }
 
 int engine_databases(const struct engine *eng) {
@@ -194,6 +203,10 @@ static const struct option options[] = {
     OPTION(latency_tracking),
     OPTION(auth_required),
     OPTION(hz),
+    OPTION(appendfsync),
+    OPTION(aof_timestamp_enabled),
+    OPTION(aof_no_fsync),
+    OPTION(aof_flush_sleep_us),
 };
 
 static int64_t *option_at(const struct engine *eng, const char *field) {
@@ -265,6 +278,7 @@ bool engine_db_info(struct engine *eng, int db, struct db_info *out) {
 
 int engine_cron(struct engine *eng, uint64_t budget_us) {
     engine_tick_clock(eng);
+    aof_tick(eng->aof);
     if (eng->remote) {
         remote_tick(eng->remote);
         if (cross_held(eng->remote)) return 1;
@@ -279,6 +293,7 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
     latency_note(eng, "expire-cycle", eng->stats.expire_cycle_us - before.expire_cycle_us);
     latency_note(eng, "eviction-cycle", eng->stats.evict_us - before.evict_us);
     latency_note(eng, "active-defrag-cycle", eng->stats.defrag_us - before.defrag_us);
+    turn_log(eng);
     int64_t hz = eng->config.hz > 0 ? eng->config.hz : 10;
     return more ? 0 : (int)(1000 / hz);
 }

@@ -27,7 +27,7 @@ static struct rewrite *copy_command(int argc, const struct str *argv) {
 }
 
 void call_propagate(struct call *c, int argc, const struct str *argv) {
-    if (!c->eng->hooks.propagate) return;
+    if (!engine_propagates(c->eng)) return;
     struct rewrite **end = &c->rewritten;
     while (*end) end = &(*end)->next;
     *end = copy_command(argc, argv);
@@ -49,7 +49,7 @@ static size_t count_words(const struct call *c, const char *format) {
 }
 
 void call_propagatef(struct call *c, const char *format, ...) {
-    if (!c->eng->hooks.propagate) return;
+    if (!engine_propagates(c->eng)) return;
     size_t max = count_words(c, format);
     struct str *argv = malloc(max * sizeof *argv);
     char(*numbers)[24] = malloc(max * sizeof *numbers);

@@ -1,6 +1,7 @@
 /* engine.c - clock, randomness and hooks of the engine. */
 #include "db/engine.h"
 
+#include <stdarg.h>
 #include <time.h>
 
 void engine_tick_clock(struct engine *eng) {
@@ -36,7 +37,18 @@ uint64_t engine_random_below(struct engine *eng, uint64_t n) {
 }
 
 void engine_propagate(struct engine *eng, int db, int argc, const struct str *argv) {
+    if (eng->hooks.log) eng->hooks.log(eng->aof, db, argc, argv);
     if (eng->hooks.propagate) eng->hooks.propagate(eng->hooks.ctx, db, argc, argv);
+}
+
+void engine_say(const struct engine *eng, enum say_level level, const char *format, ...) {
+    char text[512];
+    va_list args;
+    if (!eng->hooks.say) return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    eng->hooks.say((int)level, text);
 }
 
 void engine_notify(struct engine *eng, enum notify_class cls, const char *event, struct str key,

@@ -52,16 +52,21 @@ enum notify_class {
     NOTIFY_TYPE_CHANGED = 1 << 16 /* c */
 };
 
+struct aof;
+
 /* What upper layers are told. Each may be NULL. Strings are valid during the call only. */
 struct engine_hooks {
     void *ctx;
-    /* Once per effective write: what a log or a replica must execute. */
+    /* Once per effective write: what a replica must execute. */
     void (*propagate)(void *ctx, int db, int argc, const struct str *argv);
+    /* The same for the append-only file. */
+    void (*log)(struct aof *aof, int db, int argc, const struct str *argv);
     void (*notify)(void *ctx, enum notify_class cls, const char *event, struct str key, int db);
     /* A key's content or existence changed (WATCH, client-side caching). */
     void (*modified)(void *ctx, struct str key, int db);
     /* XXH3, 64 bit, seed 0: the digest of DIGEST and IFDEQ. */
     uint64_t (*xxh3)(const char *p, size_t n);
+    void (*say)(int level, const char *text);
 };
 
 /* What eviction knows of the other workers, and they of this one; net/remote.c keeps it. */
@@ -75,6 +80,8 @@ struct evict_peers {
 
 struct engine {
     struct arena arena;
+    bool unlogged; /* effects of this turn are not in the log yet: nothing that tells may leave */
+    int log_error; /* errno of the last write to the log; non-zero: writes are refused */
     int databases;
     int worker, workers; /* which of how many; 0 of 1 */
     uint64_t now_ms;     /* wall clock of this command or tick; engine_tick_clock sets it */
@@ -93,6 +100,7 @@ struct engine {
     struct remote *remote;     /* net/remote.h; NULL: the only worker */
     struct recorder *recorder; /* core_commands.c */
     struct slowlog *slowlog;   /* net/slowlog.h */
+    struct aof *aof;           /* persist/aof.h */
 };
 
 static inline struct db *engine_db(const struct engine *eng, int index) {
@@ -108,6 +116,11 @@ uint64_t engine_random_below(struct engine *eng, uint64_t n);
 
 /* Call the hooks when there is somebody to hear. */
 void engine_propagate(struct engine *eng, int db, int argc, const struct str *argv);
+static inline bool engine_propagates(const struct engine *eng) {
+    return eng->hooks.propagate || eng->hooks.log;
+}
+/* Writes a line to the server's log. */
+void engine_say(const struct engine *eng, enum say_level level, const char *format, ...);
 void engine_notify(struct engine *eng, enum notify_class cls, const char *event, struct str key,
                    int db);
 void engine_modified(struct engine *eng, struct str key, int db);

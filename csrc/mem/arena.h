@@ -49,7 +49,7 @@ struct arena_super {
     uint64_t size;            /* bytes of the object that are allocated now */
     uint64_t max_size;        /* bytes of address space the owner reserves */
     uint8_t hash_seed[16];    /* SipHash key of every table in here */
-    uint64_t aof_position;    /* offset of the AOF that the content corresponds to */
+    uint64_t aof_position;    /* bytes of the AOF's incremental file aof_seq that the content has */
     ref_t roots[ARENA_ROOTS]; /* entry points of the upper layers, see db/keyspace.h */
     uint32_t frozen;          /* enum arena_phase; in the object itself, also while frozen */
     uint32_t databases;
@@ -58,6 +58,8 @@ struct arena_super {
     struct arena_file rdb; /* dump.rdb … */
     struct arena_file aof; /* … and the manifest of this worker's AOF, as last written or read */
     uint32_t guests;       /* keys of other workers that are copied here, net/cross.h */
+    uint64_t aof_seq;      /* number of the AOF's file; 0: there is none */
+    uint64_t aof_ahead;    /* bytes that the content has and that are not written yet */
 };
 
 /* What the object shows; mem/freeze.h. */

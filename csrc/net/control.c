@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core.h"
+#include "db/clock.h"
 
 size_t control_head_bytes(void) {
     return (sizeof(struct control) + 4095) & ~(size_t)4095;
@@ -28,6 +30,7 @@ int control_format(int fd, int workers) {
     if (!c) return ST_SHM_MAP;
     c->layout = CONTROL_LAYOUT;
     c->workers = (uint32_t)workers;
+    if (getrandom(&c->life, sizeof c->life, 0) != sizeof c->life) c->life = clock_duration_ns();
     c->magic = CONTROL_MAGIC;
     control_close(c);
     return ST_OK;

@@ -36,6 +36,7 @@ struct control_worker {
 struct control {
     uint64_t magic;
     uint32_t layout, workers;
+    uint64_t life; /* of the server: random, so that positions in the log of commits are unique */
     struct control_worker worker[WORKERS_MAX];
     struct commit_log commits;
 };

@@ -92,7 +92,17 @@ bool dispatch_allow(struct engine *eng, struct command_row *row, bool authentica
     return true;
 }
 
+/* The log cannot be written: what would have to be logged is refused, and PING tells of it. */
+static bool refuse_unlogged(struct engine *eng, struct command_row *row, struct reply *out) {
+    char line[160];
+    snprintf(line, sizeof line, "MISCONF Errors writing to the AOF file: %s",
+             strerror(eng->log_error));
+    return refuse(eng, row, out, line);
+}
+
 bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out) {
+    if (UNLIKELY(eng->log_error) && (row->cmd.flags & CMD_WRITE || !strcmp(row->cmd.name, "PING")))
+        return refuse_unlogged(eng, row, out);
     if (eng->config.maxmemory && !evict_to_limit(eng) && row->cmd.flags & CMD_DENYOOM)
         return refuse(eng, row, out, status_text(ST_MAXMEMORY));
     return true;

@@ -41,6 +41,7 @@ void hub_delete(struct hub *hub) {
     free(hub->reply.p);
     free(hub->input);
     free(hub->ready);
+    free(hub->turn.touched);
     if (hub->poll_fd >= 0) close(hub->poll_fd);
     free(hub);
 }

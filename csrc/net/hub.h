@@ -9,6 +9,7 @@
 #include "cmd/reply.h"
 #include "core.h"
 #include "net/resp.h"
+#include "net/turn.h"
 
 #define HUB_INPUT_BYTES ((size_t)128 * 1024)
 
@@ -28,6 +29,7 @@ struct hub {
     int poll_fd; /* epoll set of net/poll.c; -1: not made yet */
     struct ready *ready;
     size_t ready_n, ready_cap, ready_at;
+    struct turn turn;
 };
 
 struct hub *hub_new(void);

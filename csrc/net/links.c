@@ -111,6 +111,11 @@ static bool send_piece(struct link *k, struct overflow *o) {
     return true;
 }
 
+/* Lets the other side see what was sent, unless it must wait for the log. */
+static void publish(struct links *l, int to) {
+    if (LIKELY(!*l->hold)) ring_publish(&l->link[to].out);
+}
+
 static void pump_link(struct links *l, int to) {
     struct link *k = &l->link[to];
     while (k->first && send_piece(k, k->first)) {
@@ -122,6 +127,7 @@ static void pump_link(struct links *l, int to) {
         l->waiting -= o->n;
         free(o);
     }
+    publish(l, to);
 }
 
 void links_pump(struct links *l) {
@@ -135,7 +141,10 @@ void links_send(struct links *l, int to, const struct str *parts, int n) {
     for (int i = 0; i < n; i++) total += parts[i].n;
     l->to_ring |= UINT64_C(1) << to;
     k->sent++;
-    if (send_now(k, parts, n, total)) return;
+    if (send_now(k, parts, n, total)) {
+        publish(l, to);
+        return;
+    }
     struct overflow *o = malloc(sizeof *o + total);
     ASSERT(o);
     *o = (struct overflow){ .n = total };
@@ -161,7 +170,12 @@ static void ring_bell(struct links *l, int to) {
 }
 
 void links_wake(struct links *l) {
-    for (; l->to_ring; l->to_ring &= l->to_ring - 1) ring_bell(l, __builtin_ctzll(l->to_ring));
+    if (*l->hold) return; /* the end of the turn comes */
+    for (; l->to_ring; l->to_ring &= l->to_ring - 1) {
+        int to = __builtin_ctzll(l->to_ring);
+        if (to != l->self) ring_publish(&l->link[to].out);
+        ring_bell(l, to);
+    }
 }
 
 void links_awake(struct links *l) {

@@ -29,6 +29,7 @@ struct links {
     uint32_t epoch; /* of this life of the worker */
     int wake_fd[WORKERS_MAX];
     struct link link[WORKERS_MAX];
+    const bool *hold; /* while it is true, messages wait: they tell of what is not logged yet */
     uint64_t to_ring; /* bits: workers to be woken by links_wake */
     uint64_t waiting; /* bytes in all queues */
     uint64_t wakeups_sent;

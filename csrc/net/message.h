@@ -40,6 +40,7 @@ struct kept {
     struct message head;
     int from;
     int argc;
+    uint64_t owners; /* a staged part: bits of the workers that have parts of its command */
     struct str argv[];
 };
 struct kept *kept_new(int from, const struct message *head, int argc, const struct str *argv);

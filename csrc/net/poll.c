@@ -7,7 +7,6 @@
 
 #include "db/clock.h"
 #include "net/hub.h"
-#include "net/remote.h"
 
 #define BATCH 128                            /* sockets in one round */
 #define BUSY 4                               /* sockets in a round after which more are likely */
@@ -91,7 +90,7 @@ static int serve_round(struct engine *eng, int *found) {
         int outcome = serve(s, ready[i].events);
         if (UNLIKELY(outcome)) hub_note_ready(eng->hub, s->id, outcome);
     }
-    if (eng->remote && eng->remote->turn) *found |= engine_drain(eng, false);
+    if (eng->hub->turn.due) *found |= engine_drain(eng, false);
     return n;
 }
 

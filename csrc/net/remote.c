@@ -11,10 +11,10 @@
 #include "net/hub.h"
 #include "net/lookahead.h"
 #include "net/stage.h"
+#include "net/turn.h"
+#include "persist/aof.h"
 
 #define DRAIN_BATCH 4096 /* messages in one turn of the event loop */
-#define WAIT_BYTES 16384 /* of output, and the time that they may wait for a reply after them */
-#define WAIT_MS 2
 
 /* --- kept commands --- */
 
@@ -136,28 +136,14 @@ bool remote_part_lost(const struct remote *r, const struct gather *g, int worker
     return false;
 }
 
-void remote_forget_session(struct remote *r, struct session *s) {
+void remote_forget_session(struct session *s) {
     while (s->pendings) {
         if (s->pendings->gather) s->pendings->gather->session = NULL;
         unlink_pending(s->pendings);
     }
-    for (size_t i = 0; s->touched && i < r->touched_n; i++)
-        if (r->touched[i] == s) r->touched[i] = NULL;
 }
 
 /* --- delivering replies --- */
-
-void remote_touch(struct remote *r, struct session *s) {
-    if (s->touched) return;
-    s->touched = true;
-    s->touched_ms = r->eng->now_ms;
-    if (r->touched_n == r->touched_cap) {
-        r->touched_cap = r->touched_cap ? 2 * r->touched_cap : 64;
-        r->touched = realloc(r->touched, r->touched_cap * sizeof *r->touched);
-        ASSERT(r->touched);
-    }
-    r->touched[r->touched_n++] = s;
-}
 
 void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp, bool silent) {
     if (!s) return;
@@ -166,7 +152,7 @@ void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str 
         s->barrier = 0;
         s->resume = true;
     }
-    remote_touch(r, s);
+    turn_touch(r->eng, s);
 }
 
 static void gathered(struct remote *r, struct gather *g) {
@@ -200,42 +186,12 @@ void remote_answer(struct remote *r, int from, uint64_t id, struct str resp) {
         gathered(r, g);
 }
 
-/* More replies will come for it at once, most likely: one send for all of them. */
-static bool can_wait(const struct remote *r, const struct session *s) {
-    return output_has_slots(&s->out) && output_ready(&s->out) < WAIT_BYTES &&
-           r->eng->now_ms < s->touched_ms + WAIT_MS;
-}
-
-/* Sends what the touched sessions have got; those that need the event loop are noted. */
-static void flush_touched(struct remote *r) {
-    size_t kept = 0;
-    r->flushing = true; /* what sessions execute now may touch others, which come later */
-    for (size_t i = 0; i < r->touched_n; i++) {
-        struct session *s = r->touched[i];
-        if (!s) continue;
-        int outcome = s->resume && !s->calling ? session_feed(s, 0) : 0;
-        s->resume = false;
-        if (can_wait(r, s)) {
-            r->touched[kept++] = s;
-        } else {
-            s->touched = false;
-            outcome |= session_flush(s);
-        }
-        if (outcome) hub_note_ready(r->eng->hub, s->id, outcome);
-    }
-    r->touched_n = kept;
-    r->flushing = false;
-}
-
 void remote_wake_self(struct remote *r) {
     r->links->to_ring |= UINT64_C(1) << r->self;
 }
 
-bool remote_end_of_feed(struct remote *r) {
-    bool due = r->touched_n || r->eng->hub->ready_n || r->links->to_ring || r->eng->peers.ask;
-    if (r->flushing || r->turn || !due) return false;
-    links_stay_awake(r->links);
-    return r->turn = true;
+bool remote_has_news(const struct remote *r) {
+    return r->eng->hub->ready_n || r->links->to_ring || r->eng->peers.ask;
 }
 
 /* --- messages --- */
@@ -320,6 +276,16 @@ void remote_go_on(struct remote *r) {
         remote_request(r, k->from, &k->head, k->argc, k->argv);
         free(k);
     }
+}
+
+void remote_begin_part(struct remote *r, uint64_t position, uint64_t owners) {
+    uint64_t before = owners & ((UINT64_C(1) << r->self) - 1);
+    struct aof_part part = { .life = r->links->control->life,
+                             .position = position,
+                             .owners = owners,
+                             .part = __builtin_popcountll(before) + 1,
+                             .parts = __builtin_popcountll(owners) };
+    if (part.parts > 1) aof_begin_part(r->eng->aof, &part);
 }
 
 /* --- mail --- */
@@ -487,11 +453,17 @@ static int drain_round(struct remote *r) {
     return n;
 }
 
+/* For the only worker. */
+static int end_turn(struct engine *eng) {
+    turn_end(eng);
+    return eng->hub->ready_n ? DRAIN_READY : 0;
+}
+
 int engine_drain(struct engine *eng, bool rung) {
     struct remote *r = eng->remote;
+    if (!r) return end_turn(eng);
     int n = 0, more = 1;
     bool asleep = false;
-    r->turn = false;
     if (rung) links_awake(r->links);
     engine_tick_clock(eng);
     r->clock_ns = clock_duration_ns();
@@ -506,15 +478,13 @@ int engine_drain(struct engine *eng, bool rung) {
     }
     r->clock_ns = 0;
     ask_to_evict(r);
-    links_wake(r->links); /* they work while this one sends */
-    flush_touched(r);
-    links_wake(r->links);
+    turn_end(eng);
     r->stats.wakeups += n > 0;
     bool resume = r->resume || r->stalled;
     r->resume = r->stalled = false;
     return (eng->hub->ready_n ? DRAIN_READY : 0) | (r->mail ? DRAIN_MAIL : 0) |
            (asleep ? 0 : DRAIN_MORE) | (resume ? DRAIN_RESUME : 0) |
-           (r->touched_n ? DRAIN_LATER : 0);
+           (eng->hub->turn.n ? DRAIN_LATER : 0);
 }
 
 /* --- life --- */
@@ -526,6 +496,7 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     struct remote *r = calloc(1, sizeof *r);
     ASSERT(r);
     *r = (struct remote){ .eng = eng, .links = links, .self = self, .n = links->n };
+    links->hold = &eng->unlogged;
     r->stages = stages_new();
     r->crossing = crossing_new(arena_base);
     eng->remote = r;
@@ -578,6 +549,5 @@ void remote_delete(struct remote *r) {
     free(r->out.p);
     free(r->message.p);
     free(r->argv);
-    free(r->touched);
     free(r);
 }

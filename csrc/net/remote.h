@@ -53,13 +53,9 @@ struct remote {
     struct str *argv;     /* of a command being decoded */
     int argv_cap;
 
-    struct session **touched; /* sessions whose output has grown in this drain */
-    size_t touched_n, touched_cap;
     struct mail *mail, *last_mail, *read_mail;
 
     struct fieldset *fieldsets; /* lent by other workers for one HIMPORT SET, cmd/fieldset.h */
-    bool flushing;              /* flush_touched is at work */
-    bool turn;                  /* a drain at the end of the turn is announced */
     bool stalled;               /* a session waits for something that a drain may bring */
     bool resume;                /* sessions that wait may try again */
     struct kept_list deferred;  /* commands that came while this worker was held */
@@ -93,6 +89,9 @@ void remote_send_command(struct remote *r, int to, const struct message *m, int 
                          const struct str *argv);
 /* Executes a command with nobody connected; the RESP reply is in r->out. */
 void remote_execute(struct remote *r, const struct message *m, int argc, struct str *argv);
+/* What this worker logs from here to aof_end_part is its part of a command that was committed at
+ * that position, and of which the workers in `owners` have parts. */
+void remote_begin_part(struct remote *r, uint64_t position, uint64_t owners);
 /* Brings a reply to who waits for it: here (from == self) or at the worker that asked. */
 void remote_answer(struct remote *r, int from, uint64_t id, struct str resp);
 /* Executes a command that came as a message, or defers it. */
@@ -109,14 +108,11 @@ bool remote_part_lost(const struct remote *r, const struct gather *g, int worker
 void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp, bool silent);
 /* engine_drain runs again soon. */
 void remote_wake_self(struct remote *r);
-/* The session has output; it is sent at the end of the turn, or soon after if more replies are
- * awaited before it. */
-void remote_touch(struct remote *r, struct session *s);
-/* After a feed; true: engine_drain is to be called at the end of this turn of the event loop. */
-bool remote_end_of_feed(struct remote *r);
+/* After a feed: there is something for a drain at the end of the turn. */
+bool remote_has_news(const struct remote *r);
 
 /* A session goes: nobody waits for its replies any more. */
-void remote_forget_session(struct remote *r, struct session *s);
+void remote_forget_session(struct session *s);
 /* Sessions wait, and have to try again. */
 static inline enum remote_verdict remote_stall(struct remote *r) {
     r->stalled = true;

@@ -80,7 +80,7 @@ static void cut(const struct remote *r, struct gather *g, struct stage_parts *pa
     for (int i = 1; i < argc; i += step) {
         int w = key_owner(argv[i], r->n);
         if (!parts->argv[w]) {
-            parts->argv[w] = malloc((size_t)argc * sizeof *argv);
+            parts->argv[w] = malloc(((size_t)argc + 1) * sizeof *argv);
             ASSERT(parts->argv[w]);
             parts->argv[w][parts->argc[w]++] = argv[0];
         }
@@ -93,7 +93,7 @@ static void cut(const struct remote *r, struct gather *g, struct stage_parts *pa
 static void to_all(const struct remote *r, struct stage_parts *parts, int argc,
                    const struct str *argv) {
     for (int w = 0; w < r->n; w++) {
-        parts->argv[w] = malloc((size_t)argc * sizeof *argv);
+        parts->argv[w] = malloc(((size_t)argc + 1) * sizeof *argv);
         ASSERT(parts->argv[w]);
         memcpy(parts->argv[w], argv, (size_t)argc * sizeof *argv);
         parts->argc[w] = argc;

@@ -66,6 +66,9 @@ void ring_send(struct ring *r, size_t n) {
     FAULT("ring.filled");
     store_u32(place(r), (uint32_t)n);
     r->mine += framed(n);
+}
+
+void ring_publish(struct ring *r) {
     atomic_store_explicit(&r->shared->head, r->mine, memory_order_release);
     FAULT("ring.sent");
 }

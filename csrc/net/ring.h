@@ -49,8 +49,9 @@ void ring_unmap(struct ring *r);
 /* Room for a message of n bytes at most RING_MESSAGE_MAX. NULL: none now; the consumer will say
  * when there is some. */
 char *ring_reserve(struct ring *r, size_t n);
-/* Sends what was written into the last reserved room. */
+/* Sends what was written into the last reserved room: the other side sees it after ring_publish. */
 void ring_send(struct ring *r, size_t n);
+void ring_publish(struct ring *r);
 /* The oldest message, or NULL; it stays until ring_take. */
 const char *ring_peek(struct ring *r, size_t *n);
 void ring_take(struct ring *r);

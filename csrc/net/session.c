@@ -12,6 +12,7 @@
 #include "net/lookahead.h"
 #include "net/poll.h"
 #include "net/remote.h"
+#include "net/turn.h"
 
 #define FLUSH_BYTES ((size_t)256 * 1024)       /* replies are sent when this much has gathered */
 #define OUTPUT_HIGH ((size_t)64 * 1024 * 1024) /* no further command while this much is unsent */
@@ -58,7 +59,8 @@ void session_delete(struct session *s) {
     drop_stash(s);
     output_free(&s->out);
     session_drop_fieldsets(s);
-    if (s->eng->remote) remote_forget_session(s->eng->remote, s);
+    turn_forget(s->eng, s);
+    remote_forget_session(s);
     free(s->peer);
     free(s->name);
     s->eng->hub->sessions--;
@@ -80,10 +82,16 @@ static void note_full(struct session *s) {
     poll_choose(s);
 }
 
+/* Nothing may be sent before what it answers is in the log. */
+static bool must_wait(const struct session *s) {
+    return UNLIKELY(s->eng->unlogged);
+}
+
 /* Sends what it can of up to three pieces; returns the bytes taken. A broken connection takes all.
  */
 static size_t send_pieces(struct session *s, struct iovec *iov, size_t count, size_t total) {
     if (s->fd < 0 || s->queued || output_ready(&s->out) || output_has_slots(&s->out)) return 0;
+    if (must_wait(s)) return 0;
     struct msghdr msg = { .msg_iov = iov, .msg_iovlen = count };
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     ssize_t sent =
@@ -116,13 +124,21 @@ static void flush_reply(struct session *s) {
     }
     r->n = 0;
     r->borrowed = (struct str){ NULL, 0 };
-    if (output_ready(&s->out) && !s->queued) note_full(s);
+    if (!output_ready(&s->out)) return;
+    if (must_wait(s))
+        turn_touch(s->eng, s);
+    else if (!s->queued)
+        note_full(s);
 }
 
 /* The queue first, when the transport is free. */
 static void flush_queue(struct session *s) {
     size_t n = output_ready(&s->out);
     if (!n || s->fd < 0 || s->queued) return;
+    if (must_wait(s)) {
+        turn_touch(s->eng, s);
+        return;
+    }
     ssize_t sent = send(s->fd, s->out.p + s->out.head, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0) {
         note_sent(s, (size_t)sent);
@@ -139,6 +155,7 @@ int session_flush(struct session *s) {
     flush_queue(s);
     int outcome = output_ready(&s->out) ? FEED_OUTPUT : 0;
     if (UNLIKELY(s->again) && s->watched && !too_much_unsent(s)) outcome |= session_feed(s, 0);
+    if (UNLIKELY(s->again) && !s->watched) outcome |= FEED_AGAIN;
     if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) outcome |= FEED_CLOSE;
     if (session_home(s) >= 0) outcome |= FEED_MOVE;
     return outcome;
@@ -365,14 +382,15 @@ static void open_feed(struct session *s, struct feed *f, size_t n) {
     s->eng->stats.reads += n > 0;
 }
 
-/* Sends the replies of a feed. What comes before a reply of another worker is sent with it. */
+/* Sends the replies of a feed. What comes before a reply of another worker is sent with it; what
+ * is not logged yet, at the end of the turn. */
 static int hand_out(struct session *s) {
-    if (output_has_slots(&s->out) && s->eng->remote) {
+    if (must_wait(s) || (output_has_slots(&s->out) && s->eng->remote)) {
         struct reply *r = &s->eng->hub->reply;
         reply_settle(r);
         output_append(&s->out, r->p, r->n);
         r->n = 0;
-        if (output_ready(&s->out)) remote_touch(s->eng->remote, s);
+        if (output_ready(&s->out)) turn_touch(s->eng, s);
         return 0;
     }
     flush_queue(s);
@@ -393,8 +411,9 @@ static void close_feed(struct session *s, struct feed *f) {
     int64_t limit = s->eng->config.client_query_buffer_limit;
     if (s->stash && limit && s->stash->n > (uint64_t)limit)
         s->flags |= SESSION_CLOSING | SESSION_INPUT_FULL;
-    if (s->flags & SESSION_CLOSING && !output_has_slots(&s->out)) f->outcome |= FEED_CLOSE;
-    if (UNLIKELY(s->eng->remote) && remote_end_of_feed(s->eng->remote)) f->outcome |= FEED_TURN;
+    bool sent = !output_has_slots(&s->out) && !s->touched;
+    if (s->flags & SESSION_CLOSING && sent) f->outcome |= FEED_CLOSE;
+    if (turn_announce(s->eng)) f->outcome |= FEED_TURN;
     if (session_home(s) >= 0) f->outcome |= FEED_MOVE;
 }
 

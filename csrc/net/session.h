@@ -36,7 +36,7 @@ struct session {
     int last_command;
     uint8_t home; /* the worker that owns most of its keys of late, by majority vote */
     uint16_t votes;
-    bool touched;             /* in remote.c's list of sessions with new output */
+    bool touched;             /* in the list of net/turn.h */
     uint64_t touched_ms;      /* since when */
     bool resume;              /* the barrier is gone: execute what waits */
     uint64_t barrier;         /* nothing is executed before this slot is filled; 0: none */

@@ -4,6 +4,7 @@
 #include "net/cross.h"
 #include "mem/fault.h"
 #include "net/dispatch.h"
+#include "persist/aof.h"
 
 enum stage_answer { STAGE_TAKEN, STAGE_BUSY, STAGE_REFUSED /* with its error as the body */ };
 
@@ -58,10 +59,12 @@ bool stage_any(const struct remote *r) {
     return r->stages->parts.first;
 }
 
+/* The last argument has the bits of all owners. */
 static void add_part(struct remote *r, int from, const struct message *m, int argc,
                      const struct str *argv) {
     struct kept_list *l = &r->stages->parts;
     struct kept *k = kept_new(from, m, argc, argv);
+    memcpy(&k->owners, argv[argc].p, sizeof k->owners);
     if (!l->first) r->stages->read = commit_tail(r->links->control);
     if (l->first)
         l->last->next = k;
@@ -96,7 +99,9 @@ static void execute_part(struct remote *r, uint64_t number) {
     if (!k) return; /* others' */
     take_part(r, before);
     FAULT("stage.before_execute");
+    remote_begin_part(r, r->stages->read - 1, k->owners);
     remote_execute(r, &k->head, k->argc, k->argv);
+    aof_end_part(r->eng->aof);
     FAULT("stage.executed");
     r->stats.requests_done += k->from != r->self;
     remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
@@ -122,6 +127,7 @@ static void answer(struct remote *r, int to, uint64_t number, enum stage_answer 
 void stage_receive(struct remote *r, int from, const struct message *m, int argc,
                    struct str *argv) {
     struct str none = { NULL, 0 };
+    argc--; /* the owners */
     if (cross_wanted(r)) {
         answer(r, from, m->value, STAGE_BUSY, none);
         return;
@@ -168,13 +174,15 @@ static void send_parts(struct remote *r, struct operation *o, const struct messa
     m.kind = MSG_STAGE;
     m.value = o->number;
     uint64_t asked = o->asked;
+    struct str owners = { (const char *)&o->asked, sizeof o->asked };
     for (; asked; asked &= asked - 1) {
         int w = __builtin_ctzll(asked);
         m.id = remote_expect(r, w, o->gather->session, o->gather->slot, o->gather);
+        parts->argv[w][parts->argc[w]] = owners;
         if (w == r->self)
-            stage_receive(r, w, &m, parts->argc[w], parts->argv[w]);
+            stage_receive(r, w, &m, parts->argc[w] + 1, parts->argv[w]);
         else
-            remote_send_command(r, w, &m, parts->argc[w], parts->argv[w]);
+            remote_send_command(r, w, &m, parts->argc[w] + 1, parts->argv[w]);
         r->stats.requests_sent += w != r->self;
     }
 }

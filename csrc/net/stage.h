@@ -17,8 +17,8 @@
 
 struct stages *stages_new(void);
 void stages_delete(struct stages *st);
-/* Begins a command of the parts in part_argc and part_argv by worker (argc 0: none). The whole
- * command, and its message in a MSG_CROSS, is given for the slow way. */
+/* Begins a command of the parts in argc and argv by worker (argc 0: none; each argv has room for
+ * one more). The whole command, and its message in a MSG_CROSS, is given for the slow way. */
 struct stage_parts {
     int argc[WORKERS_MAX];
     struct str *argv[WORKERS_MAX];

@@ -27,10 +27,6 @@ _session_id, _outcome = ffi.new("uint64_t *"), ffi.new("int *")
 RETRY_S = 0.01  # until the front is told once more
 
 
-def _alone() -> None:
-    raise RuntimeError("a worker without others has no turns")
-
-
 class Server:
     """Implements commands.context.Server. Built once per worker process."""
 
@@ -54,7 +50,7 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = 0
         self._resume: asyncio.TimerHandle | None = None
-        self.end_turn: Callable[[], None] = _alone
+        self.end_turn: Callable[[], None] = self._end_turn_alone
         self.attend: Callable[[int], None] = lambda _found: self.attend_sessions()
         self._map_shared_input()
         self._follow_config()
@@ -91,6 +87,13 @@ class Server:
         self.output_limit = limits["normal"]
 
     # --- connections ---
+
+    def _end_turn_alone(self) -> None:
+        """When the event loop has served all that is ready, the core logs and sends. Links replaces this."""
+        asyncio.get_running_loop().call_soon(self._drain_alone)
+
+    def _drain_alone(self) -> None:
+        self.attend(lib.engine_drain(self.engine.handle, False))
 
     def attend_sessions(self) -> None:
         """Does what the core has left to be done for sessions."""

@@ -62,10 +62,11 @@ class Session:
             part, data = data[: self._size[0]], data[self._size[0] :]
             ffi.memmove(place, part, len(part))
             self.outcome = lib.session_feed(self.handle, len(part))
-            reply += self._take_output()
+            if self.outcome & lib.FEED_OUTPUT:
+                reply += self.take_output()
         return reply
 
-    def _take_output(self) -> bytes:
+    def take_output(self) -> bytes:
         text = lib.session_output(self.handle, self._size)
         output = ffi.buffer(text, self._size[0])[:] if self._size[0] else b""
         lib.session_output_done(self.handle, True)
