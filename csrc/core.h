@@ -51,7 +51,8 @@ struct engine_config {
     int64_t slowlog_max_len, slowlog_entry_max_argc, slowlog_entry_max_string_len;
     int64_t latency_monitor_threshold; /* ms; 0: off */
     int64_t latency_tracking;
-    int64_t auth_required; /* new sessions start unauthenticated */
+    int64_t auth_required;                         /* new sessions start unauthenticated */
+    int64_t rdbcompression, sanitize_dump_payload; /* the latter: no, yes, clients */
     int64_t hz;
     int64_t appendfsync; /* enum aof_fsync */
     int64_t aof_timestamp_enabled;
@@ -374,6 +375,75 @@ void engine_aof_claim(struct engine *eng);
 bool engine_aof_busy(const struct engine *eng);
 /* A line into the log that its readers skip: "TXN-KEEP". Not beginning with '#'. */
 void engine_aof_note(struct engine *eng, const char *line);
+/* --- RDB files -----------------------------------------------------------------------------------
+ */
+
+enum rdb_pieces { RDB_PIECE_HEAD = 1, RDB_PIECE_BODY = 2, RDB_PIECE_TAIL = 4, RDB_PIECE_ALL = 7 };
+struct rdb_plan {
+    int pieces;  /* of workers that write side by side: one writes the head, each its body */
+    int version; /* 0: what the data need */
+    bool compress, checksum, aof_base;
+    const char *extra; /* after the AUX fields of the head: more of them, libraries, as they are */
+    size_t extra_n;
+    int64_t key_delay_us; /* rdb-key-save-delay */
+    uint64_t sync_every;  /* bytes; rdb-save-incremental-fsync */
+    uint64_t *keys_done;  /* counts on; may be shared memory; NULL: nobody looks */
+    const bool *cancelled;
+};
+struct rdb_written {
+    uint64_t bytes, crc; /* crc64_combine joins the CRCs of pieces */
+    int error;           /* errno, 0: none */
+    bool cancelled;
+};
+/* Writes the engine's data to a descriptor, where it stands; nothing in the engine changes, so a
+ * forked child may do it. False: failed or cancelled. The caller syncs. */
+bool engine_rdb_write(const struct engine *eng, int fd, const struct rdb_plan *plan,
+                      struct rdb_written *out);
+int engine_rdb_version(const struct engine *eng); /* that its data need */
+uint64_t core_crc64(uint64_t crc, const char *p, size_t n);
+uint64_t core_crc64_combine(uint64_t first, uint64_t second, uint64_t second_bytes);
+
+/* A load under way. */
+struct rdb_loading;
+struct rdb_loading_plan {
+    bool drop_expired; /* a master's start; not for an AOF's base */
+    bool unique;       /* refuse packed values with an element twice */
+    bool no_checksum;
+    bool merge;           /* keys that are there already are replaced, not an error */
+    bool check;           /* build each value and drop it: nothing is kept */
+    int64_t key_delay_us; /* key-load-delay */
+};
+enum rdb_loading_outcome { RDB_LOADING_MORE, RDB_LOADING_DONE, RDB_LOADING_FAILED };
+enum rdb_note { RDB_NOTE_AUX, RDB_NOTE_AUX_VALUE, RDB_NOTE_FUNCTION };
+struct rdb_loading_facts {
+    int version;
+    bool valkey;
+    uint64_t offset; /* bytes read; when done: where an old AOF goes on with commands */
+    uint64_t keys, volatile_keys, expired, empty, foreign, functions, notes;
+    int error; /* enum source_error, 0: none */
+    int error_number;
+    uint64_t error_offset;
+    char error_text[160];
+    /* of the record that is being read, or was last */
+    const char *key;
+    size_t key_n;
+    int type_byte;        /* -1: none yet */
+    uint64_t by_type[32]; /* records of each type byte */
+    uint64_t already_expired;
+};
+/* Loads from a descriptor, where it stands, of which `bytes` are left (UINT64_MAX: not known). With
+ * several workers only the keys of this worker's slots are kept. */
+struct rdb_loading *rdb_loading_new(struct engine *eng, int fd, uint64_t bytes,
+                                    const struct rdb_loading_plan *plan);
+/* Goes on for about so many bytes. */
+int rdb_loading_step(struct rdb_loading *l, uint64_t bytes);
+/* Pointers are valid until the next step. */
+void rdb_loading_facts(struct rdb_loading *l, struct rdb_loading_facts *out);
+/* The i-th AUX field or library, in the order of the file; NULL: another kind, or no more. */
+const char *rdb_loading_note(const struct rdb_loading *l, uint64_t i, int which, size_t *n);
+void rdb_loading_delete(struct rdb_loading *l);
+/* "hash-listpack". Static. */
+const char *core_rdb_type_name(int type_byte);
 
 /* --- several workers behind one port
  * -------------------------------------------------------------- */

@@ -70,6 +70,7 @@ static const struct engine_config default_config = {
     .slowlog_entry_max_argc = 32,
     .slowlog_entry_max_string_len = 128,
     .latency_tracking = 1,
+    .rdbcompression = 1,
     .hz = 10,
     .appendfsync = AOF_FSYNC_EVERYSEC,
 };
@@ -202,6 +203,8 @@ static const struct option options[] = {
     OPTION(latency_monitor_threshold),
     OPTION(latency_tracking),
     OPTION(auth_required),
+    OPTION(rdbcompression),
+    OPTION(sanitize_dump_payload),
     OPTION(hz),
     OPTION(appendfsync),
     OPTION(aof_timestamp_enabled),

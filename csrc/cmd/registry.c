@@ -7,6 +7,7 @@
 extern const struct command_group
     connection_commands,
     database_commands,
+    dump_commands,
     expiry_commands,
     generic_commands,
     hash_commands,
@@ -17,6 +18,7 @@ extern const struct command_group
     list_commands,
     list_edit_commands,
     list_move_commands,
+    restore_asking_commands,
     set_algebra_commands,
     set_commands,
     string_commands,
@@ -32,6 +34,7 @@ extern const struct command_group
 static const struct command_group *const groups[] = {
     &connection_commands,
     &database_commands,
+    &dump_commands,
     &expiry_commands,
     &generic_commands,
     &hash_commands,
@@ -42,6 +45,7 @@ static const struct command_group *const groups[] = {
     &list_commands,
     &list_edit_commands,
     &list_move_commands,
+    &restore_asking_commands,
     &set_algebra_commands,
     &set_commands,
     &string_commands,

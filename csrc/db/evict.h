@@ -28,6 +28,10 @@ static inline bool policy_is_lfu(const struct engine *eng) {
     int64_t p = eng->config.maxmemory_policy;
     return p == POLICY_ALLKEYS_LFU || p == POLICY_VOLATILE_LFU;
 }
+static inline bool policy_is_lru(const struct engine *eng) {
+    int64_t p = eng->config.maxmemory_policy;
+    return p == POLICY_ALLKEYS_LRU || p == POLICY_VOLATILE_LRU;
+}
 static inline bool policy_is_lrm(const struct engine *eng) {
     int64_t p = eng->config.maxmemory_policy;
     return p == POLICY_ALLKEYS_LRM || p == POLICY_VOLATILE_LRM;

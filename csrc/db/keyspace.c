@@ -78,7 +78,7 @@ void keyspace_load(struct engine *eng, int db, const struct str *names, int n, i
 
 /* --- building entries --- */
 
-static status insert_new(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+status key_insert(struct engine *eng, struct key *k, const struct entry_spec *spec) {
     ref_t ref = heap_alloc(&eng->arena, OWN_ENTRY, entry_spec_bytes(spec));
     if (!ref) return ST_ARENA_FULL;
     entry_write(arena_ptr(&eng->arena, ref), spec);
@@ -88,9 +88,16 @@ static status insert_new(struct engine *eng, struct key *k, const struct entry_s
         heap_free(&eng->arena, ref);
         return st;
     }
-    k->place = dict_find(&eng->arena, &keyspace_kind, keys, k->name, k->hash);
     k->entry = arena_ptr(&eng->arena, ref);
     count_entry(eng, k, k->entry, 1);
+    return ST_OK;
+}
+
+static status insert_new(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+    status st = key_insert(eng, k, spec);
+    if (st != ST_OK) return st;
+    const struct dict *keys = &db_of(eng, k)->keys;
+    k->place = dict_find(&eng->arena, &keyspace_kind, keys, k->name, k->hash);
     engine_notify(eng, NOTIFY_NEW, "new", k->name, k->db);
     return ST_OK;
 }
@@ -126,7 +133,7 @@ static status rewrite(struct engine *eng, struct key *k, const struct entry_spec
 }
 
 /* Puts the entry of spec in place of whatever is there and frees the old value. */
-static status put(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec) {
     if (!k->entry) return insert_new(eng, k, spec);
     struct value old = entry_value(k->entry);
     status st = rewrite(eng, k, spec, false);
@@ -163,7 +170,7 @@ void key_store(struct engine *eng, struct key *k, const struct value *v) {
 
 status key_replace(struct engine *eng, struct key *k, const struct value *v) {
     struct entry_spec spec = { .key = k->name, .clock = access_clock_new(eng), .value = *v };
-    return put(eng, k, &spec);
+    return key_put(eng, k, &spec);
 }
 
 void key_set_field_ttl(struct engine *eng, struct key *k, bool on) {
@@ -216,7 +223,7 @@ static status set_bytes(struct engine *eng, struct key *k, struct str bytes, uin
         spec.value.root = string_block(eng, bytes, bytes.n);
         if (!spec.value.root) return ST_ARENA_FULL;
     }
-    status st = put(eng, k, &spec);
+    status st = key_put(eng, k, &spec);
     if (st != ST_OK && spec.value.root) heap_free(&eng->arena, spec.value.root);
     return st;
 }
@@ -235,7 +242,7 @@ status key_set_integer(struct engine *eng, struct key *k, int64_t v, uint64_t ex
                                .clock = clock_for(eng, k),
                                .value = { .type = TYPE_STRING, .enc = ENC_INT },
                                .integer = v };
-    return put(eng, k, &spec);
+    return key_put(eng, k, &spec);
 }
 
 /* Blocks that grow get slack, half their size up to 512 KiB, so that appending is amortised O(1).
@@ -349,7 +356,7 @@ status key_set_expiry(struct engine *eng, struct key *k, uint64_t expiry) {
 status key_move(struct engine *eng, struct key *from, struct key *to) {
     struct entry_spec spec = entry_read(from->entry);
     spec.key = to->name;
-    status st = put(eng, to, &spec);
+    status st = key_put(eng, to, &spec);
     if (st != ST_OK) return st;
     const struct dict *keys = &db_of(eng, from)->keys;
     from->place = dict_find(&eng->arena, &keyspace_kind, keys, from->name, from->hash);
@@ -371,7 +378,7 @@ status key_import(struct engine *eng, const struct arena *from, const struct ent
     if (st != ST_OK) return st;
     spec.key = to->name;
     spec.value = copy;
-    st = put(eng, to, &spec);
+    st = key_put(eng, to, &spec);
     if (st != ST_OK) value_free(eng, copy, false);
     return st;
 }

@@ -37,6 +37,11 @@ struct entry *key_find_hashed(struct engine *eng, int db, struct str name, uint6
 /* Adds the missing key with a value built before; on failure the value still belongs to the caller.
  */
 status key_add(struct engine *eng, struct key *k, const struct value *v);
+/* Puts an entry just as the spec says in the place of whatever is there. */
+status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec);
+/* Adds the missing key just as the spec says and tells nobody: loading.
+ * k->place stays NULL. */
+status key_insert(struct engine *eng, struct key *k, const struct entry_spec *spec);
 /* Stores what a type function did to the value (new root, new encoding). Never fails. */
 void key_store(struct engine *eng, struct key *k, const struct value *v);
 /* Replaces whatever is there (and frees it) or adds; the expiry goes. */

@@ -146,19 +146,28 @@ status list_reserve(struct engine *eng, struct value *v, size_t elements, size_t
     return ST_OK;
 }
 
-void list_settle(struct engine *eng, struct value *v) {
+/* A quicklist of one node becomes a listpack, if that is not above the limits' `part`-th. */
+static void to_listpack(struct engine *eng, struct value *v, size_t part) {
     struct arena *a = &eng->arena;
     if (!is_quick(v) || quick(a, v)->nodes != 1) return;
     ref_t only = quick(a, v)->head;
     const struct node *n = node_at(a, only);
     int64_t setting = eng->config.list_max_listpack_size;
-    bool small = setting < 0 ? lp_bytes(n->lp) <= byte_limit(eng) / 2
-                             : lp_length(n->lp) <= count_limit(eng) / 2;
+    bool small = setting < 0 ? lp_bytes(n->lp) <= byte_limit(eng) / part
+                             : lp_length(n->lp) <= count_limit(eng) / part;
     if (!small) return;
     heap_free(a, v->root);
     v->root = only;
     v->enc = ENC_LISTPACK;
     node_fit(a, v, only);
+}
+
+void list_settle(struct engine *eng, struct value *v) {
+    to_listpack(eng, v, 2);
+}
+
+void list_fit(struct engine *eng, struct value *v) {
+    to_listpack(eng, v, 1);
 }
 
 /* --- ends --- */
@@ -353,6 +362,36 @@ struct list_place list_delete(struct arena *a, struct value *v, struct list_plac
         at.p = backwards ? lp_last(lp) : lp_first(lp);
     }
     return at;
+}
+
+/* --- whole nodes --- */
+
+static_assert(sizeof(struct node) == LIST_NODE_HEADER, "what loaders leave free");
+
+uint64_t list_nodes(const struct arena *a, const struct value *v) {
+    return is_quick(v) ? quick(a, v)->nodes : 1;
+}
+
+uint8_t *list_next_node(const struct arena *a, const struct value *v, ref_t *node) {
+    *node = *node ? node_at(a, *node)->next : end_node(a, v, LIST_HEAD);
+    return *node ? node_at(a, *node)->lp : NULL;
+}
+
+status list_create_chain(struct arena *a, struct value *v) {
+    ref_t root = heap_alloc(a, OWN_LIST, sizeof(struct quicklist));
+    *v = (struct value){ .type = TYPE_LIST, .enc = ENC_QUICKLIST, .root = root };
+    if (!root) return ST_ARENA_FULL;
+    *quick(a, v) = (struct quicklist){ .head = REF_NULL };
+    return ST_OK;
+}
+
+void list_append_node(struct arena *a, struct value *v, ref_t block) {
+    link_after(a, v, quick(a, v)->tail, block);
+    count(a, v, (int64_t)lp_length(node_at(a, block)->lp));
+}
+
+status list_append_alone(struct engine *eng, struct value *v, struct str s) {
+    return own_node(&eng->arena, v, quick(&eng->arena, v)->tail, s);
 }
 
 /* --- the type --- */

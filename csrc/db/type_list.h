@@ -53,4 +53,18 @@ struct list_place list_delete(struct arena *a, struct value *v, struct list_plac
 /* Deletes `count` elements from one end. */
 void list_drop_many(struct arena *a, struct value *v, enum list_end end, uint64_t count);
 
+/* --- whole nodes: saving and loading --- */
+#define LIST_NODE_HEADER 8 /* bytes of a node's block before its listpack */
+uint64_t list_nodes(const struct arena *a, const struct value *v);
+/* The listpack of the node after *node (REF_NULL: the first), which becomes it; NULL: no more. */
+uint8_t *list_next_node(const struct arena *a, const struct value *v, ref_t *node);
+/* A quicklist without any node: not a value yet. */
+status list_create_chain(struct arena *a, struct value *v);
+/* Puts a block, whose listpack is not empty, at the end of a quicklist; never fails. */
+void list_append_node(struct arena *a, struct value *v, ref_t block);
+/* The same for a node of one element. */
+status list_append_alone(struct engine *eng, struct value *v, struct str s);
+/* A quicklist of one node that the limits allow as a listpack becomes one. */
+void list_fit(struct engine *eng, struct value *v);
+
 #endif

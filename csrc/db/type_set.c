@@ -298,6 +298,13 @@ status set_add(struct engine *eng, struct value *v, struct str s, bool *added) {
     return table_add(a, table_of(a, v), s, added);
 }
 
+status set_fit(struct engine *eng, struct value *v) {
+    int64_t limit = v->enc == ENC_INTSET ? eng->config.set_max_intset_entries
+                                         : eng->config.set_max_listpack_entries;
+    if (v->enc == ENC_HASHTABLE || (int64_t)set_length(&eng->arena, v) <= limit) return ST_OK;
+    return to_table(&eng->arena, v);
+}
+
 static void shrink(struct arena *a, struct value *v, size_t bytes) {
     ref_t root = heap_realloc(a, v->root, bytes);
     if (root) v->root = root;

@@ -18,6 +18,8 @@ status set_create(struct engine *eng, struct value *v, struct str first, size_t 
 uint64_t set_length(const struct arena *a, const struct value *v);
 bool set_contains(const struct arena *a, const struct value *v, struct str s);
 status set_add(struct engine *eng, struct value *v, struct str s, bool *added);
+/* To a table if there are more members than the limits allow. */
+status set_fit(struct engine *eng, struct value *v);
 bool set_remove(struct arena *a, struct value *v, struct str s);
 
 /* Stops when visit returns false. */

@@ -152,6 +152,11 @@ static status to_tree(struct arena *a, struct value *v) {
     return ST_OK;
 }
 
+status zset_fit(struct engine *eng, struct value *v) {
+    if (!is_pack(v) || suits_pack(eng, (size_t)zset_length(&eng->arena, v), 0)) return ST_OK;
+    return to_tree(&eng->arena, v);
+}
+
 struct packing {
     struct arena *a;
     struct value v;

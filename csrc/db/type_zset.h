@@ -58,6 +58,8 @@ uint64_t zset_scan(struct arena *a, const struct value *v, uint64_t cursor, size
 /* `want` distinct random members; with `repeat` the same may come again. */
 void zset_random(struct engine *eng, const struct value *v, size_t want, bool repeat,
                  zset_visit_fn visit, void *ctx);
+/* To a tree if there are more members than the limits allow. */
+status zset_fit(struct engine *eng, struct value *v);
 /* To a listpack if it is small enough for one. A failure leaves it as it is. */
 void zset_compact(struct engine *eng, struct value *v, size_t longest);
 

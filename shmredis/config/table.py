@@ -324,7 +324,7 @@ REDIS_OPTIONS = (
     Option("rdb-del-sync-files", Boolean(), "no"),
     Option("rdb-save-incremental-fsync", Boolean(), "yes"),
     Option("rdbchecksum", Boolean(), "yes", mutable=False),
-    Option("rdbcompression", Boolean(), "yes"),
+    Option("rdbcompression", Boolean(), "yes", core="rdbcompression"),
     Option("repl-backlog-size", Memory(1), "1048576"),
     Option("repl-backlog-ttl", Integer(0, INT64_MAX), "3600"),
     Option("repl-disable-tcp-nodelay", Boolean(), "no"),
@@ -367,6 +367,7 @@ REDIS_OPTIONS = (
             )
         ),
         "no",
+        core="sanitize_dump_payload",
     ),
     Option("save", SavePoints(), "3600 1 300 100 60 10000"),
     Option("server-cpulist", Text(), "", mutable=False),

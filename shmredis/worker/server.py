@@ -13,6 +13,7 @@ from shmredis.commands.context import ServerFacts, ShutdownMode, Workers
 from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
+from shmredis.config.types import Enumeration
 from shmredis.engine import Engine
 from shmredis.front.channel import send_state
 from shmredis.log import LEVELS, set_level
@@ -77,8 +78,13 @@ class Server:
         follow("client-output-buffer-limit", self._set_output_limits)
 
     def _follow_core(self, name: str, field: str) -> None:
+        kind = OPTIONS[name].type
+        words = kind.choices if isinstance(kind, Enumeration) else ()
+        if field == "maxmemory_policy":
+            words = MAXMEMORY_POLICIES
+
         def apply(value: Any) -> None:
-            number = MAXMEMORY_POLICIES.index(value) if isinstance(value, str) else int(value)
+            number = words.index(value) if isinstance(value, str) else int(value)
             self.engine.set_option(field, number)
 
         self.config.follow(name, apply)

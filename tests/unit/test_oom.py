@@ -5,6 +5,7 @@ it has propagated; what it had allocated is free again. Memory that a command ca
 unseen.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from shmredis._core import ffi, lib
 from tests.harness.resp import parse_all
 from tests.unit.arenas import heap_stats
-from tests.unit.engines import Engine
+from tests.unit.engines import Engine, new_engine
 
 WRITE = 1
 TTL = 10**9
@@ -121,12 +122,34 @@ CASES = {
     ("two sorted sets", "two sets"): [
         *["ZUNIONSTORE d 2 k o", "ZINTERSTORE d 2 k o", "ZDIFFSTORE d 2 k o", "ZUNIONSTORE k 2 k o"],
     ],
+    ("missing", "string", "large hash"): [
+        *[f"RESTORE k 0 DUMP:{name.replace(' ', '-')} REPLACE" for name in ANY],
+        f"RESTORE k {THEN} DUMP:long-string REPLACE ABSTTL",
+    ],
+    ("many keys", "missing"): ["RESTORE-ASKING o 0 DUMP:large-sorted-set"],
 }  # fmt: skip
 ALL = [(before, line) for befores, lines in CASES.items() for before in befores for line in lines]
 
 
-def words(line: str) -> list[str]:
-    return [full for word in line.split() for full in MANY.get(word, [LONG.get(word, word)])]
+@functools.cache
+def payload(before: str) -> bytes:
+    """What DUMP says of the key k."""
+    with new_engine() as engine:
+        for line in BEFORE[before]:
+            engine.call(*words(line))
+        dumped = engine.call("DUMP", "k")
+    assert isinstance(dumped, bytes)
+    return dumped
+
+
+def words(line: str) -> list[str | bytes]:
+    full: list[str | bytes] = []
+    for word in line.split():
+        if word.startswith("DUMP:"):
+            full.append(payload(word.removeprefix("DUMP:").replace("-", " ")))
+        else:
+            full += MANY.get(word, [LONG.get(word, word)])
+    return full
 
 
 @dataclass(slots=True, frozen=True)
