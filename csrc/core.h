@@ -215,6 +215,10 @@ int session_command(const struct session *s);
 /* Gives the RESP reply of the pending Python command (n may be 0: no reply) and ends it; `usec` is
  * how long it took, for statistics. */
 void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec);
+/* The reply of the pending Python command will come later than this turn of the event loop. */
+void session_suspend(struct session *s);
+/* Keys of this worker that are watched by WATCH, and sessions that watch some. */
+void engine_watches(const struct engine *eng, uint64_t *keys, uint64_t *sessions);
 /* Bytes sent out of turn (push messages, MONITOR). Kept in order with replies. */
 void session_push(struct session *s, const char *resp, size_t n);
 
@@ -247,6 +251,9 @@ struct session_info {
     uint64_t output_bytes; /* reply bytes not yet sent */
     uint64_t memory;       /* all in */
     int last_command;      /* row index, -1: none yet */
+    int multi;             /* commands queued by MULTI, -1: not in a transaction */
+    int watches;           /* keys watched */
+    uint64_t multi_memory; /* bytes of the queue */
     bool pending_call;
 };
 void session_info(const struct session *s, struct session_info *out);
@@ -256,6 +263,7 @@ void session_set_flag(struct session *s, uint32_t flag, bool on);
 void session_set_db(struct session *s, int db);
 void session_set_resp(struct session *s, int resp);
 void session_drop_fieldsets(struct session *s); /* RESET */
+void session_discard(struct session *s);        /* RESET: ends a transaction and all watches */
 /* CLIENT PAUSE: until then (wall ms; 0: not), for all commands or for writes only. Sessions that
  * hit it return FEED_WAITING; feed(s, 0) after the end resumes them. */
 void engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only);

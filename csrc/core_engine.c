@@ -7,6 +7,7 @@
 #include "cmd/call.h"
 #include "cmd/registry.h"
 #include "db/attach.h"
+#include "db/batch.h"
 #include "db/defrag.h"
 #include "db/evict.h"
 #include "db/expire.h"
@@ -17,9 +18,11 @@
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/multi.h"
 #include "net/slowlog.h"
 #include "net/turn.h"
 #include "persist/aof.h"
+#include "net/watch.h"
 
 const char *core_status_text(int st) {
     return status_text((status)st);
@@ -79,6 +82,8 @@ static const struct engine_config default_config = {
 static void free_local(struct engine *eng) {
     evict_delete(eng->evict);
     defrag_delete(eng->defrag);
+    watches_delete(eng);
+    batch_delete(eng->batch);
     registry_delete(eng->registry);
     slowlog_delete(eng);
     latency_delete(eng);
@@ -98,6 +103,8 @@ static struct engine *new_local(void) {
     eng->evict = evict_new();
     eng->defrag = defrag_new();
     eng->registry = registry_new();
+    multi_register(eng->registry);
+    watches_create(eng);
     eng->hub = hub_new();
     eng->aof = aof_new(eng);
     engine_tick_clock(eng);
@@ -150,6 +157,10 @@ void engine_set_digest(struct engine *eng, uint64_t (*xxh3)(const char *p, size_
 
 void engine_set_say(struct engine *eng, void (*say)(int level, const char *text)) {
     eng->hooks.say = say;
+}
+
+void engine_watches(const struct engine *eng, uint64_t *keys, uint64_t *sessions) {
+    watch_count(eng, keys, sessions);
 }
 
 int engine_databases(const struct engine *eng) {

@@ -91,6 +91,12 @@ class Engine:
         lib.engine_memory(self.handle, out)
         return out
 
+    def watches(self) -> tuple[int, int]:
+        """Keys that are watched (WATCH) and sessions that watch some."""
+        keys, sessions = ffi.new("uint64_t *"), ffi.new("uint64_t *")
+        lib.engine_watches(self.handle, keys, sessions)
+        return int(keys[0]), int(sessions[0])
+
     @property
     def databases(self) -> int:
         return int(lib.engine_databases(self.handle))

@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "db/batch.h"
+
 struct rewrite {
     struct rewrite *next;
     int argc;
@@ -80,11 +82,10 @@ void call_propagatef(struct call *c, const char *format, ...) {
 
 static void send_rewritten(struct call *c) {
     bool several = c->rewritten->next;
-    struct str multi = STR("MULTI"), exec = STR("EXEC");
-    if (several) engine_propagate(c->eng, c->db, 1, &multi);
+    if (several) batch_begin(c->eng);
     for (struct rewrite *rw = c->rewritten; rw; rw = rw->next)
         engine_propagate(c->eng, c->db, rw->argc, rw->argv);
-    if (several) engine_propagate(c->eng, c->db, 1, &exec);
+    if (several) batch_end(c->eng);
 }
 
 void call_flush_propagation(struct call *c) {

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <time.h>
 
+#include "db/batch.h"
+
 void engine_tick_clock(struct engine *eng) {
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
@@ -37,6 +39,7 @@ uint64_t engine_random_below(struct engine *eng, uint64_t n) {
 }
 
 void engine_propagate(struct engine *eng, int db, int argc, const struct str *argv) {
+    if (UNLIKELY(eng->batch) && batch_keep(eng, db, argc, argv)) return;
     if (eng->hooks.log) eng->hooks.log(eng->aof, db, argc, argv);
     if (eng->hooks.propagate) eng->hooks.propagate(eng->hooks.ctx, db, argc, argv);
 }
@@ -58,5 +61,5 @@ void engine_notify(struct engine *eng, enum notify_class cls, const char *event,
 }
 
 void engine_modified(struct engine *eng, struct str key, int db) {
-    if (eng->hooks.modified) eng->hooks.modified(eng->hooks.ctx, key, db);
+    if (eng->hooks.modified) eng->hooks.modified(eng, key, db);
 }

@@ -53,6 +53,7 @@ enum notify_class {
 };
 
 struct aof;
+struct engine;
 
 /* What upper layers are told. Each may be NULL. Strings are valid during the call only. */
 struct engine_hooks {
@@ -63,7 +64,10 @@ struct engine_hooks {
     void (*log)(struct aof *aof, int db, int argc, const struct str *argv);
     void (*notify)(void *ctx, enum notify_class cls, const char *event, struct str key, int db);
     /* A key's content or existence changed (WATCH, client-side caching). */
-    void (*modified)(void *ctx, struct str key, int db);
+    void (*modified)(struct engine *eng, struct str key, int db);
+    /* The keys of a database are about to go (FLUSHDB), or to become those of another one (SWAPDB;
+     * `from` -1: none). */
+    void (*replacing)(struct engine *eng, int db, int from);
     /* XXH3, 64 bit, seed 0: the digest of DIGEST and IFDEQ. */
     uint64_t (*xxh3)(const char *p, size_t n);
     void (*say)(int level, const char *text);
@@ -94,6 +98,8 @@ struct engine {
     struct evict_pool *evict;  /* db/evict.h */
     struct evict_peers peers;  /* db/evict.h */
     struct defrag *defrag;     /* db/defrag.h */
+    struct batch *batch;       /* db/batch.h; NULL: there was none yet */
+    struct watches *watches;   /* net/watch.h */
     struct registry *registry; /* cmd/registry.h */
     struct latency *latency;   /* db/latency.h */
     struct hub *hub;           /* net/hub.h */

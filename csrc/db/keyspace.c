@@ -415,6 +415,7 @@ struct entry *keyspace_random(struct engine *eng, int db, struct key *k) {
 void keyspace_flush(struct engine *eng, int db, bool lazy) {
     struct db *d = engine_db(eng, db);
     if (!d->keys.count) return;
+    if (eng->hooks.replacing) eng->hooks.replacing(eng, db, -1);
     lazyfree_table(eng, &d->keys);
     *d = (struct db){ 0 };
     if (!lazy) {
@@ -424,6 +425,10 @@ void keyspace_flush(struct engine *eng, int db, bool lazy) {
 }
 
 void keyspace_swap(struct engine *eng, int a, int b) {
+    if (eng->hooks.replacing) {
+        eng->hooks.replacing(eng, a, b);
+        eng->hooks.replacing(eng, b, a);
+    }
     struct db tmp = *engine_db(eng, a);
     *engine_db(eng, a) = *engine_db(eng, b);
     *engine_db(eng, b) = tmp;

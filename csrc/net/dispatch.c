@@ -7,6 +7,7 @@
 #include "db/clock.h"
 #include "db/evict.h"
 #include "db/latency.h"
+#include "net/multi.h"
 #include "net/session.h"
 
 #define ECHO_MAX 128u /* bytes of a name or of all arguments that an error repeats */
@@ -51,7 +52,8 @@ static void wrong_arity(const struct command_row *row, struct reply *out) {
     size_t i = 0;
     for (; row->cmd.name[i]; i++) name[i] = (char)tolower((unsigned char)row->cmd.name[i]);
     name[i] = '\0';
-    reply_errorf(out, "ERR wrong number of arguments for '%s' command", name);
+    const char *prefix = multi_is_exec(row) ? "EXECABORT Transaction discarded because of:" : "ERR";
+    reply_errorf(out, "%s wrong number of arguments for '%s' command", prefix, name);
 }
 
 struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct str *argv,
@@ -76,8 +78,8 @@ struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct 
     return NULL;
 }
 
-static bool refuse(struct engine *eng, struct command_row *row, struct reply *out,
-                   const char *line) {
+bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *out,
+                     const char *line) {
     size_t mark = out->n;
     reply_error(out, line);
     row->rejected++;
@@ -88,8 +90,12 @@ static bool refuse(struct engine *eng, struct command_row *row, struct reply *ou
 bool dispatch_allow(struct engine *eng, struct command_row *row, bool authenticated,
                     struct reply *out) {
     if (UNLIKELY(!authenticated && !(row->cmd.flags & CMD_NO_AUTH)))
-        return refuse(eng, row, out, "NOAUTH Authentication required.");
+        return dispatch_refuse(eng, row, out, "NOAUTH Authentication required.");
     return true;
+}
+
+bool dispatch_has_memory(struct engine *eng) {
+    return !eng->config.maxmemory || evict_to_limit(eng);
 }
 
 /* The log cannot be written: what would have to be logged is refused, and PING tells of it. */
@@ -97,14 +103,14 @@ static bool refuse_unlogged(struct engine *eng, struct command_row *row, struct 
     char line[160];
     snprintf(line, sizeof line, "MISCONF Errors writing to the AOF file: %s",
              strerror(eng->log_error));
-    return refuse(eng, row, out, line);
+    return dispatch_refuse(eng, row, out, line);
 }
 
 bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out) {
     if (UNLIKELY(eng->log_error) && (row->cmd.flags & CMD_WRITE || !strcmp(row->cmd.name, "PING")))
         return refuse_unlogged(eng, row, out);
-    if (eng->config.maxmemory && !evict_to_limit(eng) && row->cmd.flags & CMD_DENYOOM)
-        return refuse(eng, row, out, status_text(ST_MAXMEMORY));
+    if (!dispatch_has_memory(eng) && row->cmd.flags & CMD_DENYOOM)
+        return dispatch_refuse(eng, row, out, status_text(ST_MAXMEMORY));
     return true;
 }
 

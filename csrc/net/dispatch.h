@@ -16,6 +16,11 @@ struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct 
 /* False: the client may not call it, replied and counted. */
 bool dispatch_allow(struct engine *eng, struct command_row *row, bool authenticated,
                     struct reply *out);
+/* Replies the error and counts it; false. */
+bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *out,
+                     const char *line);
+/* Evicts what there is to evict; false: memory is still short. */
+bool dispatch_has_memory(struct engine *eng);
 /* False: there is no memory for it, replied and counted. */
 bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out);
 /* Executes a command of C: function, propagation, statistics. `started_ns` is when its turn came;

@@ -20,6 +20,7 @@ enum message_kind {
     MSG_RELEASE,     /* operation                -                - */
     MSG_SHIP,        /* operation                -                keys, as a command's arguments */
     MSG_SHIPPED,     /* operation                status           - */
+    MSG_TOUCHED,     /* session                  -                - */
     MSG_EVICT,       /* -                        -                - */
 };
 

@@ -10,6 +10,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/lookahead.h"
+#include "net/multi.h"
 #include "net/poll.h"
 #include "net/remote.h"
 #include "net/turn.h"
@@ -59,6 +60,7 @@ void session_delete(struct session *s) {
     drop_stash(s);
     output_free(&s->out);
     session_drop_fieldsets(s);
+    multi_free(s);
     turn_forget(s->eng, s);
     remote_forget_session(s);
     free(s->peer);
@@ -182,11 +184,12 @@ static bool paused(const struct session *s, const struct command_row *row) {
     if (LIKELY(hub->pause_until_ms <= s->eng->now_ms)) return false;
     if (row->cmd.flags & (CMD_ADMIN | CMD_NO_AUTH) || !strncmp(row->cmd.name, "CLIENT", 6))
         return false;
-    return !hub->pause_writes_only || row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+    uint32_t flags =
+        row->cmd.flags | (multi_is_open(s) && multi_is_exec(row) ? s->multi->flags : 0);
+    return !hub->pause_writes_only || flags & (CMD_WRITE | CMD_MAY_REPLICATE);
 }
 
-/* Replies of this command are dropped when the client asked for silence. */
-static void apply_reply_mode(struct session *s, size_t mark) {
+void session_mute(struct session *s, size_t mark) {
     if (LIKELY(!(s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP)))) return;
     struct reply *r = &s->eng->hub->reply;
     r->n = mark;
@@ -213,6 +216,10 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
     if (!row->cmd.fn) {
         f->outcome |= FEED_CALL;
         return false;
+    }
+    if (UNLIKELY(multi_is_exec(row))) {
+        multi_exec(s, &s->eng->hub->reply);
+        return true;
     }
     enum remote_verdict where = REMOTE_HERE;
     if (UNLIKELY(remote)) where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
@@ -248,10 +255,12 @@ static bool execute(struct session *s, struct feed *f) {
     if (UNLIKELY(!row) && is_http(f->parser->argv[0])) refuse_http(s, mark);
     s->commands++;
     if (row) s->last_command = row->index;
-    if (row && dispatch_allow(eng, row, s->flags & SESSION_AUTHENTICATED, out) &&
-        !carry_out(s, f, row))
-        return false;
-    apply_reply_mode(s, mark);
+    bool may = row && dispatch_allow(eng, row, s->flags & SESSION_AUTHENTICATED, out);
+    if (UNLIKELY(!may)) multi_abort(s);
+    bool queued =
+        may && multi_is_open(s) && multi_take(s, row, f->parser->argc, f->parser->argv, out);
+    if (may && !queued && !carry_out(s, f, row)) return false;
+    session_mute(s, mark);
     if (UNLIKELY(out->borrowed.p || out->n > FLUSH_BYTES)) flush_reply(s);
     return true;
 }
@@ -262,6 +271,13 @@ static void protocol_error(struct session *s, const char *line) {
     reply_error(out, line);
     dispatch_count_error(s->eng, out->p + mark, out->n - mark);
     s->flags |= SESSION_CLOSING;
+}
+
+/* The commands of a transaction, from where it is; false when one of Python is next. */
+static bool run_transaction(struct session *s, struct feed *f) {
+    if (multi_run(s, &s->eng->hub->reply, &f->clock_ns)) return true;
+    f->outcome |= FEED_CALL;
+    return false;
 }
 
 /* More commands follow the one that was parsed: their keys are loaded together. */
@@ -276,6 +292,7 @@ static void look_ahead(struct session *s, struct feed *f) {
 static void execute_all(struct session *s, struct feed *f) {
     char error[128];
     struct resp_limits limits = { .bulk_max = s->eng->config.proto_max_bulk_len };
+    if (multi_is_running(s) && !run_transaction(s, f)) return;
     while (f->start < f->n && !(s->flags & SESSION_CLOSING)) {
         if (too_much_unsent(s)) {
             s->again = true;
@@ -294,6 +311,7 @@ static void execute_all(struct session *s, struct feed *f) {
         if (f->parser->argc && !execute(s, f)) return;
         f->start += f->parser->pos;
         resp_reset(f->parser);
+        if (multi_is_running(s) && !run_transaction(s, f)) return;
     }
 }
 
@@ -432,14 +450,31 @@ int session_feed(struct session *s, size_t n) {
 
 /* --- commands of Python --- */
 
+/* The arguments of the command of Python that is being executed. */
+static int called(const struct session *s, const struct str **argv) {
+    if (multi_is_running(s)) {
+        *argv = multi_current(s)->argv;
+        return multi_current(s)->argc;
+    }
+    *argv = s->stash->parser.argv;
+    return s->stash->parser.argc;
+}
+
 int session_argc(const struct session *s) {
-    return s->calling ? s->stash->parser.argc : 0;
+    const struct str *argv;
+    return s->calling ? called(s, &argv) : 0;
 }
 
 const char *session_argv(const struct session *s, int i, size_t *n) {
-    ASSERT(s->calling && i >= 0 && i < s->stash->parser.argc);
-    *n = s->stash->parser.argv[i].n;
-    return s->stash->parser.argv[i].p;
+    const struct str *argv;
+    ASSERT(s->calling && i >= 0 && i < called(s, &argv));
+    called(s, &argv);
+    *n = argv[i].n;
+    return argv[i].p;
+}
+
+void session_suspend(struct session *s) {
+    if (multi_is_running(s)) multi_suspend(s);
 }
 
 int session_command(const struct session *s) {
@@ -455,12 +490,15 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
     struct command_row *row = registry_row(s->eng->registry, s->last_command);
     bool failed = n && resp[0] == '-';
     s->calling = false;
-    struct slow_command slow = { .argc = s->stash->parser.argc,
-                                 .argv = s->stash->parser.argv,
-                                 .usec = usec };
+    struct slow_command slow = { .usec = usec };
+    slow.argc = called(s, &slow.argv);
     dispatch_note_duration(s->eng, s, row, &slow);
-    s->stash->start += s->stash->parser.pos;
-    resp_reset(&s->stash->parser);
+    if (multi_is_running(s)) {
+        multi_called(s);
+    } else {
+        s->stash->start += s->stash->parser.pos;
+        resp_reset(&s->stash->parser);
+    }
     registry_count_call(row, usec, failed);
     s->eng->stats.commands++;
     if (failed) dispatch_count_error(s->eng, resp, n);
@@ -495,7 +533,7 @@ void session_vote(struct session *s, int owner) {
 int session_home(const struct session *s) {
     if (LIKELY(s->votes < MOVE_VOTES) || s->home == s->eng->worker) return -1;
     bool busy = output_has_slots(&s->out) || output_ready(&s->out) || s->stash || s->calling;
-    bool bound = s->fieldsets || s->flags & (SESSION_CLOSING | SESSION_REPLY_SKIP);
+    bool bound = s->fieldsets || s->multi || s->flags & (SESSION_CLOSING | SESSION_REPLY_SKIP);
     return busy || bound || !s->watched ? -1 : s->home;
 }
 
@@ -519,7 +557,12 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .query_buffer_free = st ? st->cap - st->n : 0,
                                   .output_bytes = output,
                                   .memory = sizeof *s + (st ? sizeof *st + st->cap : 0) +
-                                            output_memory(&s->out),
+                                            output_memory(&s->out) + multi_memory(s),
+                                  .multi = s->multi && (s->multi->open || s->multi->running)
+                                               ? s->multi->n
+                                               : -1,
+                                  .watches = s->multi ? s->multi->watches : 0,
+                                  .multi_memory = s->multi ? s->multi->bytes : 0,
                                   .last_command = s->last_command,
                                   .pending_call = s->calling };
     for (int i = 0; st && i < st->parser.argc; i++) out->argv_bytes += st->parser.argv[i].n;
@@ -563,6 +606,10 @@ void session_set_name(struct session *s, const char *name, size_t n) {
 
 void session_drop_fieldsets(struct session *s) {
     fieldset_drop_all(&s->fieldsets);
+}
+
+void session_discard(struct session *s) {
+    multi_free(s);
 }
 
 void session_set_db(struct session *s, int db) {

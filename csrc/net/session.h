@@ -42,6 +42,7 @@ struct session {
     uint64_t barrier;         /* nothing is executed before this slot is filled; 0: none */
     struct pending *pendings; /* replies of other workers it waits for */
     struct stash *stash;      /* NULL: no input of its own */
+    struct multi *multi;      /* net/multi.h; NULL: it has used none of it */
     struct output out;
     struct fieldset *fieldsets; /* cmd/fieldset.h */
     char *peer, *name;          /* "ip:port" and CLIENT SETNAME, NUL-terminated; NULL: none */
@@ -56,6 +57,8 @@ static inline void session_describe(const struct session *s, struct str *peer, s
     *name = (struct str){ s->name, s->name ? strlen(s->name) : 0 };
 }
 
+/* Drops the reply written since `mark` if the client has asked for silence. */
+void session_mute(struct session *s, size_t mark);
 /* Sends what is ready; the feed_outcome bits of what is left to be done. */
 int session_flush(struct session *s);
 

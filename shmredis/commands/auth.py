@@ -127,6 +127,7 @@ def reset(ctx: Context) -> Reply:
     lib.session_set_db(session, 0)
     lib.session_set_resp(session, 2)
     lib.session_drop_fieldsets(session)
+    lib.session_discard(session)
     set_client_name(ctx, b"")
     ctx.client.user = "default"
     return Simple("RESET")

@@ -209,17 +209,22 @@ class ClientFigures:
     memory: int
     longest_input: int
     longest_output: int
+    watching: int
+    watched_keys: int
 
 
 def _read_clients(server: "Server") -> ClientFigures:
     clients = server.clients
     sample = [session_info(c.session) for c in islice(clients.values(), CLIENT_SAMPLE)]
     memory = sum(s.memory for s in sample)
+    watched_keys, watching = server.engine.watches()
     return ClientFigures(
         count=len(clients),
         memory=memory * len(clients) // len(sample) if sample else 0,
         longest_input=max((s.query_buffer for s in sample), default=0),
         longest_output=max((s.output_bytes for s in sample), default=0),
+        watching=watching,
+        watched_keys=watched_keys,
     )
 
 
@@ -229,6 +234,8 @@ def _merge_clients(parts: list[ClientFigures]) -> ClientFigures:
         memory=sum(part.memory for part in parts),
         longest_input=max(part.longest_input for part in parts),
         longest_output=max(part.longest_output for part in parts),
+        watching=sum(part.watching for part in parts),
+        watched_keys=sum(part.watched_keys for part in parts),
     )
 
 

@@ -76,9 +76,9 @@ def clients_section(ctx: Context) -> Fields:
         ("blocked_clients", 0),
         ("tracking_clients", 0),
         ("pubsub_clients", 0),
-        ("watching_clients", 0),
+        ("watching_clients", clients.watching),
         ("clients_in_timeout_table", 0),
-        ("total_watched_keys", 0),
+        ("total_watched_keys", clients.watched_keys),
         ("total_blocking_keys", 0),
         ("total_blocking_keys_on_nokey", 0),
     ]

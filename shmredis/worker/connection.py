@@ -182,6 +182,7 @@ class Connection(ABC):
         if isinstance(reply, bytes):
             self._finish(reply, started)
             return True
+        lib.session_suspend(self.session)
         self._task = self._server.spawn(self._wait(reply, started), f"client {self.id}")
         return False
 

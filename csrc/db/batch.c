@@ -1,0 +1,77 @@
+/* batch.c - propagated commands kept until all of them are known. */
+#include "db/batch.h"
+
+struct kept_command {
+    struct kept_command *next;
+    int db, argc;
+    struct str argv[];
+};
+
+struct batch {
+    int depth;
+    struct kept_command *first, **end;
+};
+
+/* One block: the struct, the argument vector and all bytes. */
+static struct kept_command *copy_command(int db, int argc, const struct str *argv) {
+    size_t bytes = sizeof(struct kept_command) + (size_t)argc * sizeof(struct str);
+    for (int i = 0; i < argc; i++) bytes += argv[i].n;
+    struct kept_command *k = malloc(bytes);
+    ASSERT(k);
+    k->next = NULL;
+    k->db = db;
+    k->argc = argc;
+    char *p = (char *)(k->argv + argc);
+    for (int i = 0; i < argc; i++) {
+        memcpy(p, argv[i].p, argv[i].n);
+        k->argv[i] = (struct str){ p, argv[i].n };
+        p += argv[i].n;
+    }
+    return k;
+}
+
+void batch_begin(struct engine *eng) {
+    if (!eng->batch) {
+        eng->batch = calloc(1, sizeof *eng->batch);
+        ASSERT(eng->batch);
+        eng->batch->end = &eng->batch->first;
+    }
+    eng->batch->depth++;
+}
+
+bool batch_keep(struct engine *eng, int db, int argc, const struct str *argv) {
+    struct batch *b = eng->batch;
+    if (LIKELY(!b || !b->depth)) return false;
+    *b->end = copy_command(db, argc, argv);
+    b->end = &(*b->end)->next;
+    return true;
+}
+
+static struct kept_command *take_first(struct batch *b) {
+    struct kept_command *k = b->first;
+    b->first = k->next;
+    if (!b->first) b->end = &b->first;
+    return k;
+}
+
+void batch_end(struct engine *eng) {
+    struct batch *b = eng->batch;
+    if (--b->depth || !b->first) return;
+    const bool several = b->first->next != NULL;
+    const struct str multi = STR("MULTI"), exec = STR("EXEC");
+    int db = b->first->db;
+    if (several) engine_propagate(eng, db, 1, &multi);
+    while (b->first) {
+        struct kept_command *k = take_first(b);
+        db = k->db;
+        engine_propagate(eng, db, k->argc, k->argv);
+        free(k);
+    }
+    if (several) engine_propagate(eng, db, 1, &exec);
+}
+
+void batch_delete(struct batch *b) {
+    if (!b) return;
+    while (b->first) free(take_first(b));
+    free(b);
+}

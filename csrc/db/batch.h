@@ -1,0 +1,22 @@
+/* batch.h - what several commands change together, propagated as one.
+ *
+ * Between batch_begin and batch_end everything that is propagated is kept; at the end it goes out
+ * in the order in which it came, inside MULTI and EXEC if there is more than one command. Batches
+ * nest: only the outermost has an effect. A transaction, a script and a command that logs several
+ * commands each are a batch.
+ *
+ * Owns      copies of the arguments (malloc), until the end.
+ */
+#ifndef SHMREDIS_BATCH_H
+#define SHMREDIS_BATCH_H
+
+#include "db/engine.h"
+
+void batch_begin(struct engine *eng);
+void batch_end(struct engine *eng);
+/* For engine_propagate: true when the command was kept. */
+bool batch_keep(struct engine *eng, int db, int argc, const struct str *argv);
+/* For engine_delete. */
+void batch_delete(struct batch *batch);
+
+#endif

@@ -1,0 +1,297 @@
+/* multi.c - queueing, running and giving up transactions. */
+#include "net/multi.h"
+
+#include "cmd/call.h"
+#include "db/batch.h"
+#include "db/clock.h"
+#include "net/dispatch.h"
+#include "net/watch.h"
+
+struct watched_key {
+    struct watched_key *next;
+    int db;
+    struct str name;
+};
+
+static struct multi *multi_of(struct session *s) {
+    if (!s->multi) {
+        s->multi = calloc(1, sizeof *s->multi);
+        ASSERT(s->multi);
+    }
+    return s->multi;
+}
+
+/* --- the queue --- */
+
+/* One block: the argument vector and all bytes. */
+static struct str *copy_arguments(int argc, const struct str *argv, size_t *bytes) {
+    size_t total = (size_t)argc * sizeof *argv;
+    for (int i = 0; i < argc; i++) total += argv[i].n;
+    struct str *copy = malloc(total);
+    ASSERT(copy);
+    char *p = (char *)(copy + argc);
+    for (int i = 0; i < argc; i++) {
+        memcpy(p, argv[i].p, argv[i].n);
+        copy[i] = (struct str){ p, argv[i].n };
+        p += argv[i].n;
+    }
+    *bytes = total;
+    return copy;
+}
+
+static void enqueue(struct multi *m, struct command_row *row, int argc, const struct str *argv) {
+    if (m->n == m->cap) {
+        m->cap = m->cap ? 2 * m->cap : 8;
+        m->queue = realloc(m->queue, (size_t)m->cap * sizeof *m->queue);
+        ASSERT(m->queue);
+    }
+    size_t bytes;
+    m->queue[m->n] = (struct queued){ row, argc, copy_arguments(argc, argv, &bytes) };
+    m->n++;
+    m->bytes += bytes;
+    m->flags |= row->cmd.flags;
+}
+
+/* Back to no transaction. */
+static void forget_queue(struct multi *m) {
+    for (int i = 0; i < m->n; i++) free(m->queue[i].argv);
+    free(m->queue);
+    *m = (struct multi){ .watched = m->watched, .watches = m->watches, .touched = m->touched };
+}
+
+static void unwatch(struct session *s) {
+    struct multi *m = s->multi;
+    while (m->watched) {
+        struct watched_key *k = m->watched;
+        m->watched = k->next;
+        watch_remove(s->eng, watcher_here(s), k->db, k->name);
+        free(k);
+    }
+    if (m->watches) watch_count_session(s->eng, -1);
+    m->watches = 0;
+    m->touched = false;
+}
+
+void multi_suspend(struct session *s) {
+    struct multi *m = s->multi;
+    if (m->batched) batch_end(s->eng);
+    m->batched = false;
+}
+
+/* The end of a transaction, however it went. */
+static void end(struct session *s) {
+    multi_suspend(s);
+    forget_queue(s->multi);
+    unwatch(s);
+}
+
+void multi_free(struct session *s) {
+    if (!s->multi) return;
+    end(s);
+    free(s->multi);
+    s->multi = NULL;
+}
+
+size_t multi_memory(const struct session *s) {
+    const struct multi *m = s->multi;
+    return m ? sizeof *m + m->bytes + (size_t)m->cap * sizeof *m->queue : 0;
+}
+
+void multi_touch(struct session *s) {
+    s->multi->touched = true;
+}
+
+void multi_abort(struct session *s) {
+    if (multi_is_open(s)) s->multi->aborted = true;
+}
+
+/* --- commands --- */
+
+static void cmd_multi(struct call *c) {
+    struct multi *m = multi_of(c->session);
+    if (m->open)
+        reply_error(c->out, "ERR MULTI calls can not be nested");
+    else
+        reply_ok(c->out);
+    m->open = true;
+}
+
+static void cmd_discard(struct call *c) {
+    if (!multi_is_open(c->session)) {
+        reply_error(c->out, "ERR DISCARD without MULTI");
+        return;
+    }
+    end(c->session);
+    reply_ok(c->out);
+}
+
+static bool watches(const struct multi *m, int db, struct str name) {
+    for (const struct watched_key *k = m->watched; k; k = k->next)
+        if (k->db == db && str_eq(k->name, name)) return true;
+    return false;
+}
+
+static void watch(struct session *s, int db, struct str name) {
+    struct multi *m = multi_of(s);
+    struct key key;
+    if (watches(m, db, name)) return;
+    struct watched_key *k = malloc(sizeof *k + name.n);
+    ASSERT(k);
+    char *copy = (char *)(k + 1);
+    memcpy(copy, name.p, name.n);
+    *k = (struct watched_key){ m->watched, db, { copy, name.n } };
+    m->watched = k;
+    if (!m->watches++) watch_count_session(s->eng, 1);
+    key_find(s->eng, db, name, KEY_PEEK, &key); /* one that has expired goes before, not after */
+    watch_add(s->eng, watcher_here(s), db, k->name);
+}
+
+static void cmd_watch(struct call *c) {
+    if (multi_is_open(c->session)) {
+        reply_error(c->out, "ERR WATCH inside MULTI is not allowed");
+        return;
+    }
+    for (int i = 1; i < c->argc; i++) watch(c->session, c->db, c->argv[i]);
+    reply_ok(c->out);
+}
+
+static void cmd_unwatch(struct call *c) {
+    if (c->session->multi) unwatch(c->session);
+    reply_ok(c->out);
+}
+
+/* Session.c calls multi_exec instead. */
+static void cmd_exec(struct call *c) {
+    reply_error(c->out, "ERR EXEC without MULTI");
+}
+
+#define TRANSACTION_FLAGS (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_ALLOW_BUSY | CMD_FAST)
+static const struct command transaction_rows[] = {
+    { "MULTI", 1, TRANSACTION_FLAGS | CMD_NO_MULTI, "transaction", cmd_multi, { { 0 } } },
+    { "EXEC",
+      1,
+      CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG,
+      "transaction",
+      cmd_exec,
+      { { 0 } } },
+    { "DISCARD", 1, TRANSACTION_FLAGS, "transaction", cmd_discard, { { 0 } } },
+    { "WATCH",
+      -2,
+      TRANSACTION_FLAGS | CMD_NO_MULTI,
+      "transaction",
+      cmd_watch,
+      { KEYS(1, -1, 1, KF_RO) } },
+    { "UNWATCH", 1, TRANSACTION_FLAGS, "transaction", cmd_unwatch, { { 0 } } },
+};
+
+void multi_register(struct registry *reg) {
+    for (size_t i = 0; i < sizeof transaction_rows / sizeof *transaction_rows; i++)
+        ASSERT(registry_add(reg, &transaction_rows[i], "transactions"));
+}
+
+bool multi_is_exec(const struct command_row *row) {
+    return row->cmd.fn == cmd_exec;
+}
+
+/* --- between MULTI and EXEC --- */
+
+/* Executed at once, not queued. */
+static bool is_immediate(const struct command_row *row) {
+    command_fn fn = row->cmd.fn;
+    if (fn == cmd_exec || fn == cmd_discard || fn == cmd_multi || fn == cmd_watch) return true;
+    return !strcmp(row->cmd.name, "QUIT") || !strcmp(row->cmd.name, "RESET");
+}
+
+bool multi_take(struct session *s, struct command_row *row, int argc, const struct str *argv,
+                struct reply *out) {
+    if (is_immediate(row)) return false;
+    if (row->cmd.flags & CMD_NO_MULTI) {
+        dispatch_refuse(s->eng, row, out, "ERR Command not allowed inside a transaction");
+        multi_abort(s);
+    } else if (!dispatch_admit(s->eng, row, out)) {
+        multi_abort(s);
+    } else {
+        enqueue(s->multi, row, argc, argv);
+        REPLY_RAW(out, "+QUEUED\r\n");
+    }
+    return true;
+}
+
+/* --- EXEC --- */
+
+static void finish(struct session *s) {
+    struct multi *m = s->multi;
+    struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
+    registry_count_call(exec, (clock_duration_ns() - m->started_ns) / 1000u, false);
+    end(s);
+}
+
+/* A watched key whose time has come counts as changed. */
+static void expire_watched(struct session *s) {
+    struct key key;
+    for (const struct watched_key *k = s->multi->watched; k; k = k->next)
+        key_find(s->eng, k->db, k->name, KEY_PEEK, &key);
+}
+
+void multi_exec(struct session *s, struct reply *out) {
+    struct multi *m = s->multi;
+    if (!multi_is_open(s)) {
+        reply_error(out, "ERR EXEC without MULTI");
+        return;
+    }
+    expire_watched(s);
+    if (m->flags & CMD_DENYOOM && !dispatch_has_memory(s->eng)) {
+        reply_errorf(out, "EXECABORT Transaction discarded because of: %s",
+                     status_text(ST_MAXMEMORY));
+        end(s);
+    } else if (m->aborted) {
+        reply_error(out, "EXECABORT Transaction discarded because of previous errors.");
+        end(s);
+    } else if (m->touched) {
+        reply_null_array(out);
+        end(s);
+    } else {
+        reply_array(out, (size_t)m->n);
+        m->open = false;
+        m->running = true;
+        m->at = 0;
+        m->started_ns = clock_duration_ns();
+        unwatch(s); /* what it changes itself does not count */
+    }
+}
+
+static void run_one(struct session *s, const struct queued *q, struct reply *out,
+                    uint64_t *clock_ns) {
+    struct call c = { .eng = s->eng,
+                      .out = out,
+                      .cmd = &q->row->cmd,
+                      .session = s,
+                      .fieldsets = &s->fieldsets,
+                      .argc = q->argc,
+                      .argv = q->argv,
+                      .db = s->db,
+                      .no_touch = s->flags & SESSION_NO_TOUCH };
+    *clock_ns = dispatch_run(&c, q->row, *clock_ns);
+    reply_settle(out);
+}
+
+bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns) {
+    struct multi *m = s->multi;
+    if (!m->batched) batch_begin(s->eng);
+    m->batched = true;
+    for (; m->at < m->n; m->at++) {
+        const struct queued *q = multi_current(s);
+        s->commands++;
+        s->last_command = q->row->index;
+        if (!q->row->cmd.fn) return false;
+        size_t mark = out->n;
+        run_one(s, q, out, clock_ns);
+        session_mute(s, mark);
+    }
+    finish(s);
+    return true;
+}
+
+void multi_called(struct session *s) {
+    s->multi->at++;
+}

@@ -1,0 +1,76 @@
+/* multi.h - transactions: commands queued between MULTI and EXEC, and keys watched before.
+ *
+ * EXEC runs the queue in one go. Its commands of C run one after the other; one of Python is left
+ * to the event loop by FEED_CALL, and the queue goes on when its reply is in. What the queue
+ * changes is propagated as one (db/batch.h).
+ *
+ * Owns      the session's struct multi: copies of the queued arguments, names of watched keys. A
+ *           session that uses none of this has none.
+ * Callers   net/session.c, which parses and answers.
+ */
+#ifndef SHMREDIS_MULTI_H
+#define SHMREDIS_MULTI_H
+
+#include "cmd/registry.h"
+#include "cmd/reply.h"
+#include "net/session.h"
+
+struct queued {
+    struct command_row *row;
+    int argc;
+    struct str *argv; /* in one block with its bytes */
+};
+struct watched_key;
+
+struct multi {
+    struct queued *queue;
+    int n, cap;
+    size_t bytes;   /* of the queued arguments */
+    uint32_t flags; /* of all queued commands together */
+    bool open;      /* between MULTI and EXEC */
+    bool aborted;   /* a command was refused: EXEC gives up */
+    bool touched;   /* a watched key has changed: EXEC gives up */
+    bool running;   /* EXEC is at queue[at] */
+    bool batched;   /* what it changes is being kept, to be propagated as one */
+    int at;
+    struct watched_key *watched;
+    int watches;
+    uint64_t started_ns; /* of EXEC */
+};
+
+static inline bool multi_is_open(const struct session *s) {
+    return UNLIKELY(s->multi != NULL) && s->multi->open;
+}
+static inline bool multi_is_running(const struct session *s) {
+    return UNLIKELY(s->multi != NULL) && s->multi->running;
+}
+/* The command that EXEC is at. */
+static inline const struct queued *multi_current(const struct session *s) {
+    return &s->multi->queue[s->multi->at];
+}
+
+/* Registers MULTI, EXEC, DISCARD, WATCH and UNWATCH. */
+void multi_register(struct registry *reg);
+bool multi_is_exec(const struct command_row *row);
+/* In an open transaction: true when the command was queued, or refused by an error, and is not to
+ * be executed now. */
+bool multi_take(struct session *s, struct command_row *row, int argc, const struct str *argv,
+                struct reply *out);
+/* A command was refused before it could be queued. */
+void multi_abort(struct session *s);
+/* EXEC: replies why there is nothing to run, or begins to run the queue. */
+void multi_exec(struct session *s, struct reply *out);
+/* Runs commands of C from where the queue is. True: it is done; false: a command of Python is next.
+ */
+bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns);
+/* The command of Python has got its reply. */
+void multi_called(struct session *s);
+/* It will get its reply later: others' commands come before the rest of the queue. */
+void multi_suspend(struct session *s);
+/* A watched key has changed. */
+void multi_touch(struct session *s);
+/* Ends a transaction and all watches: RESET, the end of the connection. */
+void multi_free(struct session *s);
+size_t multi_memory(const struct session *s);
+
+#endif

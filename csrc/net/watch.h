@@ -1,0 +1,36 @@
+/* watch.h - keys whose change makes somebody's transaction fail (WATCH).
+ *
+ * A table of this worker's watched keys. A watcher is a session of this worker, or one of another
+ * worker's: that worker is then told by MSG_TOUCHED. Rings keep their order, so who holds this
+ * worker (net/cross.h) has heard of every change made before the hold.
+ *
+ * Owns      names and watchers (malloc). The engine's hooks `modified` and `replacing` end here.
+ */
+#ifndef SHMREDIS_WATCH_H
+#define SHMREDIS_WATCH_H
+
+#include "net/session.h"
+
+/* Of the engine, as long as it lives. */
+void watches_create(struct engine *eng);
+void watches_delete(struct engine *eng);
+
+/* Who watches: a session of this worker, or the id that another worker has for one of its own. */
+struct watcher_id {
+    struct session *session; /* NULL: another worker's */
+    int worker;
+    uint64_t id;
+};
+static inline struct watcher_id watcher_here(struct session *s) {
+    return (struct watcher_id){ s, s->eng->worker, s->id };
+}
+void watch_add(struct engine *eng, struct watcher_id who, int db, struct str key);
+void watch_remove(struct engine *eng, struct watcher_id who, int db, struct str key);
+/* A worker has died: its sessions watch nothing any more. */
+void watch_forget_worker(struct engine *eng, int worker);
+/* Sessions of this worker that watch something; net/multi.c counts them. */
+void watch_count_session(struct engine *eng, int change);
+/* Watched keys of this worker and those sessions, for INFO. */
+void watch_count(const struct engine *eng, uint64_t *keys, uint64_t *sessions);
+
+#endif
