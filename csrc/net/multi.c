@@ -167,7 +167,7 @@ static void cmd_exec(struct call *c) {
 
 #define TRANSACTION_FLAGS (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_ALLOW_BUSY | CMD_FAST)
 static const struct command transaction_rows[] = {
-    { "MULTI", 1, TRANSACTION_FLAGS | CMD_NO_MULTI, "transaction", cmd_multi, { { 0 } } },
+    { "MULTI", 1, TRANSACTION_FLAGS, "transaction", cmd_multi, { { 0 } } },
     { "EXEC",
       1,
       CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG,
