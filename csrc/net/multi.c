@@ -175,12 +175,7 @@ static const struct command transaction_rows[] = {
       cmd_exec,
       { { 0 } } },
     { "DISCARD", 1, TRANSACTION_FLAGS, "transaction", cmd_discard, { { 0 } } },
-    { "WATCH",
-      -2,
-      TRANSACTION_FLAGS | CMD_NO_MULTI,
-      "transaction",
-      cmd_watch,
-      { KEYS(1, -1, 1, KF_RO) } },
+    { "WATCH", -2, TRANSACTION_FLAGS, "transaction", cmd_watch, { KEYS(1, -1, 1, KF_RO) } },
     { "UNWATCH", 1, TRANSACTION_FLAGS, "transaction", cmd_unwatch, { { 0 } } },
 };
 
