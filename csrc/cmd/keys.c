@@ -79,9 +79,8 @@ int spread_step(const struct command *cmd) {
     return i < 0 ? 1 : spreads[i].step;
 }
 
-bool spread_is_atomic(enum spread spread) {
-    return spread == SPREAD_SUM || spread == SPREAD_OK || spread == SPREAD_VALUES ||
-           spread == SPREAD_ALL_OK;
+bool spread_to_all(enum spread spread) {
+    return spread == SPREAD_ALL_SUM || spread == SPREAD_ALL_OK || spread == SPREAD_ALL_CONCAT;
 }
 
 /* --- keys --- */

@@ -33,8 +33,8 @@ enum spread {
 /* How far apart keys are among the arguments of a spread command: 2 for MSET. */
 int spread_step(const struct command *cmd);
 enum spread spread_of(const struct command *cmd);
-/* Whether its parts must take effect at one instant. */
-bool spread_is_atomic(enum spread spread);
+/* Whether it is about the keys of all workers. */
+bool spread_to_all(enum spread spread);
 
 /* The argument that is the only key a command can have; 0: it has none, or may have several. */
 int only_key_of(const struct command *cmd);

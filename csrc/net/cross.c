@@ -27,6 +27,7 @@ struct cross {
     uint64_t needs, asked, holds, shipping; /* bits of workers */
     uint64_t begun_ms;
     bool fetched; /* there are copies of foreign keys here */
+    struct gather *all; /* the replies of all workers to a command about all keys, or NULL */
     char *reply;
     size_t reply_n;
 };
@@ -51,6 +52,7 @@ struct crossing *crossing_new(const char *arena_base) {
 static void free_operation(struct cross *o) {
     free(o->command);
     free(o->keys);
+    if (o->all) gather_delete(o->all);
     free(o->reply);
     free(o);
 }
@@ -227,6 +229,28 @@ static void ship(struct remote *r, struct cross *o) {
     free(names);
 }
 
+static void gathered(struct remote *r, struct cross *o) {
+    struct reply whole = { .resp = o->command->head.resp };
+    gather_merge(o->all, &whole);
+    set_reply(o, (struct str){ whole.p, whole.n });
+    free(whole.p);
+    finish(r, o);
+}
+
+/* All are held: each executes the command on its keys. */
+static void run_everywhere(struct remote *r, struct cross *o) {
+    struct kept *c = o->command;
+    struct message m = c->head;
+    m.kind = MSG_RUN;
+    m.id = o->id;
+    r->stats.holds++;
+    o->all->left = r->n;
+    for (int w = 0; w < r->n; w++)
+        if (w != r->self) remote_send_command(r, w, &m, c->argc, c->argv);
+    remote_execute(r, &m, c->argc, c->argv);
+    if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
+}
+
 static void execute(struct remote *r, struct cross *o) {
     struct kept *c = o->command;
     FAULT("cross.holding");
@@ -277,8 +301,14 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
                          .command = kept_new(from, m, argc, argv),
                          .needs = UINT64_C(1) << r->self,
                          .begun_ms = r->eng->now_ms };
-    o->command->head.flags |= MSG_QUIET;
     r->crossing->operations = o;
+    if (spread_to_all(row->spread)) {
+        o->all = gather_new(NULL, row->spread);
+        o->needs = UINT64_MAX >> (64 - r->n);
+        ask_next(r, o);
+        return;
+    }
+    o->command->head.flags |= MSG_QUIET;
     find_keys(o, &row->cmd);
     for (int i = 0; i < o->n; i++) o->needs |= UINT64_C(1) << key_owner(key_name(o, i), r->n);
     ask_next(r, o);
@@ -312,10 +342,12 @@ void cross_holding(struct remote *r, int from, uint64_t operation) {
         return;
     }
     o->holds |= UINT64_C(1) << from;
-    if (o->holds == o->needs)
-        execute(r, o);
-    else
+    if (o->holds != o->needs)
         ask_next(r, o);
+    else if (o->all)
+        run_everywhere(r, o);
+    else
+        execute(r, o);
 }
 
 void cross_shipped(struct remote *r, int from, const struct message *m) {
@@ -327,6 +359,11 @@ void cross_shipped(struct remote *r, int from, const struct message *m) {
     drop_copies(r, o);
     FAULT("cross.shipped");
     finish(r, o);
+}
+
+void cross_ran(struct remote *r, int from, const struct message *m, struct str resp) {
+    struct cross *o = find_operation(r, m->id);
+    if (o && gather_add(o->all, from, resp)) gathered(r, o);
 }
 
 /* --- being held --- */
@@ -411,6 +448,13 @@ void cross_ship(struct remote *r, int from, const struct message *m, int argc, s
     r->eng->stats.dirty += (uint64_t)argc;
     struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };
     remote_send(r, from, &answer, (struct str){ NULL, 0 });
+}
+
+void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    if (!has_hold(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
+    remote_execute(r, m, argc, argv);
+    struct message answer = { .kind = MSG_RAN, .id = m->id };
+    remote_send(r, from, &answer, (struct str){ r->out.p, r->out.n });
 }
 
 /* --- failures --- */

@@ -7,6 +7,9 @@
  * changed (MSG_SHIP), and releases them. Ascending order excludes deadlocks; each worker grants
  * holds in the order in which they were asked for.
  *
+ * A command about all keys (FLUSHALL) comes here when it could not be staged: all workers are held,
+ * each executes it (MSG_RUN), and their replies are joined.
+ *
  * A hold is given up when its holder dies (its epoch in control memory moves on); an operation that
  * waits for holds longer than HOLD_WAIT_MS ends with an error.
  */
@@ -36,6 +39,8 @@ void cross_holding(struct remote *r, int from, uint64_t operation);
 void cross_release(struct remote *r, int from, uint64_t operation);
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
 void cross_shipped(struct remote *r, int from, const struct message *m);
+void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
+void cross_ran(struct remote *r, int from, const struct message *m, struct str resp);
 /* Worker `from` has died. */
 void cross_reborn(struct remote *r, int from);
 /* Ends operations that have waited too long. */

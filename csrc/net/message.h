@@ -22,6 +22,8 @@ enum message_kind {
     MSG_SHIPPED,     /* operation                status           - */
     MSG_TOUCHED,     /* session                  -                - */
     MSG_EVICT,       /* -                        -                - */
+    MSG_RUN,         /* operation                -                command, for all who are held */
+    MSG_RAN,         /* operation                -                RESP */
 };
 
 /* At the beginning of each (all workers have the same commands at the same registry indices); the

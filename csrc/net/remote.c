@@ -393,7 +393,8 @@ static void handle(struct remote *r, int from, struct str bytes) {
     memcpy(&m, bytes.p, sizeof m);
     struct str body = { bytes.p + sizeof m, bytes.n - sizeof m };
     int argc = 0;
-    if (m.kind == MSG_REQUEST || m.kind == MSG_STAGE || m.kind == MSG_CROSS || m.kind == MSG_SHIP)
+    if (m.kind == MSG_REQUEST || m.kind == MSG_STAGE || m.kind == MSG_CROSS || m.kind == MSG_SHIP ||
+        m.kind == MSG_RUN)
         argc = decode_command(r, body);
     switch (m.kind) {
     case MSG_REQUEST: remote_request(r, from, &m, argc, r->argv); break;
@@ -411,6 +412,8 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_SHIP: cross_ship(r, from, &m, argc, r->argv); break;
     case MSG_SHIPPED: cross_shipped(r, from, &m); break;
     case MSG_EVICT: evict(r); break;
+    case MSG_RUN: cross_run(r, from, &m, argc, r->argv); break;
+    case MSG_RAN: cross_ran(r, from, &m, body); break;
     default: ASSERT(!"a known kind of message");
     }
 }
@@ -517,6 +520,7 @@ void remote_tick(struct remote *r) {
     remote_share_memory(r);
     ask_to_evict(r);
     atomic_store_explicit(&w->keys, keyspace_total(r->eng), memory_order_relaxed);
+    stage_tick(r);
     cross_tick(r);
     links_wake(r->links);
 }

@@ -100,21 +100,6 @@ static void to_all(const struct remote *r, struct stage_parts *parts, int argc,
     }
 }
 
-/* Sends the parts without an instant of their own: each worker answers when it comes to it. */
-static void scatter(struct remote *r, struct session *s, const struct command_row *row,
-                    struct gather *g, struct stage_parts *parts) {
-    struct message m = request_of(s, MSG_REQUEST, row);
-    g->left = r->n;
-    for (int w = 0; w < r->n; w++) {
-        m.id = remote_expect(r, w, g->session, g->slot, g);
-        if (w == r->self)
-            remote_request(r, w, &m, parts->argc[w], parts->argv[w]);
-        else
-            remote_send_command(r, w, &m, parts->argc[w], parts->argv[w]);
-        r->stats.requests_sent += w != r->self;
-    }
-}
-
 static enum remote_verdict spread_out(struct remote *r, struct session *s,
                                       const struct command_row *row, int argc,
                                       const struct str *argv) {
@@ -126,13 +111,8 @@ static enum remote_verdict spread_out(struct remote *r, struct session *s,
         cut(r, g, &parts, argc, argv, step);
     else
         to_all(r, &parts, argc, argv);
-    if (spread_is_atomic(row->spread)) {
-        struct message whole = request_of(s, MSG_CROSS, row);
-        stage_begin(r, s, g, &whole, &parts, argc, argv);
-    } else {
-        g->slot = remote_open_slot(s);
-        scatter(r, s, row, g, &parts);
-    }
+    struct message whole = request_of(s, MSG_CROSS, row);
+    stage_begin(r, s, g, &whole, &parts, argc, argv);
     for (int w = 0; w < r->n; w++) free(parts.argv[w]);
     return REMOTE_SENT;
 }
@@ -194,9 +174,7 @@ static int owner_of(const struct remote *r, const struct command *cmd, int argc,
 static int owner_of_command(const struct remote *r, const struct command_row *row, int argc,
                             const struct str *argv) {
     if (row->only_key) return key_owner(argv[row->only_key], r->n);
-    if (row->spread == SPREAD_ALL_SUM || row->spread == SPREAD_ALL_OK ||
-        row->spread == SPREAD_ALL_CONCAT)
-        return -1;
+    if (spread_to_all(row->spread)) return -1;
     int step = row->spread == SPREAD_NOT ? 1 : spread_step(&row->cmd);
     if ((argc - 1) % step) return r->self; /* MSET of half a pair: an error anywhere */
     return owner_of(r, &row->cmd, argc, argv);

@@ -6,6 +6,8 @@
 #include "net/dispatch.h"
 #include "persist/aof.h"
 
+#define STAGE_WAIT_MS 300u
+
 enum stage_answer { STAGE_TAKEN, STAGE_BUSY, STAGE_REFUSED /* with its error as the body */ };
 
 /* A command of this worker whose parts are on their way to their owners. */
@@ -16,6 +18,7 @@ struct operation {
     struct kept *whole;    /* for the slow way */
     int left;              /* owners that have not answered */
     uint64_t asked, taken; /* bits of workers */
+    uint64_t begun_ms;
     bool busy;
     char *refusal; /* NUL-terminated RESP error, or NULL */
 };
@@ -197,6 +200,7 @@ void stage_begin(struct remote *r, struct session *s, struct gather *g, const st
     *o = (struct operation){ .next = r->stages->operations,
                              .number = number,
                              .gather = g,
+                             .begun_ms = r->eng->now_ms,
                              .whole = kept_new(r->self, m, argc, argv) };
     r->stages->operations = o;
     for (int w = 0; w < r->n; w++)
@@ -233,7 +237,7 @@ static bool commit(struct remote *r, struct operation *o) {
 /* Nobody executes anything: the reply is the refusal, or comes by the slow way. */
 static void give_up(struct remote *r, struct operation *o) {
     struct gather *g = o->gather;
-    tell(r, o->taken, MSG_DROP, o->number);
+    tell(r, o->asked, MSG_DROP, o->number); /* also of who has not answered yet */
     if (o->taken >> r->self & 1) free(find_part(r, r->self, o->number));
     r->stats.stages_busy += o->busy;
     remote_cancel(r, g);
@@ -261,6 +265,19 @@ void stage_staged(struct remote *r, int from, const struct message *m, struct st
     }
     if (--o->left > 0) return;
     if (o->busy || o->refusal || !commit(r, o)) give_up(r, o);
+}
+
+void stage_tick(struct remote *r) {
+    for (struct operation *o = r->stages->operations, *next; o; o = next) {
+        const struct gather *g = o->gather;
+        next = o->next;
+        if (r->eng->now_ms - o->begun_ms < STAGE_WAIT_MS) continue;
+        /* What its client sent before may wait for the same worker, and must come before it. */
+        if (g->session && output_first_slot(&g->session->out) != g->slot) continue;
+        o->busy = true;
+        give_up(r, o);
+        return; /* the list has changed; the others come next time */
+    }
 }
 
 bool stage_undecided(struct remote *r, uint64_t number) {

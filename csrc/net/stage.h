@@ -36,6 +36,9 @@ void stage_drop(struct remote *r, int from, uint64_t number);
 /* Worker `from` has died, having taken so many messages: parts of its uncommitted commands go,
  * commands that wait for it fail. */
 void stage_reborn(struct remote *r, int from, uint64_t taken);
+/* Now and then: a command that a stuck worker keeps from happening goes the slow way, so that its
+ * parts here and there hold up nobody else. */
+void stage_tick(struct remote *r);
 /* Whether the command with this number has not happened yet. 0: no such command. */
 bool stage_undecided(struct remote *r, uint64_t number);
 /* All replies of a committed command are in. */

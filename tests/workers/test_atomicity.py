@@ -138,3 +138,53 @@ def test_conditions_hold_over_workers(seed: int) -> None:
             assert len(won) == 1
             values = parse(Client(fleet, 0).call("MGET", *keys))
             assert values == [b"%d" % won[0]] * 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_commands_about_all_keys_happen_at_one_instant(seed: int) -> None:
+    """Three keys of three workers come and go together, whether or not holds are in the way."""
+    chance = random.Random(seed)
+    with new_fleet(3) as fleet:
+        keys, lists = fleet.owned_by_each(), fleet.owned_by_each("list")
+        pairs = [word for key in keys for word in (key, "value")]
+        actors = [Actor(fleet, i % 3) for i in range(5)]
+        seen = set()
+        for _ in range(1500):
+            for actor in actors:
+                reply = actor.answered()
+                if isinstance(reply, int):
+                    assert reply in (0, 3)
+                    seen.add(reply)
+                elif isinstance(reply, list):
+                    assert sorted(reply) in ([], sorted(key.encode() for key in keys))
+                if actor.asked is None:
+                    left, right = chance.sample(lists, 2)
+                    actor.ask(
+                        *chance.choice(
+                            [
+                                ["MSET", *pairs],
+                                ["DEL", *keys],
+                                ["FLUSHALL"],
+                                ["DBSIZE"],
+                                ["KEYS", "*"],
+                                ["LMOVE", left, right, "LEFT", "LEFT"],
+                            ]
+                        )
+                    )
+            run_step(fleet, chance)
+        fleet.settle()
+        assert seen == {0, 3}
+
+
+def test_a_flush_that_meets_a_hold_empties_all_workers() -> None:
+    with new_fleet(3) as fleet:
+        keys = fleet.owned_by_each()
+        client, other = Client(fleet, 0), Client(fleet, 2)
+        client.call("MSET", *[word for key in keys for word in (key, "value")])
+        client.send("RENAME", keys[1], keys[2])
+        for worker in (2, 1):  # 2 executes it and waits for the hold that 1 has given
+            fleet.drain(worker)
+        other.send("FLUSHALL")
+        fleet.settle()
+        assert (client.take(), other.take()) == (b"+OK\r\n", b"+OK\r\n")
+        assert [fleet.own_keys(worker) for worker in range(3)] == [[], [], []]
