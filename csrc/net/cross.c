@@ -26,7 +26,7 @@ struct cross {
     int n;
     uint64_t needs, asked, holds, shipping; /* bits of workers */
     uint64_t begun_ms;
-    bool fetched; /* there are copies of foreign keys here */
+    bool fetched;       /* there are copies of foreign keys here */
     struct gather *all; /* the replies of all workers to a command about all keys, or NULL */
     char *reply;
     size_t reply_n;
