@@ -422,6 +422,7 @@ static bool digest_field(void *ctx, const struct hash_field *f) {
     digest_init(&one);
     digest_mix(&one, f->name.p, f->name.n);
     digest_mix(&one, f->value.p, f->value.n);
+    if (f->expiry) digest_xor(&one, "!!hexpire!!", 11);
     digest_xor(((struct digest_walk *)ctx)->sum, one.sum, DIGEST_BYTES);
     return true;
 }

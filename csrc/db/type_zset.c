@@ -7,6 +7,7 @@
 #include "db/zset_tree.h"
 #include "ds/listpack.h"
 #include "ds/sample.h"
+#include "mem/number.h"
 
 static bool is_pack(const struct value *v) {
     return v->enc == ENC_LISTPACK;
@@ -295,10 +296,10 @@ static void zset_relocate(struct arena *a, struct value *v, uint64_t *cursor, si
 
 static bool digest_member(void *ctx, struct str member, double score) {
     struct digest one;
-    char text[32];
+    char text[64];
     digest_init(&one);
     digest_mix(&one, member.p, member.n);
-    digest_mix(&one, text, (size_t)snprintf(text, sizeof text, "%.17g", score));
+    digest_mix(&one, text, double_to_digits(text, score));
     digest_xor(ctx, one.sum, sizeof one.sum);
     return true;
 }

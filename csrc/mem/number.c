@@ -195,17 +195,22 @@ static bool is_plain(const struct decimal *d) {
     return last >= 0 ? first < d->count + 7 : last > -7 || first < 4;
 }
 
-size_t double_to_text(char out[64], double v) {
+size_t double_to_digits(char out[64], double v) {
     if (isnan(v)) return fixed_text(out, "nan");
     if (isinf(v)) return fixed_text(out, v > 0 ? "inf" : "-inf");
     if (v == 0) return fixed_text(out, signbit(v) ? "-0" : "0");
-    if (fabs(v) <= 0x1p62 && v == (double)(int64_t)v) return i64_to_text(out, (int64_t)v);
     struct decimal d = grisu_digits(v);
     char *p = out;
     if (v < 0) *p++ = '-';
     p = is_plain(&d) ? put_plain(p, &d) : put_scientific(p, &d);
     *p = '\0';
     return (size_t)(p - out);
+}
+
+size_t double_to_text(char out[64], double v) {
+    bool whole = fabs(v) <= 0x1p62 && v == (double)(int64_t)v;
+    if (whole && v != 0) return i64_to_text(out, (int64_t)v);
+    return double_to_digits(out, v);
 }
 
 size_t long_double_to_text(char out[NUMBER_TEXT_MAX], long double v) {

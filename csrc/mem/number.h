@@ -24,6 +24,8 @@ size_t i64_to_text(char out[24], int64_t v);
  * 1e+20, 99999999999999990000000, -0. Scores and RESP3 doubles. The shortest, or what Redis takes
  * for it (mem/grisu.h). */
 size_t double_to_text(char out[64], double v);
+/* The same without the case of whole numbers: 1e+17. DEBUG DIGEST. */
+size_t double_to_digits(char out[64], double v);
 /* INCRBYFLOAT's form: 17 digits after the point, trailing zeros cut, never an exponent. */
 size_t long_double_to_text(char out[NUMBER_TEXT_MAX], long double v);
 

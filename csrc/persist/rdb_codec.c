@@ -7,13 +7,14 @@ static const struct rdb_codec *const codecs[TYPE_COUNT] = {
 };
 
 /* A value's structure: s string, n length, 8 eight bytes, 6 sixteen bytes, d double as text,
- * ( … ) as many times as the length before says, M items of a module. */
+ * ( … ) as many times as the length before says, M items of a module, A an array. */
 struct type_row {
     const char *name;
     const char *shape;
     const struct rdb_codec *codec;
 };
 #define STREAM_HEAD "n(ss)nnn"
+#define STREAM_TAIL "nnn(sn(snn))nn"
 static const struct type_row rows[RDB_TYPES] = {
     [RDB_STRING] = { "string", "s", &rdb_string_codec },
     [RDB_LIST] = { "list-linked", "n(s)", &rdb_list_codec },
@@ -39,6 +40,12 @@ static const struct type_row rows[RDB_TYPES] = {
     [RDB_HASH_PACK_FIELDS_RC] = { "hash-listpack-md-pre-release", "s", &rdb_hash_codec },
     [RDB_HASH_FIELDS] = { "hash-hashtable-md", "8n(nss)", &rdb_hash_codec },
     [RDB_HASH_PACK_FIELDS] = { "hash-listpack-md", "8s", &rdb_hash_codec },
+    [RDB_STREAM_4] = { "stream-v4", STREAM_HEAD "nnnnnn(snnnn(68n)n(s88n(6)))" STREAM_TAIL, NULL },
+    [RDB_STREAM_5] = { "stream-v5", STREAM_HEAD "nnnnnn(snnnn(68n)n(s88n(6))n(6))" STREAM_TAIL,
+                       NULL },
+    [RDB_ARRAY] = { "array", "A", NULL },
+    [RDB_HASH_TEMPLATE_DUMP] = { "hash-template", "nss", &rdb_hash_codec },
+    [RDB_HASH_TEMPLATE] = { "hash-template-ref", "s", &rdb_hash_codec },
 };
 #define VALKEY_HASH_FIELDS "n(ss8)"
 
@@ -64,6 +71,21 @@ static bool skip_text_double(struct rdb_reader *r) {
     return n >= 253 || source_skip(r->src, n);
 }
 
+/* A count, a cursor, then elements: index, kind, and 8 bytes or a string. */
+static bool skip_array(struct rdb_reader *r) {
+    enum { ITEM_INTEGER = 1, ITEM_DOUBLE = 2, ITEM_STRING = 3 };
+    uint64_t n, ignored, kind;
+    if (!rdb_get_length(r, &n) || !rdb_get_length(r, &ignored)) return false;
+    while (n-- > 0) {
+        if (!rdb_get_length(r, &ignored) || !rdb_get_length(r, &kind)) return false;
+        bool ok = kind == ITEM_STRING                           ? rdb_skip_string(r)
+                  : kind == ITEM_INTEGER || kind == ITEM_DOUBLE ? source_skip(r->src, 8)
+                                                                : rdb_bad(r, "Unknown array item");
+        if (!ok) return false;
+    }
+    return true;
+}
+
 static bool skip_one(struct rdb_reader *r, char what, uint64_t *n) {
     switch (what) {
     case 's': return rdb_skip_string(r);
@@ -71,6 +93,7 @@ static bool skip_one(struct rdb_reader *r, char what, uint64_t *n) {
     case '8': return source_skip(r->src, 8);
     case '6': return source_skip(r->src, 16);
     case 'd': return skip_text_double(r);
+    case 'A': return skip_array(r);
     default: return rdb_skip_module_items(r);
     }
 }

@@ -38,6 +38,8 @@ const struct rdb_codec *rdb_codec_for(uint8_t type_byte);
 
 /* Skips a value by its structure, without building anything; also types that nobody reads. */
 bool rdb_skip_value(struct rdb_reader *r, uint8_t type_byte);
+/* Reads what follows RDB_TEMPLATE: hashes of RDB_HASH_TEMPLATE refer to it. */
+bool rdb_load_template(struct rdb_reader *r);
 /* What redis-check-rdb calls the type byte: "hash-listpack". Static storage. */
 const char *rdb_type_name(uint8_t type_byte);
 

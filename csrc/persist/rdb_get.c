@@ -13,6 +13,11 @@ void rdb_reader_init(struct rdb_reader *r, struct source *src, int version) {
 
 void rdb_reader_free(struct rdb_reader *r) {
     for (int i = 0; i < RDB_PLACES; i++) free(r->place[i].p);
+    for (struct rdb_template *t = r->templates, *next; t; t = next) {
+        next = t->next;
+        free(t->names);
+        free(t);
+    }
 }
 
 /* --- numbers --- */

@@ -17,6 +17,13 @@ enum rdb_place {
     RDB_PLACES
 };
 
+/* The names of the fields of a template hash, as a listpack of malloc. */
+struct rdb_template {
+    uint64_t id;
+    uint8_t *names;
+    struct rdb_template *next;
+};
+
 struct rdb_reader {
     struct source *src;
     int version; /* of the file or the payload */
@@ -25,6 +32,7 @@ struct rdb_reader {
         char *p;
         size_t room;
     } place[RDB_PLACES];
+    struct rdb_template *templates;
 };
 
 void rdb_reader_init(struct rdb_reader *r, struct source *src, int version);

@@ -5,6 +5,7 @@
 #include "ds/listpack.h"
 #include "mem/number.h"
 #include "persist/pack.h"
+#include "persist/template.h"
 #include "persist/rdb_codec.h"
 
 #define EXPIRY_MAX ((UINT64_C(1) << 48) - 1)
@@ -257,6 +258,8 @@ static bool load_value(struct rdb_reader *r, struct engine *eng, uint8_t type_by
     case RDB_HASH:
     case RDB_HASH_FIELDS:
     case RDB_HASH_FIELDS_RC: return load_fields(r, eng, type_byte, v);
+    case RDB_HASH_TEMPLATE:
+    case RDB_HASH_TEMPLATE_DUMP: return template_load(r, eng, type_byte, v) && fit(r, eng, v);
     case RDB_HASH_PACK_FIELDS:
     case RDB_HASH_PACK_FIELDS_RC: return load_triples(r, eng, type_byte, v) && fit(r, eng, v);
     default: return load_pairs(r, eng, type_byte, v) && fit(r, eng, v);

@@ -228,6 +228,7 @@ static bool load_one(struct rdb_loader *l) {
     case RDB_FUNCTION_OLD:
         return source_fail(l->reader.src, SOURCE_REFUSED,
                            "Pre-release function format not supported.");
+    case RDB_TEMPLATE: return rdb_load_template(&l->reader);
     case RDB_MODULE_AUX: return skip_module_aux(l);
     default: return load_record(l, op);
     }
