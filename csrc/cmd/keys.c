@@ -54,13 +54,19 @@ static const struct {
     enum spread spread;
     int step;
 } spreads[] = {
-    { "DEL", SPREAD_SUM, 1 },          { "UNLINK", SPREAD_SUM, 1 },
-    { "EXISTS", SPREAD_SUM, 1 },       { "TOUCH", SPREAD_SUM, 1 },
-    { "MSET", SPREAD_OK, 2 },          { "MGET", SPREAD_VALUES, 1 },
-    { "DBSIZE", SPREAD_ALL_SUM, 0 },   { "FLUSHALL", SPREAD_ALL_OK, 0 },
-    { "FLUSHDB", SPREAD_ALL_OK, 0 },   { "SWAPDB", SPREAD_ALL_OK, 0 },
-    { "KEYS", SPREAD_ALL_CONCAT, 0 },  { "SCAN", SPREAD_SCAN, 0 },
-    { "RANDOMKEY", SPREAD_RANDOM, 0 },
+    { "DEL", SPREAD_SUM, 1 },
+    { "UNLINK", SPREAD_SUM, 1 },
+    { "EXISTS", SPREAD_SUM, 1 },
+    { "TOUCH", SPREAD_SUM, 1 },
+    { "MSET", SPREAD_OK, 2 },
+    { "MGET", SPREAD_VALUES, 1 },
+    { "DBSIZE", SPREAD_ALL_SUM, 0 },
+    { "FLUSHALL", SPREAD_ALL_OK, 0 },
+    { "FLUSHDB", SPREAD_ALL_OK, 0 },
+    { "SWAPDB", SPREAD_ALL_OK, 0 },
+    { "KEYS", SPREAD_ALL_CONCAT, 0 },
+    { "SCAN", SPREAD_SCAN, 0 },
+    { "RANDOMKEY", SPREAD_ALL_RANDOM, 0 },
 };
 
 static int find_spread(const struct command *cmd) {
@@ -80,7 +86,8 @@ int spread_step(const struct command *cmd) {
 }
 
 bool spread_to_all(enum spread spread) {
-    return spread == SPREAD_ALL_SUM || spread == SPREAD_ALL_OK || spread == SPREAD_ALL_CONCAT;
+    return spread == SPREAD_ALL_SUM || spread == SPREAD_ALL_OK || spread == SPREAD_ALL_CONCAT ||
+           spread == SPREAD_ALL_RANDOM;
 }
 
 /* --- keys --- */

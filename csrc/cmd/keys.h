@@ -27,8 +27,8 @@ enum spread {
     SPREAD_ALL_SUM,
     SPREAD_ALL_OK, /* to all workers */
     SPREAD_ALL_CONCAT,
-    SPREAD_SCAN,  /* one worker after the other */
-    SPREAD_RANDOM /* to one of them */
+    SPREAD_ALL_RANDOM, /* to all workers; one of the elements that they give */
+    SPREAD_SCAN        /* one worker after the other */
 };
 /* How far apart keys are among the arguments of a spread command: 2 for MSET. */
 int spread_step(const struct command *cmd);

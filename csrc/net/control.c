@@ -54,6 +54,6 @@ void control_close(struct control *c) {
 void control_new_epoch(struct control *c, int worker) {
     struct control_worker *w = &c->worker[worker];
     atomic_store(&w->used_memory, 0);
-    atomic_store(&w->keys, 0);
+    for (int db = 0; db < CONTROL_DATABASES; db++) atomic_store(&w->keys[db], 0);
     atomic_fetch_add(&w->epoch, 1);
 }

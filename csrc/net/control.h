@@ -19,7 +19,8 @@
 
 #define WORKERS_MAX 64
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
-#define CONTROL_LAYOUT 1u
+#define CONTROL_LAYOUT 2u
+#define CONTROL_DATABASES 16
 
 struct control_worker {
     /* by the front, before each spawn: which life of the worker this is */
@@ -29,8 +30,8 @@ struct control_worker {
     alignas(64) _Atomic uint32_t rung;
     /* by the worker, for the totals of others */
     alignas(64) _Atomic uint64_t used_memory;
-    _Atomic uint64_t keys;   /* of all databases */
-    _Atomic uint32_t barren; /* its last try to evict a key found none */
+    _Atomic uint64_t keys[CONTROL_DATABASES]; /* of the first databases */
+    _Atomic uint32_t barren;                  /* its last try to evict a key found none */
 };
 
 struct control {

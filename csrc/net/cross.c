@@ -304,6 +304,7 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
     r->crossing->operations = o;
     if (spread_to_all(row->spread)) {
         o->all = gather_new(NULL, row->spread);
+        if (row->spread == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m->db);
         o->needs = UINT64_MAX >> (64 - r->n);
         ask_next(r, o);
         return;

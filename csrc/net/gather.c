@@ -78,6 +78,32 @@ static void merge_values(const struct gather *g, struct reply *out) {
     }
 }
 
+static bool is_null(const struct str *part) {
+    return part->p[0] == '_' || part->p[1] == '-';
+}
+
+/* A worker's element stands for all its keys. */
+static uint64_t weight_of(const struct gather *g, int worker) {
+    if (!g->part[worker].n || is_null(&g->part[worker])) return 0;
+    if (g->db >= CONTROL_DATABASES) return 1;
+    uint64_t keys =
+        atomic_load_explicit(&g->control->worker[worker].keys[g->db], memory_order_relaxed);
+    return keys ? keys : 1; /* they came after it last told */
+}
+
+static void merge_random(const struct gather *g, struct reply *out) {
+    uint64_t total = 0;
+    for (int i = 0; i < WORKERS_MAX; i++) total += weight_of(g, i);
+    if (!total) {
+        reply_null(out);
+        return;
+    }
+    uint64_t at = g->draw % total;
+    int chosen = 0;
+    for (uint64_t w; at >= (w = weight_of(g, chosen)); chosen++) at -= w;
+    reply_raw(out, g->part[chosen].p, g->part[chosen].n);
+}
+
 void gather_merge(const struct gather *g, struct reply *out) {
     const struct str *error = first_error(g);
     if (error)
@@ -88,6 +114,8 @@ void gather_merge(const struct gather *g, struct reply *out) {
         merge_values(g, out);
     else if (g->how == SPREAD_ALL_CONCAT)
         merge_arrays(g, out);
+    else if (g->how == SPREAD_ALL_RANDOM)
+        merge_random(g, out);
     else
         reply_ok(out);
 }

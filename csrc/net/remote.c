@@ -155,6 +155,12 @@ void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str 
     turn_touch(r->eng, s);
 }
 
+void remote_draw(struct remote *r, struct gather *g, int db) {
+    g->draw = engine_random_below(r->eng, UINT64_MAX);
+    g->control = r->links->control;
+    g->db = db;
+}
+
 static void gathered(struct remote *r, struct gather *g) {
     if (g->committed) stage_end(r, g->position);
     if (g->session) {
@@ -519,7 +525,9 @@ void remote_tick(struct remote *r) {
     struct control_worker *w = &r->links->control->worker[r->self];
     remote_share_memory(r);
     ask_to_evict(r);
-    atomic_store_explicit(&w->keys, keyspace_total(r->eng), memory_order_relaxed);
+    for (int db = 0; db < CONTROL_DATABASES && db < r->eng->databases; db++)
+        atomic_store_explicit(&w->keys[db], engine_db(r->eng, db)->keys.count,
+                              memory_order_relaxed);
     stage_tick(r);
     cross_tick(r);
     links_wake(r->links);

@@ -100,6 +100,8 @@ void remote_request(struct remote *r, int from, const struct message *m, int arg
 /* A hold is over: executes what was deferred, lets sessions go on. */
 void remote_go_on(struct remote *r);
 
+/* Prepares a gather of SPREAD_ALL_RANDOM. */
+void remote_draw(struct remote *r, struct gather *g, int db);
 /* Nobody waits for the parts of this gather any more. */
 void remote_cancel(struct remote *r, const struct gather *g);
 /* Whether the worker's part of the gather was taken by the life of it that has ended. */

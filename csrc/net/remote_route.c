@@ -106,6 +106,7 @@ static enum remote_verdict spread_out(struct remote *r, struct session *s,
     struct stage_parts parts = { 0 };
     struct gather *g = gather_new(s, row->spread);
     g->silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+    if (row->spread == SPREAD_ALL_RANDOM) remote_draw(r, g, s->db);
     int step = spread_step(&row->cmd);
     if (step)
         cut(r, g, &parts, argc, argv, step);
@@ -128,23 +129,6 @@ static enum remote_verdict route_scan(struct remote *r, struct session *s,
                      : 0;
     uint64_t worker = cursor >> 32;
     int to = worker < (uint64_t)r->n ? (int)worker : r->self;
-    return to == r->self ? REMOTE_HERE : forward(r, s, to, row, argc, argv);
-}
-
-/* A worker drawn by how many keys it has. */
-static enum remote_verdict route_random(struct remote *r, struct session *s,
-                                        const struct command_row *row, int argc,
-                                        const struct str *argv) {
-    const struct control *c = r->links->control;
-    uint64_t total = 0, keys[WORKERS_MAX];
-    for (int w = 0; w < r->n; w++) {
-        keys[w] = w == r->self ? keyspace_total(r->eng) : atomic_load(&c->worker[w].keys);
-        total += keys[w];
-    }
-    if (!total) return REMOTE_HERE;
-    uint64_t at = engine_random_below(r->eng, total);
-    int to = 0;
-    while (at >= keys[to]) at -= keys[to++];
     return to == r->self ? REMOTE_HERE : forward(r, s, to, row, argc, argv);
 }
 
@@ -200,7 +184,6 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (stage_any(r)) stage_apply(r);
     if (cross_held(r)) return REMOTE_WAIT;
     if (row->spread == SPREAD_SCAN) return route_scan(r, s, row, argc, argv);
-    if (row->spread == SPREAD_RANDOM) return route_random(r, s, row, argc, argv);
     int owner = owner_of_command(r, row, argc, argv);
     if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;

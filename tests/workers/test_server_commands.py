@@ -140,6 +140,34 @@ def test_client_kill_reaches_all_workers(trio: Server, clients: list[Client], vi
     assert error == b"-ERR client-id should be greater than 0\r\n"
 
 
+@pytest.mark.parametrize("victim", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("filters", "killed"),
+    [
+        (["LADDR", "{laddr}", "ID", "{id}"], 1),
+        (["ADDR", "{addr}", "TYPE", "normal", "USER", "default"], 1),
+        (["ADDR", "{addr}", "ID", "{own}"], 0),
+        (["ADDR", "{addr}", "TYPE", "pubsub"], 0),
+        (["ID", "{id}", "MAXAGE", "100000"], 0),
+        (["ID", "{id}", "SKIPME", "no"], 1),
+    ],
+)
+def test_client_kill_by_filters(
+    trio: Server, clients: list[Client], victim: int, filters: list[str], killed: int
+) -> None:
+    with connect_to(trio, victim) as other:
+        names = {
+            "id": other.value("CLIENT", "ID"),
+            "own": clients[1].value("CLIENT", "ID"),
+            "addr": "{}:{}".format(*other.sock.getsockname()),
+            "laddr": "{}:{}".format(*other.sock.getpeername()),
+        }
+        words = [word.format_map(names) for word in filters]
+        assert clients[1].value("CLIENT", "KILL", *words) == killed
+        assert other.closed() if killed else other.call("PING") == b"+PONG\r\n"
+    assert clients[1].call("PING") == b"+PONG\r\n"
+
+
 def test_client_kill_spares_the_caller(clients: list[Client]) -> None:
     assert clients[1].value("CLIENT", "KILL", "TYPE", "normal") == 2
     assert clients[0].closed()
