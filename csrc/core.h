@@ -53,6 +53,7 @@ struct engine_config {
     int64_t latency_tracking;
     int64_t auth_required;                         /* new sessions start unauthenticated */
     int64_t rdbcompression, sanitize_dump_payload; /* the latter: no, yes, clients */
+    int64_t save_failed; /* writes are refused: no snapshot can be written */
     int64_t hz;
     int64_t appendfsync; /* enum aof_fsync */
     int64_t aof_timestamp_enabled;
@@ -453,6 +454,57 @@ void rdb_loading_delete(struct rdb_loading *l);
 /* "hash-listpack". Static. */
 const char *core_rdb_type_name(int type_byte);
 
+/* --- children that write the state of an instant
+ * ------------------------------------------------------------------ */
+
+/* What such a child writes: the records of all databases in the form of an RDB file (SELECTDB,
+ * RESIZEDB, keys; no magic, no end). A further kind is a further row in persist/fork.c. */
+enum fork_kind { FORK_RDB };
+struct fork_options {
+    bool compress;       /* rdbcompression */
+    bool checksum;       /* rdbchecksum: the report has a CRC */
+    uint64_t sync_every; /* bytes after which the kernel is told to write them out; 0: at the end */
+    int64_t key_delay_us; /* rdb-key-save-delay */
+};
+/* How far it is, or got; it writes and others read. */
+struct fork_report {
+    uint64_t keys_done, keys_total;
+    uint64_t bytes, crc; /* when done: of what was written */
+    int error;           /* when done: errno, 0: all is on disk */
+    bool done;
+    bool field_ttls; /* fields that expire were written: needs RDB version 12 */
+};
+struct fork_state {
+    int pid;          /* 0: no child */
+    uint64_t id;      /* of the last instant */
+    int error;        /* errno of an instant that made no child */
+    uint64_t fork_us; /* how long the last fork took */
+    uint64_t dirty;   /* engine_stats.dirty at the last instant */
+    uint64_t copied;  /* bytes of pages copied because of writes: now, or of the last freeze */
+    int phase;        /* 0 live, 1 frozen, 2 thawing: no instant is possible unless 0 */
+    unsigned lacks;   /* 1: no pagemap, 2: no MADV_POPULATE_READ; slower ways are taken */
+};
+/* The next instant with this id makes a child that writes to `fd` (duplicated) from its present
+ * offset on. Replaces what was prepared before. */
+void engine_fork_prepare(struct engine *eng, uint64_t id, int kind, int fd,
+                         const struct fork_options *options);
+void engine_fork_cancel(struct engine *eng);
+/* This worker's own instant, now: forks, and freezes the arena. 0 or an errno; EBUSY: it is frozen
+ * or thawing already. */
+int engine_fork(struct engine *eng, uint64_t id);
+/* One instant for all workers that have prepared this id, in the order of all commands. Every
+ * worker gets mail of kind MAIL_INSTANT from itself when it has passed; when it could not be this
+ * worker alone gets MAIL_NO_INSTANT, and may try again. */
+enum { MAIL_INSTANT = 100, MAIL_NO_INSTANT = 101 };
+void engine_instant(struct engine *eng, uint64_t id);
+void engine_fork_state(const struct engine *eng, struct fork_state *out);
+/* Of the present or the last child; false: there was none. */
+bool engine_fork_report(const struct engine *eng, struct fork_report *out);
+/* The child was reaped: thaws for about `budget_us`. False: call again soon, it is not done. */
+bool engine_fork_ended(struct engine *eng, uint64_t budget_us);
+/* The same bytes as a child's, written by this process before it returns. */
+void engine_write(struct engine *eng, int kind, int fd, const struct fork_options *options,
+                  struct fork_report *report);
 /* --- several workers behind one port
  * -------------------------------------------------------------- */
 

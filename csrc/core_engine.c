@@ -23,6 +23,7 @@
 #include "net/turn.h"
 #include "persist/aof.h"
 #include "net/watch.h"
+#include "persist/fork.h"
 
 const char *core_status_text(int st) {
     return status_text((status)st);
@@ -89,6 +90,7 @@ static void free_local(struct engine *eng) {
     latency_delete(eng);
     aof_delete(eng->aof);
     remote_delete(eng->remote);
+    forks_delete(eng->forks);
     hub_delete(eng->hub);
     engine_recorder_free(eng);
     free(eng);
@@ -107,6 +109,7 @@ static struct engine *new_local(void) {
     watches_create(eng);
     eng->hub = hub_new();
     eng->aof = aof_new(eng);
+    eng->forks = forks_new(eng);
     engine_tick_clock(eng);
     return eng;
 }
@@ -216,6 +219,7 @@ static const struct option options[] = {
     OPTION(auth_required),
     OPTION(rdbcompression),
     OPTION(sanitize_dump_payload),
+    OPTION(save_failed),
     OPTION(hz),
     OPTION(appendfsync),
     OPTION(aof_timestamp_enabled),
@@ -304,6 +308,7 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
     if (lazyfree_pending(eng)) more |= !lazyfree_run(eng, budget_us / 2);
     more |= defrag_cycle(eng);
     arena_leave(&eng->arena);
+    more |= forks_cron(eng, budget_us / 4);
     latency_note(eng, "expire-cycle", eng->stats.expire_cycle_us - before.expire_cycle_us);
     latency_note(eng, "eviction-cycle", eng->stats.evict_us - before.evict_us);
     latency_note(eng, "active-defrag-cycle", eng->stats.defrag_us - before.defrag_us);

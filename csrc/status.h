@@ -26,6 +26,11 @@
     X(DB_INDEX, "ERR", "DB index is out of range")                                                 \
     X(SAME_OBJECT, "ERR", "source and destination objects are the same")                           \
     X(CURSOR, "ERR", "invalid cursor")                                                             \
+    X(SAVE_FAILED, "MISCONF",                                                                      \
+      "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "  \
+      "Commands that may modify the data set are disabled, because this instance is configured "   \
+      "to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error "     \
+      "option). Please check the Redis logs for details about the RDB error.")                     \
     X(SHM_OPEN, "ERR", "the shared-memory object cannot be opened")                                \
     X(SHM_SPACE, "ERR", "the shared-memory file system is too small")                              \
     X(SHM_MAP, "ERR", "the address range of the arena cannot be mapped")                           \

@@ -71,6 +71,8 @@ struct engine_hooks {
     /* XXH3, 64 bit, seed 0: the digest of DIGEST and IFDEQ. */
     uint64_t (*xxh3)(const char *p, size_t n);
     void (*say)(int level, const char *text);
+    /* The instant of this id, between two commands; persist/fork.c. */
+    void (*instant)(struct engine *eng, uint64_t id);
 };
 
 /* What eviction knows of the other workers, and they of this one; net/remote.c keeps it. */
@@ -107,6 +109,7 @@ struct engine {
     struct recorder *recorder; /* core_commands.c */
     struct slowlog *slowlog;   /* net/slowlog.h */
     struct aof *aof;           /* persist/aof.h */
+    struct forks *forks;       /* persist/fork.h */
 };
 
 static inline struct db *engine_db(const struct engine *eng, int index) {

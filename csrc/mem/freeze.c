@@ -129,7 +129,7 @@ static struct arena_super *object_super(const struct arena *a) {
 
 void freeze_begin(struct arena *a) {
     struct freeze *f = &a->freeze;
-    ASSERT(f->phase == ARENA_LIVE && a->private_ && a->base == a->shared);
+    ASSERT(f->phase == ARENA_LIVE && a->private_ && a->base == a->shared && !arena_super(a)->busy);
     look_around(a);
     UNPOISON(a->shared, a->reserved); /* blocks are poisoned where base is */
     UNPOISON(a->private_, a->reserved);

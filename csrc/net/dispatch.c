@@ -106,9 +106,15 @@ static bool refuse_unlogged(struct engine *eng, struct command_row *row, struct 
     return dispatch_refuse(eng, row, out, line);
 }
 
+/* While effects cannot be kept, writes are; and PING, so that whoever watches by it hears of it. */
+static bool needs_persistence(const struct command_row *row) {
+    return row->cmd.flags & CMD_WRITE || !strcmp(row->cmd.name, "PING");
+}
+
 bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out) {
-    if (UNLIKELY(eng->log_error) && (row->cmd.flags & CMD_WRITE || !strcmp(row->cmd.name, "PING")))
-        return refuse_unlogged(eng, row, out);
+    if (UNLIKELY(eng->log_error) && needs_persistence(row)) return refuse_unlogged(eng, row, out);
+    if (UNLIKELY(eng->config.save_failed) && needs_persistence(row))
+        return dispatch_refuse(eng, row, out, status_text(ST_SAVE_FAILED));
     if (!dispatch_has_memory(eng) && row->cmd.flags & CMD_DENYOOM)
         return dispatch_refuse(eng, row, out, status_text(ST_MAXMEMORY));
     return true;

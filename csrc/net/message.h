@@ -35,7 +35,11 @@ struct message {
     int32_t db;
     uint64_t id, value;
 };
-enum message_flags { MSG_NO_TOUCH = 1, MSG_QUIET = 2 /* not propagated */ };
+enum message_flags {
+    MSG_NO_TOUCH = 1,
+    MSG_QUIET = 2,  /* not propagated */
+    MSG_INSTANT = 4 /* MSG_STAGE: no command, but the instant whose id is the one argument */
+};
 
 /* A command kept for later: arguments in one block of malloc. */
 struct kept {

@@ -316,6 +316,12 @@ static void receive_mail(struct remote *r, int from, const struct message *m, st
     r->last_mail = mail;
 }
 
+void remote_note_mail(struct remote *r, int kind, uint64_t id) {
+    struct message m = { .id = id, .value = (uint64_t)kind };
+    receive_mail(r, r->self, &m, (struct str){ "", 0 });
+    remote_wake_self(r);
+}
+
 void engine_post(struct engine *eng, int worker, uint64_t id, int kind, const char *p, size_t n) {
     struct remote *r = eng->remote;
     struct message m = { .kind = MSG_MAIL, .id = id, .value = (uint64_t)kind };

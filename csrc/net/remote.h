@@ -94,6 +94,8 @@ void remote_execute(struct remote *r, const struct message *m, int argc, struct 
 void remote_begin_part(struct remote *r, uint64_t position, uint64_t owners);
 /* Brings a reply to who waits for it: here (from == self) or at the worker that asked. */
 void remote_answer(struct remote *r, int from, uint64_t id, struct str resp);
+/* Mail of this worker to its own Python side. */
+void remote_note_mail(struct remote *r, int kind, uint64_t id);
 /* Executes a command that came as a message, or defers it. */
 void remote_request(struct remote *r, int from, const struct message *m, int argc,
                     struct str *argv);

@@ -96,18 +96,33 @@ static struct kept *find_part(struct remote *r, int from, uint64_t number) {
     return NULL;
 }
 
+static void execute_kept(struct remote *r, struct kept *k) {
+    remote_begin_part(r, r->stages->read - 1, k->owners);
+    remote_execute(r, &k->head, k->argc, k->argv);
+    aof_end_part(r->eng->aof);
+    r->stats.requests_done += k->from != r->self;
+    remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
+}
+
+/* The part is no command but an instant: a snapshot's. */
+static void pass_instant(struct remote *r, const struct kept *k) {
+    uint64_t id = load_u64(k->argv[0].p);
+    r->eng->hooks.instant(r->eng, id);
+    remote_note_mail(r, MAIL_INSTANT, id);
+    remote_answer(r, k->from, k->head.id, STR("+OK\r\n"));
+}
+
 static void execute_part(struct remote *r, uint64_t number) {
     struct kept *before = NULL, *k = r->stages->parts.first;
     for (; k && k->head.value != number; k = k->next) before = k;
     if (!k) return; /* others' */
     take_part(r, before);
     FAULT("stage.before_execute");
-    remote_begin_part(r, r->stages->read - 1, k->owners);
-    remote_execute(r, &k->head, k->argc, k->argv);
-    aof_end_part(r->eng->aof);
+    if (k->head.flags & MSG_INSTANT)
+        pass_instant(r, k);
+    else
+        execute_kept(r, k);
     FAULT("stage.executed");
-    r->stats.requests_done += k->from != r->self;
-    remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
     free(k);
 }
 
@@ -127,6 +142,15 @@ static void answer(struct remote *r, int to, uint64_t number, enum stage_answer 
         remote_send(r, to, &m, error);
 }
 
+/* Whether the part could be executed now; if not, the error is in r->out. */
+static bool admit_part(struct remote *r, const struct message *m, int argc, struct str *argv) {
+    if (m->flags & MSG_INSTANT) return true;
+    r->out.n = 0;
+    r->out.resp = m->resp;
+    struct command_row *row = dispatch_resolve(r->eng, argc, argv, &r->out);
+    return row && dispatch_admit(r->eng, row, &r->out);
+}
+
 void stage_receive(struct remote *r, int from, const struct message *m, int argc,
                    struct str *argv) {
     struct str none = { NULL, 0 };
@@ -135,10 +159,7 @@ void stage_receive(struct remote *r, int from, const struct message *m, int argc
         answer(r, from, m->value, STAGE_BUSY, none);
         return;
     }
-    r->out.n = 0;
-    r->out.resp = m->resp;
-    struct command_row *row = dispatch_resolve(r->eng, argc, argv, &r->out);
-    if (!row || !dispatch_admit(r->eng, row, &r->out)) {
+    if (!admit_part(r, m, argc, argv)) {
         answer(r, from, m->value, STAGE_REFUSED, (struct str){ r->out.p, r->out.n });
         return;
     }
@@ -190,25 +211,54 @@ static void send_parts(struct remote *r, struct operation *o, const struct messa
     }
 }
 
-void stage_begin(struct remote *r, struct session *s, struct gather *g, const struct message *m,
-                 const struct stage_parts *parts, int argc, const struct str *argv) {
-    uint64_t number = commit_number(r->self, r->links->epoch, ++r->stages->counter);
+/* A command of this worker that asks so many parts of these workers. */
+static struct operation *new_operation(struct remote *r, struct gather *g, uint64_t asked,
+                                       struct kept *whole) {
     struct operation *o = calloc(1, sizeof *o);
     ASSERT(o);
-    g->slot = s->barrier = remote_open_slot(s);
-    g->stage = number;
-    *o = (struct operation){ .next = r->stages->operations,
-                             .number = number,
-                             .gather = g,
-                             .begun_ms = r->eng->now_ms,
-                             .whole = kept_new(r->self, m, argc, argv) };
+    *o =
+        (struct operation){ .next = r->stages->operations,
+                            .number = commit_number(r->self, r->links->epoch, ++r->stages->counter),
+                            .gather = g,
+                            .begun_ms = r->eng->now_ms,
+                            .whole = whole,
+                            .asked = asked,
+                            .left = __builtin_popcountll(asked) };
+    g->stage = o->number;
+    g->left = o->left;
     r->stages->operations = o;
-    for (int w = 0; w < r->n; w++)
-        if (parts->argc[w]) o->asked |= UINT64_C(1) << w;
-    o->left = g->left = __builtin_popcountll(o->asked);
     r->stats.stages++;
+    return o;
+}
+
+void stage_begin(struct remote *r, struct session *s, struct gather *g, const struct message *m,
+                 const struct stage_parts *parts, int argc, const struct str *argv) {
+    uint64_t asked = 0;
+    for (int w = 0; w < r->n; w++)
+        if (parts->argc[w]) asked |= UINT64_C(1) << w;
+    g->slot = s->barrier = remote_open_slot(s);
+    struct operation *o = new_operation(r, g, asked, kept_new(r->self, m, argc, argv));
     send_parts(r, o, m, parts);
     FAULT("stage.asked");
+}
+
+static void begin_instant(struct remote *r, uint64_t id) {
+    struct message m = { .kind = MSG_STAGE, .flags = MSG_INSTANT };
+    struct str args[2] = { { (const char *)&id, sizeof id } }; /* and room for the owners */
+    struct stage_parts parts = { 0 };
+    for (int w = 0; w < r->n; w++) {
+        parts.argc[w] = 1;
+        parts.argv[w] = args;
+    }
+    uint64_t all = r->n < 64 ? (UINT64_C(1) << r->n) - 1 : UINT64_MAX;
+    struct gather *g = gather_new(NULL, SPREAD_ALL_OK);
+    struct operation *o = new_operation(r, g, all, kept_new(r->self, &m, 1, args));
+    send_parts(r, o, &m, &parts);
+}
+
+void engine_instant(struct engine *eng, uint64_t id) {
+    begin_instant(eng->remote, id);
+    links_wake(eng->remote->links);
 }
 
 /* Tells the workers of `who` what becomes of their parts. */
@@ -241,7 +291,9 @@ static void give_up(struct remote *r, struct operation *o) {
     if (o->taken >> r->self & 1) free(find_part(r, r->self, o->number));
     r->stats.stages_busy += o->busy;
     remote_cancel(r, g);
-    if (o->refusal) {
+    if (o->whole->head.flags & MSG_INSTANT) {
+        remote_note_mail(r, MAIL_NO_INSTANT, load_u64(o->whole->argv[0].p));
+    } else if (o->refusal) {
         struct str error = { o->refusal, strlen(o->refusal) };
         remote_fill(r, g->session, g->slot, error, g->silent);
     } else {

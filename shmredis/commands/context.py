@@ -9,11 +9,15 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shmredis.commands.figures import Figures
 from shmredis.commands.rates import Rates
 from shmredis.engine import Engine, session_info
+
+if TYPE_CHECKING:
+    from shmredis.persistence.desk import Desk
+    from shmredis.persistence.snapshot import Snapshots
 
 __all__ = [
     "Client",
@@ -156,6 +160,13 @@ class Server(Protocol):
     @property
     def workers(self) -> Workers | None:
         """None when there is only this one."""
+
+    @property
+    def snapshots(self) -> "Snapshots": ...
+
+    @property
+    def desk(self) -> "Desk":
+        """Where snapshots are asked for."""
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
         """Suspends clients until this wall-clock time; 0 ends a pause."""

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shmredis._core import ffi
+from shmredis.commands.info_snapshots import merge_snapshots
 from shmredis.engine import CommandFacts, LatencyEvent, session_info
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "PARTS",
     "PROCESS",
     "SLOW_TOTALS",
+    "SNAPSHOTS",
     "STATS",
     "WORKERS",
     "Figures",
@@ -319,6 +321,7 @@ CLIENTS = Part("clients", _read_clients, _merge_clients)
 COUNTS = Part("counts", _read_counts, _sum_fields)
 PROCESS = Part("process", _read_process, _sum_fields)
 WORKERS = Part("workers", _read_workers, _merge_workers)
+SNAPSHOTS = Part("snapshots", lambda server: server.snapshots.figures(), merge_snapshots)
 
 PARTS: dict[str, Part[Any]] = {
     part.name: part
@@ -335,5 +338,6 @@ PARTS: dict[str, Part[Any]] = {
         COUNTS,
         PROCESS,
         WORKERS,
+        SNAPSHOTS,
     )
 }

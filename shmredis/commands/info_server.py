@@ -5,7 +5,8 @@ import sys
 import time
 
 from shmredis.commands.context import Context
-from shmredis.commands.figures import CLIENTS, PROCESS, STATS
+from shmredis.commands.figures import CLIENTS, PROCESS, SNAPSHOTS, STATS
+from shmredis.commands.info_snapshots import progress_fields, snapshot_fields
 from shmredis.commands.settings import setting
 from shmredis.commands.version import REDIS_VERSION
 
@@ -85,25 +86,13 @@ def clients_section(ctx: Context) -> Fields:
 
 
 def persistence_section(ctx: Context) -> Fields:
-    """Data is in memory only: nothing is loaded, saved or logged."""
+    """Snapshots; nothing is loaded or logged yet."""
+    snapshots = ctx.figures[SNAPSHOTS]
     return [
         ("loading", 0),
         ("async_loading", 0),
-        ("current_cow_peak", 0),
-        ("current_cow_size", 0),
-        ("current_cow_size_age", 0),
-        ("current_fork_perc", "0.00"),
-        ("current_save_keys_processed", 0),
-        ("current_save_keys_total", 0),
-        ("rdb_changes_since_last_save", ctx.figures[STATS].dirty),
-        ("rdb_bgsave_in_progress", 0),
-        ("rdb_last_save_time", int(ctx.server.facts.started_s)),
-        ("rdb_last_bgsave_status", "ok"),
-        ("rdb_last_bgsave_time_sec", -1),
-        ("rdb_current_bgsave_time_sec", -1),
-        ("rdb_saves", 0),
-        ("rdb_saves_consecutive_failures", 0),
-        ("rdb_last_cow_size", 0),
+        *progress_fields(snapshots),
+        *snapshot_fields(snapshots),
         ("rdb_last_load_keys_expired", 0),
         ("rdb_last_load_keys_loaded", 0),
         ("aof_enabled", 0),

@@ -8,6 +8,7 @@ from shmredis.commands.figures import (
     ERRORS,
     HISTOGRAMS,
     SLOW_TOTALS,
+    SNAPSHOTS,
     STATS,
 )
 from shmredis.commands.histogram import percentile_us
@@ -69,8 +70,8 @@ def _keys(ctx: Context) -> Fields:
         ("pubsub_channels", 0),
         ("pubsub_patterns", 0),
         ("pubsubshard_channels", 0),
-        ("latest_fork_usec", 0),
-        ("total_forks", 0),
+        ("latest_fork_usec", ctx.figures[SNAPSHOTS].last_fork_us),
+        ("total_forks", ctx.figures[SNAPSHOTS].forks),
         ("migrate_cached_sockets", 0),
         ("slave_expires_tracked_keys", 0),
     ]

@@ -18,12 +18,6 @@ def time_command(ctx: Context) -> Reply:
     return [str(seconds), str(rest)]
 
 
-@command("LASTSAVE", arity=1, flags=ANYTIME, acl="admin dangerous")
-def lastsave(ctx: Context) -> Reply:
-    """When data was last saved; as long as it never was, when the server started."""
-    return int(ctx.server.facts.started_s)
-
-
 @command("ROLE", arity=1, flags=ANYTIME | Flag.NOSCRIPT, acl="admin dangerous")
 def role(ctx: Context) -> Reply:
     """Always a master at offset 0 without replicas: there is no replication yet."""

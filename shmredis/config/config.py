@@ -111,7 +111,10 @@ class Config:
     def _matching(self, pattern: bytes) -> Iterator[str]:
         for name in [*OPTIONS, *ALIASES]:
             key = name.encode()
-            if lib.core_glob_match(pattern, len(pattern), key, len(key), True):
+            if OPTIONS[ALIASES.get(name, name)].hidden:
+                if pattern.lower() == key:
+                    yield name
+            elif lib.core_glob_match(pattern, len(pattern), key, len(key), True):
                 yield name
 
     def set(self, pairs: list[tuple[str, str]]) -> None:

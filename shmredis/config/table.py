@@ -28,6 +28,7 @@ class Option:
 
     `core` names the field of struct engine_config that follows it.
     `protected`: CONFIG SET refuses it unless enable-protected-configs allows.
+    `hidden`: CONFIG GET shows it only when it is asked for by its whole name.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Option:
     core: str = ""
     mutable: bool = True
     protected: bool = False
+    hidden: bool = False
 
 
 # What Redis does not have.
@@ -322,6 +324,7 @@ REDIS_OPTIONS = (
     Option("protected-mode", Boolean(), "yes"),
     Option("proto-max-bulk-len", Memory(1048576), "536870912", core="proto_max_bulk_len"),
     Option("rdb-del-sync-files", Boolean(), "no"),
+    Option("rdb-key-save-delay", Integer(-(1 << 31), (1 << 31) - 1), "0", hidden=True),
     Option("rdb-save-incremental-fsync", Boolean(), "yes"),
     Option("rdbchecksum", Boolean(), "yes", mutable=False),
     Option("rdbcompression", Boolean(), "yes", core="rdbcompression"),

@@ -125,6 +125,7 @@ async def _serve(
     links = Links(server, post, control.wake_fds[index]) if control and post else None
     if post:
         answer_others(server, post)
+        server.join_snapshots(post)
     sockets = Sockets(server)
     reception = Reception(server, channel, tls, post)
     loop = asyncio.get_running_loop()
@@ -133,6 +134,8 @@ async def _serve(
         loop.create_task(engine_cron(server), name="engine cron"),
         loop.create_task(mind_clients(server), name="mind clients"),
     ]
+    if server.snapshots.leads:
+        tasks.append(loop.create_task(server.desk.follow_rules(), name="save rules"))
     channel.send(b"R")
     await server.stopped.wait()
     loop.remove_reader(channel.fileno())
@@ -147,6 +150,7 @@ async def _serve(
             while server.clients:
                 await asyncio.sleep(0.005)
     sockets.close()
+    server.snapshots.forks.kill_and_thaw()
     return reception.orderly
 
 

@@ -18,6 +18,9 @@ Handler = Callable[[bytes], bytes]
 ANSWER_S = 2.0  # a worker that takes longer is taken to be stuck
 
 
+INSTANTS = {lib.MAIL_INSTANT: True, lib.MAIL_NO_INSTANT: False}  # of snapshots; from the core
+
+
 class Kind(IntEnum):
     """What a piece of mail is; a question is a verb, a zero byte and the payload."""
 
@@ -45,6 +48,7 @@ class Post:
         self._handlers: dict[str, Handler] = {}
         self._open: dict[int, Question] = {}  # by number
         self._next_number = 1
+        self.instant: Callable[[int, bool], None] = lambda _number, _passed: None
 
     def handle(self, verb: str, handler: Handler) -> None:
         """`handler` answers the questions with this verb."""
@@ -93,7 +97,9 @@ class Post:
             text := lib.engine_next_mail(self._engine.handle, worker, number, kind, n)
         ) != ffi.NULL:
             body = bytes(ffi.buffer(text, n[0]))
-            if kind[0] == Kind.QUESTION:
+            if kind[0] in INSTANTS:
+                self.instant(int(number[0]), INSTANTS[kind[0]])
+            elif kind[0] == Kind.QUESTION:
                 self._reply(int(worker[0]), int(number[0]), body)
             else:
                 self._settle(int(number[0]), int(kind[0]), body)

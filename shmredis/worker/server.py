@@ -17,7 +17,10 @@ from shmredis.config.types import Enumeration
 from shmredis.engine import Engine
 from shmredis.front.channel import send_state
 from shmredis.log import LEVELS, set_level
+from shmredis.persistence.desk import Desk
+from shmredis.persistence.snapshot import Snapshots
 from shmredis.worker.connection import Connection
+from shmredis.worker.post import Post
 
 __all__ = ["Server"]
 
@@ -53,6 +56,8 @@ class Server:
         self._resume: asyncio.TimerHandle | None = None
         self.end_turn: Callable[[], None] = self._end_turn_alone
         self.attend: Callable[[int], None] = lambda _found: self.attend_sessions()
+        self.snapshots = Snapshots(engine, config, workers, self.spawn, facts.started_s)
+        self.desk = Desk(self.snapshots, workers)
         self._map_shared_input()
         self._follow_config()
         self.commands = CommandTable(engine)
@@ -76,6 +81,8 @@ class Server:
         follow("requirepass", lambda v: self.engine.set_option("auth_required", int(bool(v))))
         follow("loglevel", set_level)
         follow("client-output-buffer-limit", self._set_output_limits)
+        for name in ("save", "stop-writes-on-bgsave-error"):
+            follow(name, lambda _value: self.snapshots.apply_refusal())
 
     def _follow_core(self, name: str, field: str) -> None:
         kind = OPTIONS[name].type
@@ -145,6 +152,11 @@ class Server:
             task.cancel()
         for connection in list(self.clients.values()):
             connection.flush_and_close()
+
+    def join_snapshots(self, post: Post) -> None:
+        """Takes part in the snapshots of all workers."""
+        post.handle("snapshot", self.desk.answer)
+        post.instant = self.snapshots.pass_instant
 
     # --- commands.context.Server ---
 

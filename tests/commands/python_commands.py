@@ -12,6 +12,8 @@ from shmredis._core import ffi, lib
 from shmredis.commands.context import Context, ServerFacts, ShutdownMode
 from shmredis.commands.registry import CommandTable
 from shmredis.engine import Engine
+from shmredis.persistence.desk import Desk
+from shmredis.persistence.snapshot import Snapshots
 
 DEFAULTS = {
     "port": "6379",
@@ -72,6 +74,8 @@ class FakeServer:
         self.cron_paused = False
         self.workers = None
         self.told_settings: list[tuple[str, str]] = []
+        self.snapshots = Snapshots(self.engine, self.config, None, None, time.time())  # type: ignore[arg-type]
+        self.desk = Desk(self.snapshots, None)
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
         lib.engine_pause(self.engine.handle, until_ms, writes_only)

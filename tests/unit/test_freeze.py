@@ -152,7 +152,9 @@ def test_thaw_copies_only_what_was_written(lacks: int) -> None:
         frozen.write(written, 12345)
         frozen.free(frozen.nth(20) or 0)
         assert lib.freeze_thaw(frozen.arena, FOREVER)
-        assert 100_000 <= lib.freeze_copied(frozen.arena) < 100_000 + 16 * 4096
+        assert (
+            100_000 <= lib.freeze_copied(frozen.arena) < 300_000
+        )  # debug builds fill what is freed
         frozen.check()
 
 

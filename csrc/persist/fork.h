@@ -1,0 +1,32 @@
+/* fork.h - a child process that writes what the data are at one instant (core.h, DESIGN 4).
+ *
+ *   prepared ──instant──► forked, arena frozen ──child reaped──► thawing ──► arena live
+ *
+ * The child reads the arena by mapping A, which nobody writes any more, through an engine that is
+ * a copy of its parent's; it runs C only, writes to one descriptor, reports in a page that both
+ * share, and ends. It dies with its parent.
+ *
+ * Owns      what was prepared, the page of reports. Callers: core_engine.c; hooks.instant.
+ * Promises  one child at a time; its mappings keep the lock on the object until it is gone.
+ */
+#ifndef SHMREDIS_FORK_H
+#define SHMREDIS_FORK_H
+
+#include "db/engine.h"
+
+/* What a child, or engine_write, works with. A writer puts its bytes into `fd`, counts keys in the
+ * report, and fills in its `bytes`, `crc`, `field_ttls` and `error`. */
+struct fork_task {
+    struct engine *eng;
+    int fd;
+    struct fork_options options;
+    struct fork_report *report;
+};
+typedef void fork_writer(struct fork_task *task); /* one for each enum fork_kind, fork.c */
+
+struct forks *forks_new(struct engine *eng);
+void forks_delete(struct forks *f);
+/* Within engine_cron: prepares the next freeze. True: there is more to do soon. */
+bool forks_cron(struct engine *eng, uint64_t budget_us);
+
+#endif
