@@ -22,6 +22,22 @@ bool arg_range(struct call *c, int i, int64_t min, int64_t max, int64_t *out,
     return true;
 }
 
+bool arg_in(struct call *c, int i, int64_t min, int64_t max, int64_t *out) {
+    if (!arg_i64(c, i, out)) return false;
+    if (*out >= min && *out <= max) return true;
+    reply_errorf(c->out, "ERR value is out of range, value must between %lld and %lld",
+                 (long long)min, (long long)max);
+    return false;
+}
+
+bool arg_db(struct call *c, int i, int *db) {
+    int64_t v;
+    if (!arg_in(c, i, INT32_MIN, INT32_MAX, &v)) return false;
+    if (v < 0 || v >= c->eng->databases) return call_ok(c, ST_DB_INDEX);
+    *db = (int)v;
+    return true;
+}
+
 bool arg_double(struct call *c, int i, double *out, const char *error_line) {
     if (str_to_double(c->argv[i], out)) return true;
     reply_error(c->out, error_line ? error_line : status_text(ST_NOT_FLOAT));
@@ -58,7 +74,16 @@ bool arg_expiry(struct call *c, int i, int64_t unit_ms, bool relative, int64_t *
     if (__builtin_mul_overflow(v, unit_ms, &v)) return invalid_expiry(c);
     if (relative && __builtin_add_overflow(v, (int64_t)c->eng->now_ms, &v))
         return invalid_expiry(c);
-    *expiry_ms = v;
+    *expiry_ms = v < EXPIRY_MAX ? v : EXPIRY_MAX;
+    return true;
+}
+
+bool arg_future(struct call *c, int i, int64_t unit_ms, bool relative, uint64_t *expiry) {
+    int64_t given, ms;
+    if (!arg_i64(c, i, &given)) return false;
+    if (given <= 0) return invalid_expiry(c);
+    if (!arg_expiry(c, i, unit_ms, relative, &ms)) return false;
+    *expiry = (uint64_t)ms;
     return true;
 }
 
@@ -71,30 +96,41 @@ static const struct expiry_word expiry_words[] = {
     { "EX", 1000, true }, { "PX", 1, true }, { "EXAT", 1000, false }, { "PXAT", 1, false }
 };
 
-int arg_expiry_option(struct call *c, int *i, uint64_t *expiry) {
+bool take_expiry(struct call *c, int *i, struct expiry_option *o) {
     const struct expiry_word *w = expiry_words, *end = w + 4;
     while (w < end && !arg_is(c, *i, w->word)) w++;
-    if (w == end || *i + 1 >= c->argc) return 0;
-    int64_t given, ms;
-    if (!arg_i64(c, *i + 1, &given)) return -1;
-    if (given <= 0) return invalid_expiry(c), -1;
-    if (!arg_expiry(c, *i + 1, w->unit_ms, w->relative, &ms)) return -1;
-    *i += 1;
-    *expiry = (uint64_t)ms;
-    return 1;
+    if (w == end || *i + 1 >= c->argc || (o->word && o->word != w)) return false;
+    *o = (struct expiry_option){ w, ++*i };
+    return true;
 }
 
+bool read_expiry(struct call *c, const struct expiry_option *o, uint64_t *expiry) {
+    if (!o->word) return true;
+    return arg_future(c, o->at, o->word->unit_ms, o->word->relative, expiry);
+}
+
+/* As strtoull reads it, with spaces and a sign before it, but for negative int64. */
 bool arg_cursor(struct call *c, int i, uint64_t *cursor) {
     struct str s = c->argv[i];
     uint64_t v = 0;
-    bool bad = s.n == 0 || s.n > 20;
+    while (s.n && isspace((unsigned char)*s.p)) s.p++, s.n--;
+    bool negative = s.n && *s.p == '-';
+    if (s.n && (*s.p == '+' || negative)) s.p++, s.n--;
+    int64_t number;
+    bool bad = s.n == 0 || (str_to_i64(c->argv[i], &number) && number < 0);
     for (size_t j = 0; j < s.n && !bad; j++) {
         bad = s.p[j] < '0' || s.p[j] > '9' || __builtin_mul_overflow(v, 10u, &v) ||
               __builtin_add_overflow(v, (uint64_t)(s.p[j] - '0'), &v);
     }
     if (bad) reply_status(c->out, ST_CURSOR);
-    *cursor = v;
+    *cursor = negative ? 0 - v : v;
     return !bad;
+}
+
+void reply_empty_scan(struct call *c) {
+    reply_array(c->out, 2);
+    reply_bulk(c->out, STR("0"));
+    reply_array(c->out, 0);
 }
 
 bool arg_scan_options(struct call *c, int i, unsigned accept, struct scan_options *out) {

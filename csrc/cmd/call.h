@@ -65,6 +65,9 @@ bool arg_i64_or(struct call *c, int i, int64_t *out, const char *error_line);
 /* In [min, max], else error_line (also for a non-number). */
 bool arg_range(struct call *c, int i, int64_t min, int64_t max, int64_t *out,
                const char *error_line);
+/* The same with the error of Redis that names the limits; ST_NOT_INTEGER for a non-number. */
+bool arg_in(struct call *c, int i, int64_t min, int64_t max, int64_t *out);
+bool arg_db(struct call *c, int i, int *db); /* the number of a database */
 bool arg_double(struct call *c, int i, double *out, const char *error_line);
 /* Option words: compares argv[i], if there is one, in any case. */
 static inline bool arg_is(const struct call *c, int i, const char *word) {
@@ -73,12 +76,22 @@ static inline bool arg_is(const struct call *c, int i, const char *word) {
 void call_syntax_error(struct call *c);
 void call_arity_error(struct call *c);
 
-/* EX, PX, EXAT, PXAT at argv[*i] with its number. 0: not such an option (or no number after it); 1:
- * taken, *i stands on the number, *expiry is absolute ms (may be past); -1: error replied, "ERR
- * invalid expire time in '<cmd>' command" also for numbers <= 0. */
-int arg_expiry_option(struct call *c, int *i, uint64_t *expiry);
+/* EX, PX, EXAT or PXAT of a command, and the argument that has its number; word NULL: none yet. */
+struct expiry_option {
+    const struct expiry_word *word;
+    int at;
+};
+/* One of these words at argv[*i] with something behind it, *i then stands on that; false: another
+ * word, or not the one that was taken before. */
+bool take_expiry(struct call *c, int *i, struct expiry_option *o);
+/* The time that was taken as absolute ms (may be past), *expiry unchanged if none was. Callers do
+ * this when all options are taken, since wrong words are reported before wrong numbers. */
+bool read_expiry(struct call *c, const struct expiry_option *o, uint64_t *expiry);
+/* A time that must be positive, "ERR invalid expire time in '<cmd>' command" otherwise. */
+bool arg_future(struct call *c, int i, int64_t unit_ms, bool relative, uint64_t *expiry);
 /* A time of argv[i] in `unit_ms` (1000 or 1), relative or absolute, as absolute ms; the past and
- * negative results are allowed. False: not an integer or overflow, replied. */
+ * negative results are allowed; later ones than EXPIRY_MAX are that. False: not an integer or
+ * overflow, replied. */
 bool arg_expiry(struct call *c, int i, int64_t unit_ms, bool relative, int64_t *expiry_ms);
 
 /* Glob of KEYS, SCAN, CONFIG GET: * ? [a-z] [^..] backslash. No exponential patterns. */
@@ -93,6 +106,8 @@ struct scan_options {
 };
 enum scan_accept { SCAN_TYPE = 1, SCAN_NOVALUES = 2 };
 bool arg_cursor(struct call *c, int i, uint64_t *cursor);
+/* What a scan of a missing key replies; its options are then not looked at. */
+void reply_empty_scan(struct call *c);
 /* Options from argv[i] to the end. */
 bool arg_scan_options(struct call *c, int i, unsigned accept, struct scan_options *out);
 static inline bool scan_matches(const struct scan_options *o, struct str s) {

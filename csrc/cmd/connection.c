@@ -16,13 +16,9 @@ static void cmd_echo(struct call *c) {
 }
 
 static void cmd_select(struct call *c) {
-    int64_t db;
-    if (!arg_i64(c, 1, &db)) return;
-    if (db < 0 || db >= c->eng->databases) {
-        reply_status(c->out, ST_DB_INDEX);
-        return;
-    }
-    if (c->session) session_set_db(c->session, (int)db);
+    int db;
+    if (!arg_db(c, 1, &db)) return;
+    if (c->session) session_set_db(c->session, db);
     reply_ok(c->out);
 }
 

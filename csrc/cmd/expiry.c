@@ -34,9 +34,6 @@ static bool flags_allow(unsigned flags, uint64_t present, int64_t wanted) {
     return true;
 }
 
-/* Expiries are kept in 48 bits of ms, the year 10,889. */
-#define EXPIRY_MAX ((int64_t)1 << 48)
-
 static void expire(struct call *c, int64_t unit_ms, bool relative) {
     unsigned flags;
     int64_t when;
@@ -52,10 +49,9 @@ static void expire(struct call *c, int64_t unit_ms, bool relative) {
         call_changed(c, &k, NOTIFY_GENERIC, "del", 1);
         call_propagatef(c, lazy ? "UNLINK %b" : "DEL %b", &k.name);
     } else {
-        uint64_t kept = when < EXPIRY_MAX ? (uint64_t)when : EXPIRY_MAX - 1;
-        if (!call_ok(c, key_set_expiry(c->eng, &k, kept))) return;
+        if (!call_ok(c, key_set_expiry(c->eng, &k, (uint64_t)when))) return;
         call_changed(c, &k, NOTIFY_GENERIC, "expire", 1);
-        call_propagatef(c, "PEXPIREAT %b %i", &k.name, (int64_t)kept);
+        call_propagatef(c, "PEXPIREAT %b %i", &k.name, when);
     }
     reply_int(c->out, 1);
 }
@@ -74,7 +70,7 @@ static void cmd_pexpireat(struct call *c) {
 }
 
 /* -2: no key, -1: no expiry, else the time left or the time itself, in ms. */
-static int64_t read_expiry(struct call *c, bool relative) {
+static int64_t present_expiry(struct call *c, bool relative) {
     struct key k;
     if (!call_find(c, 1, KEY_READ, &k)) return -2;
     if (!entry_volatile(k.entry)) return -1;
@@ -89,16 +85,16 @@ static int64_t to_seconds(int64_t ms) {
 }
 
 static void cmd_ttl(struct call *c) {
-    reply_int(c->out, to_seconds(read_expiry(c, true)));
+    reply_int(c->out, to_seconds(present_expiry(c, true)));
 }
 static void cmd_pttl(struct call *c) {
-    reply_int(c->out, read_expiry(c, true));
+    reply_int(c->out, present_expiry(c, true));
 }
 static void cmd_expiretime(struct call *c) {
-    reply_int(c->out, to_seconds(read_expiry(c, false)));
+    reply_int(c->out, to_seconds(present_expiry(c, false)));
 }
 static void cmd_pexpiretime(struct call *c) {
-    reply_int(c->out, read_expiry(c, false));
+    reply_int(c->out, present_expiry(c, false));
 }
 
 static void cmd_persist(struct call *c) {

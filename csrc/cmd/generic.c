@@ -89,14 +89,6 @@ static void cmd_renamenx(struct call *c) {
     if (rename_key(c, false, &done)) reply_int(c->out, done);
 }
 
-static bool arg_db(struct call *c, int i, int *db) {
-    int64_t v;
-    if (!arg_i64(c, i, &v)) return false;
-    if (v < 0 || v >= c->eng->databases) return call_ok(c, ST_DB_INDEX);
-    *db = (int)v;
-    return true;
-}
-
 static void cmd_move(struct call *c) {
     struct key from, to;
     int db = c->db;

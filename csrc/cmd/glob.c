@@ -53,6 +53,7 @@ bool glob_match(struct str pattern, struct str s, bool nocase) {
     const char *p = pattern.p, *pattern_end = p + pattern.n;
     const char *at = s.p, *end = s.p + s.n;
     const char *star = NULL, *star_at = NULL;
+    if (s.n == 0) return pattern.n == 0; /* to Redis no star matches the empty string */
     while (at < end) {
         const char *next;
         if (p < pattern_end && *p == '*') {

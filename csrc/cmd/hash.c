@@ -259,10 +259,7 @@ static bool random_pair(void *ctx, const struct hash_field *f) {
 static bool parse_count(struct call *c, int64_t *count, bool *with_values) {
     *with_values = c->argc == 4;
     if (!arg_i64(c, 2, count)) return false;
-    if (!arg_range(c, 2, -INT64_MAX, INT64_MAX, count,
-                   "ERR value is out of range, value must between -9223372036854775807 and "
-                   "9223372036854775807"))
-        return false;
+    if (!arg_in(c, 2, -INT64_MAX, INT64_MAX, count)) return false;
     if (c->argc > 4 || (*with_values && !arg_is(c, 3, "WITHVALUES"))) {
         call_syntax_error(c);
         return false;
@@ -311,13 +308,16 @@ static void cmd_hscan(struct call *c) {
     uint64_t cursor;
     struct scan s = { .l = { .out = c->out, .names = true } };
     if (!arg_cursor(c, 2, &cursor) || !hash_open_read(c, 1, &h)) return;
+    if (!h.key.entry) {
+        reply_empty_scan(c);
+        return;
+    }
     if (!arg_scan_options(c, 3, SCAN_NOVALUES, &s.o)) return;
     s.l.values = !s.o.no_values;
     reply_array(c->out, 2);
     size_t cursor_mark = c->out->n, mark = reply_defer(c->out);
-    cursor = h.key.entry ? hash_scan(&c->eng->arena, &h.value, cursor & UINT32_MAX,
-                                     (size_t)s.o.count, c->eng->now_ms, scan_field, &s)
-                         : 0;
+    cursor = hash_scan(&c->eng->arena, &h.value, cursor & UINT32_MAX, (size_t)s.o.count,
+                       c->eng->now_ms, scan_field, &s);
     reply_set_deferred_array(c->out, mark, s.l.values ? 2 * s.l.n : s.l.n);
     reply_insert_cursor(c->out, cursor_mark, cursor);
 }

@@ -19,11 +19,11 @@ bool arg_fields_at(struct call *c, int at, int *first, int *count) {
                     "ERR Mandatory argument FIELDS is missing or not at the right position");
         return false;
     }
-    if (!arg_range(c, at + 1, 1, INT32_MAX, &n, "ERR Number of fields must be a positive integer"))
+    if (!arg_range(c, at + 1, 1, INT64_MAX, &n, "ERR Number of fields must be a positive integer"))
         return false;
     *first = at + 2;
-    *count = (int)n;
-    if (n == c->argc - *first) return true;
+    *count = c->argc - *first;
+    if (n == *count) return true;
     reply_error(c->out, "ERR The `numfields` parameter must match the number of arguments");
     return false;
 }
@@ -53,10 +53,7 @@ static bool take_fields(struct call *c, int *i, const char *bad_count, int width
         reply_error(c->out, "ERR FIELDS keyword specified multiple times");
         return false;
     }
-    if (*i + 1 >= c->argc) {
-        reply_error(c->out, "ERR wrong number of arguments");
-        return false;
-    }
+    if (*i + 1 >= c->argc) return call_arity_error(c), false;
     if (!arg_range(c, *i + 1, 1, INT32_MAX, &n, bad_count)) return false;
     if (n > (c->argc - *i - 2) / width) {
         reply_error(c->out, "ERR wrong number of arguments");
@@ -87,12 +84,15 @@ static bool parse_hexpire(struct call *c, int64_t unit_ms, bool relative, struct
     if (o->when_ms > EXPIRY_LIMIT_MS) goto too_large;
     for (int i = 3; i < c->argc; i++) {
         int cond = condition_word(c, i);
-        if (cond && o->cond) {
+        if (cond && o->cond && o->cond != (unsigned)cond) {
             reply_error(c->out, "ERR Multiple condition flags specified");
             return false;
         }
         if (cond) {
             o->cond = (unsigned)cond;
+        } else if (arg_is(c, i, "FIELDS") && i + 2 >= c->argc) {
+            reply_error(c->out, "ERR FIELDS requires at least numfields and one field argument");
+            return false;
         } else if (arg_is(c, i, "FIELDS")) {
             const char *bad = "ERR Parameter `numFields` should be greater than 0";
             if (!take_fields(c, &i, bad, 1, &o->first, &o->count)) return false;
@@ -177,7 +177,7 @@ static void hexpire(struct call *c, int64_t unit_ms, bool relative) {
     struct hexpire e;
     struct hash h;
     struct outcome o;
-    if (!parse_hexpire(c, unit_ms, relative, &e) || !hash_open_write(c, 1, &h)) return;
+    if (!hash_open_write(c, 1, &h) || !parse_hexpire(c, unit_ms, relative, &e)) return;
     if (!h.key.entry) {
         reply_no_fields(c, e.count);
         return;
@@ -247,7 +247,7 @@ static void read_expiries(struct call *c, int64_t unit_ms, bool relative) {
     struct hash h;
     struct hash_field f;
     int first, count;
-    if (!arg_fields_at(c, 2, &first, &count) || !hash_open_read(c, 1, &h)) return;
+    if (!hash_open_read(c, 1, &h) || !arg_fields_at(c, 2, &first, &count)) return;
     reply_array(c->out, (size_t)count);
     for (int i = 0; i < count; i++) {
         if (!hash_field_at(c, &h, c->argv[first + i], &f)) {
@@ -285,7 +285,7 @@ static int persist_field(struct call *c, struct hash *h, struct str name) {
 static void cmd_hpersist(struct call *c) {
     struct hash h;
     int first, count, done = 0;
-    if (!arg_fields_at(c, 2, &first, &count) || !hash_open_write(c, 1, &h)) return;
+    if (!hash_open_write(c, 1, &h) || !arg_fields_at(c, 2, &first, &count)) return;
     if (!h.key.entry) {
         reply_no_fields(c, count);
         return;
@@ -314,7 +314,7 @@ static void cmd_hgetdel(struct call *c) {
     struct hash h;
     int first, count;
     uint64_t gone = 0;
-    if (!arg_fields_at(c, 2, &first, &count) || !hash_open_write(c, 1, &h)) return;
+    if (!hash_open_write(c, 1, &h) || !arg_fields_at(c, 2, &first, &count)) return;
     reply_array(c->out, (size_t)count);
     for (int i = 0; i < count; i++) {
         reply_field(c, &h, c->argv[first + i]);
@@ -337,8 +337,15 @@ struct time_options {
     int first, count;
 };
 
-/* EX 0 is allowed here, unlike for keys. 1: taken, 0: another word, -1: replied. */
-static int take_time(struct call *c, int *i, uint64_t *expiry) {
+static bool two_times(struct call *c, const char *last) {
+    reply_errorf(c->out, "ERR Only one of EX, PX, EXAT, PXAT or %s arguments can be specified",
+                 last);
+    return false;
+}
+
+/* EX 0 is allowed here, unlike for keys. `last` is the fifth word that may stand here, `taken`
+ * whether one of the five did. 1: taken, 0: another word, -1: replied. */
+static int take_time(struct call *c, int *i, const char *last, bool taken, uint64_t *expiry) {
     static const struct {
         const char *word;
         int64_t unit_ms;
@@ -350,7 +357,11 @@ static int take_time(struct call *c, int *i, uint64_t *expiry) {
     while (w < 4 && !arg_is(c, *i, words[w].word)) w++;
     if (w == 4) return 0;
     int64_t given;
-    if (*i + 1 >= c->argc) return call_arity_error(c), -1;
+    if (taken) return two_times(c, last), -1;
+    if (*i + 1 >= c->argc) {
+        reply_error(c->out, "ERR missing expire time");
+        return -1;
+    }
     if (!arg_i64(c, *i + 1, &given)) return -1;
     if (given < 0) {
         reply_error(c->out, "ERR invalid expire time, must be >= 0");
@@ -368,12 +379,6 @@ static int take_time(struct call *c, int *i, uint64_t *expiry) {
     return 1;
 }
 
-static bool two_times(struct call *c, const char *last) {
-    reply_errorf(c->out, "ERR Only one of EX, PX, EXAT, PXAT or %s arguments can be specified",
-                 last);
-    return false;
-}
-
 static bool no_fields(struct call *c, const struct time_options *o) {
     if (o->first) return false;
     reply_error(c->out, "ERR Mandatory argument FIELDS is missing or not at the right position");
@@ -384,9 +389,10 @@ static bool parse_hgetex(struct call *c, struct time_options *o) {
     *o = (struct time_options){ 0 };
     for (int i = 2; i < c->argc; i++) {
         uint64_t expiry = 0;
-        int taken = arg_is(c, i, "PERSIST") ? 2 : take_time(c, &i, &expiry);
+        bool full = o->given || o->persist;
+        int taken = arg_is(c, i, "PERSIST") ? 2 : take_time(c, &i, "PERSIST", full, &expiry);
         if (taken < 0) return false;
-        if (taken && (o->given || o->persist)) return two_times(c, "PERSIST");
+        if (taken && full) return two_times(c, "PERSIST");
         if (taken == 1) {
             o->given = true;
             o->expiry = expiry;
@@ -414,7 +420,7 @@ static void cmd_hgetex(struct call *c) {
     struct time_options t;
     struct hash h;
     struct outcome o;
-    if (!parse_hgetex(c, &t) || !hash_open_write(c, 1, &h)) return;
+    if (!hash_open_write(c, 1, &h) || !parse_hgetex(c, &t)) return;
     outcome_open(&o, t.count);
     struct hexpire e = { .when_ms = (int64_t)t.expiry };
     size_t mark = c->out->n;
@@ -451,9 +457,12 @@ static bool parse_hsetex(struct call *c, struct time_options *o) {
             reply_error(c->out, "ERR Only one of FXX or FNX arguments can be specified");
             return false;
         }
-        int taken = arg_is(c, i, "KEEPTTL") ? 2 : cond ? 3 : take_time(c, &i, &expiry);
+        bool full = o->given || o->keep;
+        int taken = arg_is(c, i, "KEEPTTL") ? 2
+                    : cond                  ? 3
+                                            : take_time(c, &i, "KEEPTTL", full, &expiry);
         if (taken < 0) return false;
-        if ((taken == 1 || taken == 2) && (o->given || o->keep)) return two_times(c, "KEEPTTL");
+        if (taken == 2 && full) return two_times(c, "KEEPTTL");
         if (taken == 1) {
             o->given = true;
             o->expiry = expiry;

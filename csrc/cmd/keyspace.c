@@ -92,8 +92,8 @@ static void cmd_flushall(struct call *c) {
 
 static void cmd_swapdb(struct call *c) {
     int64_t a, b;
-    if (!arg_i64_or(c, 1, &a, "ERR invalid first DB index") ||
-        !arg_i64_or(c, 2, &b, "ERR invalid second DB index"))
+    if (!arg_range(c, 1, INT32_MIN, INT32_MAX, &a, "ERR invalid first DB index") ||
+        !arg_range(c, 2, INT32_MIN, INT32_MAX, &b, "ERR invalid second DB index"))
         return;
     if (a < 0 || b < 0 || a >= c->eng->databases || b >= c->eng->databases) {
         reply_status(c->out, ST_DB_INDEX);

@@ -53,7 +53,7 @@ static void cmd_lset(struct call *c) {
 static void cmd_lrem(struct call *c) {
     struct list l;
     int64_t count, removed = 0;
-    if (!arg_i64(c, 2, &count) || !list_open_write(c, 1, &l)) return;
+    if (!arg_in(c, 2, -INT64_MAX, INT64_MAX, &count) || !list_open_write(c, 1, &l)) return;
     if (!l.key.entry) {
         reply_int(c->out, 0);
         return;
@@ -88,10 +88,7 @@ static bool parse_lpos(struct call *c, struct lpos *o) {
     for (int i = 3; i < c->argc; i += 2) {
         if (i + 1 == c->argc) return call_syntax_error(c), false;
         if (arg_is(c, i, "RANK")) {
-            if (!arg_range(c, i + 1, -INT64_MAX, INT64_MAX, &o->rank,
-                           "ERR value is out of range, value must between -9223372036854775807 "
-                           "and 9223372036854775807"))
-                return false;
+            if (!arg_in(c, i + 1, -INT64_MAX, INT64_MAX, &o->rank)) return false;
             if (o->rank == 0) {
                 reply_error(c->out,
                             "ERR RANK can't be zero: use 1 to start from the first match, 2 from "

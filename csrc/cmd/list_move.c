@@ -165,10 +165,11 @@ static bool parse_lmovem(struct call *c, struct move *m) {
     if (c->argc == 5) return true;
     m->exactly = arg_is(c, 5, "EXACTLY");
     m->bulk = arg_is(c, 7, "BULK");
-    bool known =
-        c->argc == 8 && (m->exactly || arg_is(c, 5, "COUNT")) && (m->bulk || arg_is(c, 7, "OBO"));
-    if (!known) return call_syntax_error(c), false;
-    return arg_range(c, 6, 1, INT64_MAX, &m->count, "ERR count should be greater than 0");
+    if (c->argc != 8 || !(m->exactly || arg_is(c, 5, "COUNT"))) return call_syntax_error(c), false;
+    if (!arg_range(c, 6, 1, INT64_MAX, &m->count, "ERR count should be greater than 0"))
+        return false;
+    if (m->bulk || arg_is(c, 7, "OBO")) return true;
+    return call_syntax_error(c), false;
 }
 
 static void cmd_lmovem(struct call *c) {
@@ -199,12 +200,14 @@ static void cmd_lmpop(struct call *c) {
     int where = 2 + (int)keys;
     if (!arg_list_end(c, where, &end)) return;
     if (c->argc > where + 1) {
-        if (c->argc != where + 3 || !arg_is(c, where + 1, "COUNT")) {
+        bool counted = c->argc > where + 2 && arg_is(c, where + 1, "COUNT");
+        if (counted &&
+            !arg_range(c, where + 2, 1, INT64_MAX, &count, "ERR count should be greater than 0"))
+            return;
+        if (!counted || c->argc > where + 3) {
             call_syntax_error(c);
             return;
         }
-        if (!arg_range(c, where + 2, 1, INT64_MAX, &count, "ERR count should be greater than 0"))
-            return;
     }
     for (int i = 2; i < where; i++) {
         struct list l;

@@ -144,12 +144,15 @@ static void cmd_sscan(struct call *c) {
     uint64_t cursor;
     struct scan w = { .r = { .out = c->out } };
     if (!arg_cursor(c, 2, &cursor) || !set_open_read(c, 1, &s)) return;
+    if (!s.key.entry) {
+        reply_empty_scan(c);
+        return;
+    }
     if (!arg_scan_options(c, 3, 0, &w.o)) return;
     reply_array(c->out, 2);
     size_t cursor_mark = c->out->n, mark = reply_defer(c->out);
-    cursor = s.key.entry ? set_scan(&c->eng->arena, &s.value, cursor & UINT32_MAX,
-                                    (size_t)w.o.count, scan_member, &w)
-                         : 0;
+    cursor =
+        set_scan(&c->eng->arena, &s.value, cursor & UINT32_MAX, (size_t)w.o.count, scan_member, &w);
     reply_set_deferred_array(c->out, mark, w.r.n);
     reply_insert_cursor(c->out, cursor_mark, cursor);
 }
@@ -165,11 +168,7 @@ static void cmd_srandmember(struct call *c) {
         return;
     }
     if (c->argc == 3 && !arg_i64(c, 2, &count)) return;
-    if (c->argc == 3 &&
-        !arg_range(c, 2, -INT64_MAX, INT64_MAX, &count,
-                   "ERR value is out of range, value must between -9223372036854775807 and "
-                   "9223372036854775807"))
-        return;
+    if (c->argc == 3 && !arg_in(c, 2, -INT64_MAX, INT64_MAX, &count)) return;
     if (!set_open_read(c, 1, &s)) return;
     if (c->argc == 2) {
         if (s.key.entry)

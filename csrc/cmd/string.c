@@ -79,33 +79,39 @@ static void cmd_digest(struct call *c) {
 struct set_options {
     enum condition cond;
     struct str operand;
-    bool get, expires; /* expires: a time was given */
-    uint64_t expiry;   /* EXPIRY_NONE, EXPIRY_KEEP or ms */
+    bool get, keep;
+    struct expiry_option time;
+    uint64_t expiry; /* EXPIRY_NONE, EXPIRY_KEEP or ms */
 };
 
-/* One word of SET's options at argv[*i]; false: error replied. */
+/* One word of SET's options at argv[*i]; false: no such word, or not beside the others. */
 static bool take_set_option(struct call *c, int *i, struct set_options *o) {
     enum condition cmp = arg_comparison(c, *i);
-    bool free_time = o->expiry == EXPIRY_NONE && !o->expires;
-    if (o->cond == COND_NONE && arg_is(c, *i, "NX")) {
-        o->cond = COND_NX;
-    } else if (o->cond == COND_NONE && arg_is(c, *i, "XX")) {
-        o->cond = COND_XX;
-    } else if (o->cond == COND_NONE && cmp != COND_NONE && *i + 1 < c->argc) {
+    bool nx = arg_is(c, *i, "NX"), xx = arg_is(c, *i, "XX");
+    if (nx || xx) {
+        enum condition cond = nx ? COND_NX : COND_XX;
+        bool free_condition = o->cond == COND_NONE || o->cond == cond;
+        o->cond = cond;
+        return free_condition;
+    }
+    if ((o->cond == COND_NONE || o->cond == cmp) && cmp != COND_NONE && *i + 1 < c->argc) {
         o->cond = cmp;
         o->operand = c->argv[++*i];
-        return check_digest_operand(c, cmp, o->operand);
-    } else if (arg_is(c, *i, "GET")) {
-        o->get = true;
-    } else if (free_time && arg_is(c, *i, "KEEPTTL")) {
-        o->expiry = EXPIRY_KEEP;
-    } else {
-        int taken = free_time ? arg_expiry_option(c, i, &o->expiry) : 0;
-        if (taken == 0) call_syntax_error(c);
-        o->expires = taken == 1;
-        return taken == 1;
+        return true;
     }
-    return true;
+    if (arg_is(c, *i, "GET")) return o->get = true;
+    if (!o->time.word && arg_is(c, *i, "KEEPTTL")) return o->keep = true;
+    return !o->keep && take_expiry(c, i, &o->time);
+}
+
+static bool parse_set(struct call *c, struct set_options *o) {
+    for (int i = 3; i < c->argc; i++) {
+        if (take_set_option(c, &i, o)) continue;
+        call_syntax_error(c);
+        return false;
+    }
+    if (o->keep) o->expiry = EXPIRY_KEEP;
+    return read_expiry(c, &o->time, &o->expiry);
 }
 
 static bool condition_holds(struct call *c, const struct key *k, const struct set_options *o) {
@@ -117,11 +123,20 @@ static bool condition_holds(struct call *c, const struct key *k, const struct se
     }
 }
 
+/* A value whose time is over when it is set: only the old one goes. */
+static void drop_old(struct call *c, struct key *k) {
+    if (!k->entry) return;
+    key_delete(c->eng, k, c->eng->config.lazyfree_lazy_expire);
+    call_changed(c, k, NOTIFY_GENERIC, "del", 1);
+    call_propagatef(c, c->eng->config.lazyfree_lazy_expire ? "UNLINK %b" : "DEL %b", &k->name);
+}
+
 /* Stores argv[value] under k and says so to the log; replies nothing. */
 static bool store(struct call *c, struct key *k, int value, const struct set_options *o) {
+    if (o->expiry != EXPIRY_NONE && o->expiry <= c->eng->now_ms) return drop_old(c, k), true;
     if (!call_ok(c, key_set_string(c->eng, k, c->argv[value], o->expiry))) return false;
     call_changed(c, k, NOTIFY_STRING, "set", 1);
-    if (o->expires) {
+    if (o->expiry != EXPIRY_NONE && o->expiry != EXPIRY_KEEP) {
         engine_notify(c->eng, NOTIFY_GENERIC, "expire", k->name, k->db);
         call_propagatef(c, "SET %b %b PXAT %i", &k->name, &c->argv[value], (int64_t)o->expiry);
     }
@@ -130,12 +145,12 @@ static bool store(struct call *c, struct key *k, int value, const struct set_opt
 
 static void cmd_set(struct call *c) {
     struct set_options o = { 0 };
-    for (int i = 3; i < c->argc; i++)
-        if (!take_set_option(c, &i, &o)) return;
     struct key k;
+    if (!parse_set(c, &o)) return;
     bool typed = o.get || condition_compares(o.cond);
     if (typed ? !call_write(c, 1, TYPE_STRING, &k) : (call_find(c, 1, KEY_WRITE, &k), false))
         return;
+    if (k.entry && !check_digest_operand(c, o.cond, o.operand)) return;
     size_t mark = c->out->n;
     char buf[24];
     bool holds = condition_holds(c, &k, &o);
@@ -162,17 +177,10 @@ static void cmd_setnx(struct call *c) {
 }
 
 static void set_with_expiry(struct call *c, int64_t unit_ms) {
-    int64_t given, expiry;
     struct key k;
-    if (!arg_i64(c, 2, &given)) return;
-    if (given <= 0) {
-        reply_errorf(c->out, "ERR invalid expire time in '%s' command",
-                     unit_ms == 1 ? "psetex" : "setex");
-        return;
-    }
-    if (!arg_expiry(c, 2, unit_ms, true, &expiry)) return;
+    struct set_options o = { 0 };
+    if (!arg_future(c, 2, unit_ms, true, &o.expiry)) return;
     call_find(c, 1, KEY_WRITE, &k);
-    struct set_options o = { .expires = true, .expiry = (uint64_t)expiry };
     if (store(c, &k, 3, &o)) reply_ok(c->out);
 }
 
@@ -244,19 +252,21 @@ static status apply_getex(struct call *c, struct key *k, bool persist, uint64_t 
     return ST_OK;
 }
 
+static bool parse_getex(struct call *c, bool *persist, struct expiry_option *time) {
+    for (int i = 2; i < c->argc; i++) {
+        if (!time->word && arg_is(c, i, "PERSIST"))
+            *persist = true;
+        else if (*persist || !take_expiry(c, &i, time))
+            return call_syntax_error(c), false;
+    }
+    return true;
+}
+
 static void cmd_getex(struct call *c) {
     bool persist = false;
+    struct expiry_option time = { 0 };
     uint64_t expiry = EXPIRY_NONE;
-    for (int i = 2; i < c->argc; i++) {
-        bool first = !persist && expiry == EXPIRY_NONE;
-        int taken = 0;
-        if (first && arg_is(c, i, "PERSIST"))
-            taken = persist = true;
-        else if (first)
-            taken = arg_expiry_option(c, &i, &expiry);
-        if (taken == 0) call_syntax_error(c);
-        if (taken != 1) return;
-    }
+    if (!parse_getex(c, &persist, &time)) return;
     struct key k;
     char buf[24];
     if (!call_read(c, 1, TYPE_STRING, &k)) return;
@@ -264,6 +274,7 @@ static void cmd_getex(struct call *c) {
         reply_null(c->out);
         return;
     }
+    if (!read_expiry(c, &time, &expiry)) return;
     size_t mark = c->out->n;
     reply_bulk(c->out, entry_string(&c->eng->arena, k.entry, buf));
     if (!persist && expiry == EXPIRY_NONE) return;

@@ -80,9 +80,18 @@ static void cmd_msetnx(struct call *c) {
 
 struct msetex {
     int pairs;
-    bool nx, xx, expires;
+    bool nx, xx, keep;
+    struct expiry_option time;
     uint64_t expiry;
 };
+
+/* One word behind the pairs; a word may be repeated. */
+static bool take_msetex_option(struct call *c, int *i, struct msetex *o) {
+    if (!o->xx && arg_is(c, *i, "NX")) return o->nx = true;
+    if (!o->nx && arg_is(c, *i, "XX")) return o->xx = true;
+    if (!o->time.word && arg_is(c, *i, "KEEPTTL")) return o->keep = true;
+    return !o->keep && take_expiry(c, i, &o->time);
+}
 
 static bool parse_msetex(struct call *c, struct msetex *o) {
     int64_t n;
@@ -93,22 +102,10 @@ static bool parse_msetex(struct call *c, struct msetex *o) {
         return false;
     }
     o->pairs = (int)n;
-    for (int i = 2 + 2 * o->pairs; i < c->argc; i++) {
-        bool free_time = o->expiry == EXPIRY_NONE;
-        if (!o->nx && !o->xx && arg_is(c, i, "NX")) {
-            o->nx = true;
-        } else if (!o->nx && !o->xx && arg_is(c, i, "XX")) {
-            o->xx = true;
-        } else if (free_time && arg_is(c, i, "KEEPTTL")) {
-            o->expiry = EXPIRY_KEEP;
-        } else {
-            int taken = free_time ? arg_expiry_option(c, &i, &o->expiry) : 0;
-            if (taken == 0) call_syntax_error(c);
-            if (taken != 1) return false;
-            o->expires = true;
-        }
-    }
-    return true;
+    for (int i = 2 + 2 * o->pairs; i < c->argc; i++)
+        if (!take_msetex_option(c, &i, o)) return call_syntax_error(c), false;
+    if (o->keep) o->expiry = EXPIRY_KEEP;
+    return read_expiry(c, &o->time, &o->expiry);
 }
 
 /* The first pairs, and the time as an absolute one. */
@@ -119,10 +116,10 @@ static void propagate_msetex(struct call *c, const struct msetex *o, int pairs) 
     ASSERT(argv);
     memcpy(argv, c->argv, (size_t)argc * sizeof *argv);
     argv[1] = (struct str){ count, i64_to_text(count, pairs) };
-    if (o->expires) {
+    if (o->time.word) {
         argv[argc++] = STR("PXAT");
         argv[argc++] = (struct str){ time, i64_to_text(time, (int64_t)o->expiry) };
-    } else if (o->expiry == EXPIRY_KEEP) {
+    } else if (o->keep) {
         argv[argc++] = STR("KEEPTTL");
     }
     call_propagate(c, argc, argv);
@@ -137,7 +134,7 @@ static void cmd_msetex(struct call *c) {
         return;
     }
     status st;
-    int done = set_pairs(c, 2, o.pairs, o.expiry, o.expires, &st);
+    int done = set_pairs(c, 2, o.pairs, o.expiry, o.time.word, &st);
     if (done) propagate_msetex(c, &o, done);
     if (call_ok(c, st)) reply_int(c->out, 1);
 }

@@ -157,18 +157,20 @@ static void add_pairs(struct call *c, const struct zadd *how, struct zset *z) {
     if (call_ok(c, st)) reply_zadd(c, how, how->changed ? added + updated : added, &o);
 }
 
-static void cmd_zadd(struct call *c) {
-    struct zadd how = { 0 };
+static void add_with(struct call *c, unsigned flags) {
+    struct zadd how = { .flags = flags };
     struct zset z;
     if (parse_zadd(c, &how) && open_to_add(c, &how, &z)) add_pairs(c, &how, &z);
     free(how.scores);
 }
 
+static void cmd_zadd(struct call *c) {
+    add_with(c, 0);
+}
+
+/* Words of ZADD are seen as such, and then leave no pair. */
 static void cmd_zincrby(struct call *c) {
-    double by;
-    struct zadd how = { .flags = ZSET_INCR, .first = 2, .pairs = 1, .scores = &by };
-    struct zset z;
-    if (arg_double(c, 2, &by, NULL) && open_to_add(c, &how, &z)) add_pairs(c, &how, &z);
+    add_with(c, ZSET_INCR);
 }
 
 /* --- members out --- */
@@ -270,12 +272,15 @@ static void cmd_zscan(struct call *c) {
     uint64_t cursor;
     struct scan s = { .r = { .out = c->out } };
     if (!arg_cursor(c, 2, &cursor) || !zset_open_read(c, 1, &z)) return;
+    if (!z.key.entry) {
+        reply_empty_scan(c);
+        return;
+    }
     if (!arg_scan_options(c, 3, 0, &s.o)) return;
     reply_array(c->out, 2);
     size_t cursor_mark = c->out->n, mark = reply_defer(c->out);
-    cursor = z.key.entry ? zset_scan(&c->eng->arena, &z.value, cursor & UINT32_MAX,
-                                     (size_t)s.o.count, scan_member, &s)
-                         : 0;
+    cursor = zset_scan(&c->eng->arena, &z.value, cursor & UINT32_MAX, (size_t)s.o.count,
+                       scan_member, &s);
     reply_set_deferred_array(c->out, mark, s.r.n);
     reply_insert_cursor(c->out, cursor_mark, cursor);
 }
@@ -285,10 +290,7 @@ static void cmd_zscan(struct call *c) {
 static bool parse_count(struct call *c, int64_t *count, bool *with_scores) {
     *with_scores = c->argc == 4;
     if (!arg_i64(c, 2, count)) return false;
-    if (!arg_range(c, 2, -INT64_MAX, INT64_MAX, count,
-                   "ERR value is out of range, value must between -9223372036854775807 and "
-                   "9223372036854775807"))
-        return false;
+    if (!arg_in(c, 2, -INT64_MAX, INT64_MAX, count)) return false;
     if (c->argc > 4 || (*with_scores && !arg_is(c, 3, "WITHSCORES"))) {
         call_syntax_error(c);
         return false;

@@ -27,7 +27,7 @@ static bool parse_score(struct str s, double *out) {
     *out = 0;
     if (s.n == 0) return true;
     while (s.n && (*s.p == ' ' || (*s.p >= '\t' && *s.p <= '\r'))) s.p++, s.n--;
-    return str_to_double(s, out);
+    return str_to_double_limit(s, out);
 }
 
 /* The bound that has exactly the members outside the range below it (or, for the upper end, exactly

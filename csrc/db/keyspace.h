@@ -51,6 +51,7 @@ void key_set_field_ttl(struct engine *eng, struct key *k, bool on);
 
 /* --- strings --- */
 #define EXPIRY_NONE 0u
+#define EXPIRY_MAX (((int64_t)1 << 48) - 1) /* what an entry's 6 bytes hold: the year 10,889 */
 #define EXPIRY_KEEP UINT64_MAX
 /* Sets a string, integer-encoded when it is one; the key may be missing or of any type. `expiry` is
  * in ms, EXPIRY_NONE or EXPIRY_KEEP. */

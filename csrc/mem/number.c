@@ -101,17 +101,18 @@ static bool range_is_lenient(const char *p) {
     return exponent >= -342 && exponent <= 308;
 }
 
-static bool read_double(const char *text, const char *end, double *out) {
+static bool read_double(const char *text, const char *end, bool any_range, double *out) {
     char *stop;
     errno = 0;
     double v = strtod(text, &stop);
     if (stop != end || isnan(v)) return false;
-    if (errno == ERANGE && (isinf(v) || v == 0) && !range_is_lenient(text)) return false;
+    if (errno == ERANGE && (isinf(v) || v == 0) && !any_range && !range_is_lenient(text))
+        return false;
     *out = v;
     return true;
 }
 
-bool str_to_double(struct str s, double *out) {
+static bool read_text(struct str s, bool any_range, double *out) {
     char buf[TEXT_ON_STACK];
     int64_t integer;
     if (s.n < 16 && str_to_i64(s, &integer)) {
@@ -120,9 +121,17 @@ bool str_to_double(struct str s, double *out) {
     }
     char *text = terminated_text(s, buf);
     if (!text) return false;
-    bool good = read_double(text, text + s.n, out);
+    bool good = read_double(text, text + s.n, any_range, out);
     release_text(text, buf);
     return good;
+}
+
+bool str_to_double(struct str s, double *out) {
+    return read_text(s, false, out);
+}
+
+bool str_to_double_limit(struct str s, double *out) {
+    return read_text(s, true, out);
 }
 
 static bool read_long_double(const char *text, const char *end, long double *out) {

@@ -15,6 +15,8 @@ bool str_to_i64(struct str s, int64_t *out);
 /* A finite or infinite double as strtod reads it, whole string, no leading space, NaN refused. Too
  * large or too small is refused too, but for plain decimals that Redis takes as infinity or 0. */
 bool str_to_double(struct str s, double *out);
+/* The same for limits of ranges, where too large is infinity and too small is 0 in any text. */
+bool str_to_double_limit(struct str s, double *out);
 /* The same for INCRBYFLOAT, without that exception and of less than 5120 bytes. */
 bool str_to_long_double(struct str s, long double *out);
 
