@@ -8,7 +8,7 @@
 #include "persist/template.h"
 #include "persist/rdb_codec.h"
 
-#define EXPIRY_MAX ((UINT64_C(1) << 48) - 1)
+#define FIELD_EXPIRY_MAX ((UINT64_C(1) << 48) - 1)
 
 static bool has_expiries(const struct arena *a, const struct value *v) {
     if (v->enc != ENC_HASHTABLE) return hash_next_expiry(a, v) != 0;
@@ -118,7 +118,7 @@ static bool full(struct rdb_reader *r) {
 static bool put(struct rdb_reader *r, struct engine *eng, struct value *v, struct str name,
                 struct str value, uint64_t expiry) {
     bool created;
-    if (expiry > EXPIRY_MAX) return rdb_bad(r, "A field expires too late");
+    if (expiry > FIELD_EXPIRY_MAX) return rdb_bad(r, "A field expires too late");
     if (v->enc == ENC_HASHTABLE) {
         struct hash_item item = { name, value, expiry };
         struct hash_table *t = arena_ptr(&eng->arena, v->root);
@@ -147,7 +147,7 @@ static bool load_field(struct rdb_reader *r, struct engine *eng, enum expiry_for
     bool leads = form == TIME_ABSOLUTE || form == TIME_DISTANCE;
     if (leads && !rdb_get_length(r, &expiry)) return false;
     if (form == TIME_DISTANCE && expiry) {
-        if (expiry > EXPIRY_MAX || earliest > EXPIRY_MAX)
+        if (expiry > FIELD_EXPIRY_MAX || earliest > FIELD_EXPIRY_MAX)
             return rdb_bad(r, "A field expires too late");
         expiry += earliest - 1;
     }
@@ -186,7 +186,7 @@ static bool times_valid(uint8_t *lp, bool *ordered) {
     for (uint8_t *p = lp_first(lp); p; p = lp_next(lp, p)) {
         p = lp_next(lp, lp_next(lp, p));
         struct lp_value t = lp_get(p);
-        if (t.s.p || t.integer < 0 || (uint64_t)t.integer > EXPIRY_MAX) return false;
+        if (t.s.p || t.integer < 0 || (uint64_t)t.integer > FIELD_EXPIRY_MAX) return false;
         uint64_t here = t.integer ? (uint64_t)t.integer : UINT64_MAX;
         if (here < last) *ordered = false;
         last = here;

@@ -6,8 +6,6 @@
 #include "db/keyspace.h"
 #include "persist/rdb_save.h"
 
-#define EXPIRY_MAX ((INT64_C(1) << 48) - 1)
-
 static void forget_prefixes(struct rdb_loader *l) {
     l->expiry = l->idle = l->freq = -1;
 }
