@@ -15,12 +15,15 @@ from shmredis.benchmark.memory import measure_memory
 from shmredis.benchmark.pauses import measure_pauses
 from shmredis.benchmark.redis_benchmark import LoadError
 from shmredis.benchmark.report import as_json, print_tables, write_json
+from shmredis.benchmark.scaling import measure_scaling, targets_of
 from shmredis.benchmark.servers import StartError, Target, all_running, find_targets
 from shmredis.benchmark.workloads import WORKLOADS, Workload, arbitrary
 
 __all__ = ["main"]
 
-PARTS = ("loads", "memory", "pauses")
+PARTS = ("loads", "memory", "pauses", "scaling")
+USUAL_PARTS = ("loads", "memory", "pauses")
+USUAL_WORKERS = (1, 2, 4)
 PAUSE_KEYS = 10_000_000
 PAUSE_MEMBERS = 1_000_000
 
@@ -41,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def compare(args: argparse.Namespace) -> None:
     """Measures all parts on all servers, prints the tables and writes the file."""
     targets = find_targets(args.peer, args.option)
+    args.parts = parts_of(args)
     unknown = set(args.parts) - set(PARTS)
     if unknown:
         raise ValueError(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
@@ -68,6 +72,16 @@ def measure(targets: Sequence[Target], args: argparse.Namespace) -> Iterator[Mea
     if "pauses" in args.parts:
         keys, members = (max(1, int(n * args.scale)) for n in (args.pause_keys, PAUSE_MEMBERS))
         yield from measure_pauses(targets, keys, members, args.rounds)
+
+    if "scaling" in args.parts:
+        with all_running(targets_of(args.workers or USUAL_WORKERS)) as servers:
+            yield from measure_scaling(servers, load_options(args))
+
+
+def parts_of(args: argparse.Namespace) -> list[str]:
+    """What to measure: what was asked for, and scaling if workers were named."""
+    parts = list(args.parts or USUAL_PARTS)
+    return parts if not args.workers or "scaling" in parts else [*parts, "scaling"]
 
 
 def load_options(args: argparse.Namespace) -> LoadOptions:
@@ -104,7 +118,15 @@ def parser() -> argparse.ArgumentParser:
     add_server_options(command)
     add_load_options(command)
     command.add_argument(
-        "--parts", type=words, default=list(PARTS), help=f"what to measure: {','.join(PARTS)}"
+        "--parts",
+        type=words,
+        help=f"what to measure: {','.join(PARTS)} (default: all but scaling)",
+    )
+    command.add_argument(
+        "--workers",
+        type=numbers,
+        metavar="N,N...",
+        help="also compare shmredis with so many workers (part scaling; default: 1,2,4)",
     )
     command.add_argument(
         "--scale",

@@ -24,10 +24,23 @@ class Section(enum.Enum):
     USED = "Memory by INFO (used_memory)"
     RESIDENT = "Memory by the kernel (Pss of all processes)"
     PAUSES = "Worst pause of another client"
+    SCALED_RATE = "Throughput by workers"
+    SCALED_CPU = "CPU time of all processes by workers"
+    PER_CORE = "Throughput per core in use by workers"
+    HOP = "Wait of a client alone by workers"
 
     @property
     def better(self) -> Better:
-        return Better.HIGHER if self is Section.THROUGHPUT else Better.LOWER
+        return Better.HIGHER if self in _MORE_IS_BETTER else Better.LOWER
+
+    @property
+    def of_scaling(self) -> bool:
+        """Whether it compares numbers of workers and not servers."""
+        return self in _OF_SCALING
+
+
+_MORE_IS_BETTER = (Section.THROUGHPUT, Section.SCALED_RATE, Section.PER_CORE)
+_OF_SCALING = (Section.SCALED_RATE, Section.SCALED_CPU, Section.PER_CORE, Section.HOP)
 
 
 @dataclass(slots=True)
@@ -64,6 +77,21 @@ class Measurement:
         ours, best = self.median(OURS), self.best_peer()
         theirs = self.median(best) if best else None
         return ours / theirs if ours is not None and theirs else None
+
+    def ratio_between(self, server: str, base: str) -> float | None:
+        """The median of the rounds' ratios of two servers; None if one of them has no sample."""
+        pairs = zip(self.samples.get(server, ()), self.samples.get(base, ()), strict=False)
+        ratios = [value / other for value, other in pairs if other]
+        return statistics.median(ratios) if ratios else None
+
+    def spread(self) -> float:
+        """How noisy: the widest range of a server's samples, as a part of its median."""
+        ranges = [
+            (max(values) - min(values)) / abs(middle)
+            for values in self.samples.values()
+            if (middle := statistics.median(values))
+        ]
+        return max(ranges, default=0.0)
 
     def behind(self) -> bool:
         """Whether the best peer does better than shmredis."""

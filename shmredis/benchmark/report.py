@@ -25,7 +25,9 @@ def print_tables(
     console.print("; ".join(f"{name}: {version}" for name, version in servers.items()))
     for section in Section:
         rows = [row for row in measurements if row.section is section]
-        if rows:
+        if rows and section.of_scaling:
+            console.print(scaling_table(section, rows))
+        elif rows:
             console.print(table(section, list(servers), rows))
 
 
@@ -38,6 +40,26 @@ def table(section: Section, servers: Sequence[str], rows: Sequence[Measurement])
     for row in rows:
         result.add_row(row.subject, *(number(row.median(name)) for name in servers), ratio(row))
     return result
+
+
+def scaling_table(section: Section, rows: Sequence[Measurement]) -> Table:
+    """Medians by number of workers, each but the first with its ratio to the first, and the noise."""
+    names = list(dict.fromkeys(name for row in rows for name in row.samples))
+    result = Table(title=f"{section.value}, {rows[0].unit} ({section.better.value} is better)")
+    result.add_column()
+    for name in (*names, "range"):
+        result.add_column(name, justify="right")
+    for row in rows:
+        cells = [scaled(row, name, names[0]) for name in names]
+        result.add_row(row.subject, *cells, f"{row.spread():.0%}")
+    return result
+
+
+def scaled(row: Measurement, name: str, base: str) -> str:
+    """A median, and its ratio to that of the base."""
+    value = number(row.median(name))
+    between = row.ratio_between(name, base)
+    return value if name == base or between is None else f"{value} ({between:.2f})"
 
 
 def number(value: float | None) -> str:
@@ -83,9 +105,16 @@ def row_as_json(row: Measurement) -> dict[str, Any]:
         "better": row.section.better.value,
         "samples": row.samples,
         "medians": {name: row.median(name) for name in row.samples},
-        "best_peer": row.best_peer(),
-        "ratio": row.ratio(),
+        **compared(row),
     }
+
+
+def compared(row: Measurement) -> dict[str, Any]:
+    """What the row says of servers beside each other."""
+    if not row.section.of_scaling:
+        return {"best_peer": row.best_peer(), "ratio": row.ratio()}
+    base = next(iter(row.samples))
+    return {"ratios": {name: row.ratio_between(name, base) for name in row.samples}}
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

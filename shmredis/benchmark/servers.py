@@ -36,6 +36,7 @@ class Target:
 
     name: str
     argv: tuple[str, ...]
+    ours: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,7 +56,7 @@ class Server:
 
     def version(self) -> str:
         """What it calls itself: name and version."""
-        if self.name == OURS:
+        if self.target.ours:
             return f"{OURS} {shmredis.__version__}"
         with self.connect() as connection:
             info = connection.info("server")
@@ -71,7 +72,8 @@ def find_targets(peers: Sequence[str], options: Sequence[str] = ()) -> list[Targ
     `options` are directives for shmredis. Raises: ValueError with a text for the user.
     """
     words = [word for directive in options for word in f"--{directive}".split()]
-    ours = Target(OURS, (sys.executable, "-m", "shmredis.front.main", *words))
+    program = (sys.executable, "-m", "shmredis.front.main", *words)
+    ours = Target(OURS, program, ours=True)
     if peers:
         found = [parse_peer(text) for text in peers]
     else:
@@ -124,7 +126,7 @@ def all_running(targets: Sequence[Target]) -> Iterator[list[Server]]:
 
 def launch(target: Target, port: int, folder: str, output: int) -> subprocess.Popen[bytes]:
     """Starts the process, in a folder of its own; shmredis also under a name of its own."""
-    own = ("--shm-name", f"shmredis-benchmark-{os.getpid()}-{port}") if target.name == OURS else ()
+    own = ("--shm-name", f"shmredis-benchmark-{os.getpid()}-{port}") if target.ours else ()
     package = str(Path(shmredis.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
