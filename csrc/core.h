@@ -505,6 +505,54 @@ bool engine_fork_ended(struct engine *eng, uint64_t budget_us);
 /* The same bytes as a child's, written by this process before it returns. */
 void engine_write(struct engine *eng, int kind, int fd, const struct fork_options *options,
                   struct fork_report *report);
+/* Executing the commands of a file, from `offset` on (behind an RDB), which the caller has open.
+ * The engine logs nothing and serves nobody meanwhile. NULL with *error, an errno. */
+struct replay;
+struct replay *replay_new(struct engine *eng, int fd, uint64_t offset, int *error);
+void replay_delete(struct replay *l);
+/* The database that the file goes on in, when another file came before: 0 at first. */
+void replay_set_db(struct replay *l, int db);
+/* A command of several workers whose parts are not all there: its part is left out. */
+void replay_drop(struct replay *l, const char *id);
+enum replay_outcome {
+    REPLAY_MORE,   /* the budget is used up */
+    REPLAY_DONE,   /* all is executed */
+    REPLAY_CALL,   /* a command of Python is next: replay_argv; go on with another step */
+    REPLAY_TORN,   /* the file ends inside of something: it may be cut at `valid` */
+    REPLAY_BAD,    /* it is not a stream of commands from `valid` on */
+    REPLAY_UNKNOWN /* there is no such command; `text` is its name */
+};
+int replay_step(struct replay *l, uint64_t budget_us);
+int replay_argc(const struct replay *l);
+const char *replay_argv(const struct replay *l, int i, size_t *n);
+struct replay_info {
+    uint64_t at, size, valid;           /* bytes */
+    uint64_t commands, errors, skipped; /* skipped: parts that were left out */
+    int db;
+    char text[256]; /* what is wrong */
+};
+void replay_info(const struct replay *l, struct replay_info *out);
+
+/* Looking through such a file for what is no ordinary command. NULL: it cannot be mapped. */
+struct aof_scan;
+struct aof_scan *aof_scan_new(int fd, uint64_t offset, uint64_t lines);
+void aof_scan_delete(struct aof_scan *s);
+enum scan_item {
+    SCAN_COMMAND, /* never returned */
+    SCAN_LINE,    /* text: without '#' and end */
+    SCAN_END,
+    SCAN_TORN, /* text: why; end: where */
+    SCAN_BAD,  /* the same */
+    SCAN_MULTI,
+    SCAN_EXEC
+};
+struct scan_info {
+    uint64_t start, end; /* of the item */
+    uint64_t lines;      /* headers and strings so far, counted on from `lines` */
+    char text[1032];
+};
+int aof_scan_next(struct aof_scan *s, struct scan_info *out);
+
 /* --- several workers behind one port
  * -------------------------------------------------------------- */
 

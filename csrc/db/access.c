@@ -5,7 +5,7 @@
 #define CLOCK_MASK 0xffffffu
 
 static uint32_t lfu_minutes(const struct engine *eng) {
-    return (uint32_t)(eng->now_ms / 60000u) & 0xffffu;
+    return (uint32_t)(eng->now_us / 60000000u) & 0xffffu;
 }
 
 uint32_t access_clock_new(const struct engine *eng) {
