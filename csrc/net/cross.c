@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "mem/fault.h"
+#include "net/cross_log.h"
 #include "net/dispatch.h"
 #include "net/stage.h"
 
@@ -209,20 +210,46 @@ static void set_error(struct cross *o, const char *line) {
     set_reply(o, (struct str){ text, (size_t)n });
 }
 
-/* Asks the owners of what may have been written to take it back. */
-static void ship(struct remote *r, struct cross *o) {
-    struct str *names = malloc((size_t)o->n * sizeof *names);
+static bool may_be_written(const struct cross *o, int key) {
+    return o->keys[key].flags & (KF_RW | KF_OW | KF_RM);
+}
+
+/* Bits of the owners of what may have been written. */
+static uint64_t written_owners(const struct remote *r, const struct cross *o) {
+    uint64_t owners = 0;
+    for (int i = 0; i < o->n; i++)
+        if (may_be_written(o, i) && valid_database(r, database_of(o, i)))
+            owners |= UINT64_C(1) << key_owner(key_name(o, i), r->n);
+    return owners;
+}
+
+/* The worker's keys that may have been written, and their database; returns how many. */
+static int written_keys(const struct remote *r, const struct cross *o, int worker, int *db,
+                        struct str *names) {
+    int n = 0;
+    for (int i = 0; i < o->n; i++) {
+        if (!may_be_written(o, i) || key_owner(key_name(o, i), r->n) != worker) continue;
+        *db = database_of(o, i);
+        names[n++] = key_name(o, i);
+    }
+    return n && valid_database(r, *db) ? n : 0;
+}
+
+/* Asks the owners of what may have been written to take it back; logs what is this worker's. */
+static void ship(struct remote *r, struct cross *o, bool changed) {
+    struct str *names = malloc(((size_t)o->n + 1) * sizeof *names);
     ASSERT(names);
+    uint64_t position = 0, owners = written_owners(r, o);
+    bool logs = changed && cross_log_position(r, &position);
     for (int w = 0; w < r->n; w++) {
-        int n = 0;
-        struct message m = { .kind = MSG_SHIP, .id = o->id, .db = o->command->head.db };
-        for (int i = 0; w != r->self && i < o->n; i++) {
-            bool written = o->keys[i].flags & (KF_RW | KF_OW | KF_RM);
-            if (!written || key_owner(key_name(o, i), r->n) != w) continue;
-            m.db = database_of(o, i);
-            names[n++] = key_name(o, i);
+        struct message m = { .kind = MSG_SHIP, .id = o->id, .value = logs ? position + 1 : 0 };
+        int n = written_keys(r, o, w, &m.db, names);
+        if (!n) continue;
+        if (w == r->self) {
+            if (logs) cross_log_keys(r, position, owners, m.db, n, names);
+            continue;
         }
-        if (!n || !valid_database(r, m.db)) continue;
+        names[n++] = (struct str){ (const char *)&owners, sizeof owners };
         o->shipping |= UINT64_C(1) << w;
         remote_send_command(r, w, &m, n, names);
     }
@@ -256,9 +283,10 @@ static void execute(struct remote *r, struct cross *o) {
     FAULT("cross.holding");
     status st = fetch_keys(r, o);
     if (st == ST_OK) {
+        uint64_t before = r->eng->stats.dirty;
         remote_execute(r, &c->head, c->argc, c->argv);
         set_reply(o, (struct str){ r->out.p, r->out.n });
-        if (r->out.n && r->out.p[0] != '-') ship(r, o);
+        if (r->out.n && r->out.p[0] != '-') ship(r, o, r->eng->stats.dirty != before);
     } else {
         set_error(o, status_text(st));
     }
@@ -441,10 +469,12 @@ static bool has_hold(const struct remote *r, int from, uint64_t operation) {
 
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
     status st = has_hold(r, from, m->id) && valid_database(r, m->db) ? ST_OK : ST_SHM_OPEN;
+    uint64_t owners = load_u64(argv[--argc].p);
     for (int i = 0; i < argc && st == ST_OK; i++) {
         st = copy_key(r, from, m->db, argv[i]);
         if (st == ST_OK) engine_modified(r->eng, argv[i], m->db);
     }
+    if (st == ST_OK && m->value) cross_log_keys(r, m->value - 1, owners, m->db, argc, argv);
     FAULT("cross.taken_back");
     r->eng->stats.dirty += (uint64_t)argc;
     struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };

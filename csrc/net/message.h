@@ -18,12 +18,12 @@ enum message_kind {
     MSG_HOLD,        /* operation                -                - */
     MSG_HELD,        /* operation                -                - */
     MSG_RELEASE,     /* operation                -                - */
-    MSG_SHIP,        /* operation                -                keys, as a command's arguments */
-    MSG_SHIPPED,     /* operation                status           - */
-    MSG_TOUCHED,     /* session                  -                - */
-    MSG_EVICT,       /* -                        -                - */
-    MSG_RUN,         /* operation                -                command, for all who are held */
-    MSG_RAN,         /* operation                -                RESP */
+    MSG_SHIP,    /* operation                position + 1     keys, then u64: bits of all owners */
+    MSG_SHIPPED, /* operation                status           - */
+    MSG_TOUCHED, /* session                  -                - */
+    MSG_EVICT,   /* -                        -                - */
+    MSG_RUN,     /* operation                -                command, for all who are held */
+    MSG_RAN,     /* operation                -                RESP */
 };
 
 /* At the beginning of each (all workers have the same commands at the same registry indices); the

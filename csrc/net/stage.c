@@ -261,6 +261,13 @@ void engine_instant(struct engine *eng, uint64_t id) {
     links_wake(eng->remote->links);
 }
 
+bool stage_position(struct remote *r, uint64_t *position) {
+    uint64_t number = commit_number(r->self, r->links->epoch, ++r->stages->counter);
+    if (!commit_append(r->links->control, number, position)) return false;
+    commit_done(r->links->control, *position);
+    return true;
+}
+
 /* Tells the workers of `who` what becomes of their parts. */
 static void tell(struct remote *r, uint64_t who, enum message_kind kind, uint64_t number) {
     struct message m = { .kind = (uint8_t)kind, .value = number };

@@ -25,6 +25,9 @@ struct stage_parts {
 };
 void stage_begin(struct remote *r, struct session *s, struct gather *g, const struct message *m,
                  const struct stage_parts *parts, int argc, const struct str *argv);
+/* A position of its own in the log of commits, for a command that is no staged one; false: it is
+ * full. */
+bool stage_position(struct remote *r, uint64_t *position);
 /* Whether there are parts here. */
 bool stage_any(const struct remote *r);
 /* Executes the parts that are committed. */

@@ -19,6 +19,7 @@ class Log:
     def __init__(self, handle: Any, path: Path) -> None:
         self.handle = handle
         self.path = path
+        lib.engine_set_option(handle, b"appendfsync", lib.AOF_FSYNC_NO)
         fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         assert lib.engine_aof_open(handle, fd, 1, 0) == 0
         os.close(fd)
@@ -186,3 +187,31 @@ def test_always_syncs_before_replies(engine: Engine, tmp_path: Path) -> None:
     engine.session.feed(stream("SET a 1"))
     lib.engine_drain(engine.handle, False)
     assert log.info.synced == log.info.written == len(log.text)
+
+
+def test_a_crossed_command_is_logged_as_what_its_keys_became(tmp_path: Path) -> None:
+    with new_fleet(2) as fleet:
+        logs = [Log(engine, tmp_path / str(i)) for i, engine in enumerate(fleet.engines)]
+        here, there = fleet.owned_by_each()
+        fleet.settle()
+        client = Client(fleet, 0)
+        client.call("RPUSH", here, "a", "b")
+        client.call("RPUSH", there, "c")
+        marks = [len(log.text) for log in logs]
+        assert client.call("LMOVE", here, there, "LEFT", "RIGHT") == b"$1\r\na\r\n"
+        first, second = (log.text[mark:] for log, mark in zip(logs, marks, strict=True))
+        head, body = first.split(b"\r\n", 1)
+        assert head.endswith(b" 1/2") and head.startswith(b"#TXN ")
+        assert body == stream("MULTI", f"DEL {here}", f"RPUSH {here} b", "EXEC")
+        head_of_second, body = second.split(b"\r\n", 1)
+        assert head_of_second == head.replace(b"1/2", b"2/2")
+        assert body == stream("MULTI", f"DEL {there}", f"RPUSH {there} c a", "EXEC")
+
+
+def test_a_crossed_command_without_effect_is_not_logged(tmp_path: Path) -> None:
+    with new_fleet(2) as fleet:
+        logs = [Log(engine, tmp_path / str(i)) for i, engine in enumerate(fleet.engines)]
+        here, there = fleet.owned_by_each()
+        fleet.settle()
+        assert Client(fleet, 0).call("LMOVE", here, there, "LEFT", "RIGHT") == b"$-1\r\n"
+        assert [log.text for log in logs] == [b"", b""]

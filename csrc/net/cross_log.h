@@ -1,0 +1,19 @@
+/* cross_log.h - what a command over keys of several workers leaves in each owner's log.
+ *
+ * The command itself cannot be logged: its keys are in several logs. Each owner logs what its keys
+ * have become, as one part of a transaction that counts with all its parts or not at all.
+ */
+#ifndef SHMREDIS_CROSS_LOG_H
+#define SHMREDIS_CROSS_LOG_H
+
+#include "net/remote.h"
+
+/* Where in the order of all commands of several workers this one is; false: nobody logs, or the
+ * log of commits is full, and the parts go without. */
+bool cross_log_position(struct remote *r, uint64_t *position);
+/* Logs the keys as they are now. `owners`: bits of the workers that log keys of the same command.
+ */
+void cross_log_keys(struct remote *r, uint64_t position, uint64_t owners, int db, int n,
+                    const struct str *names);
+
+#endif
