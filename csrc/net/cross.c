@@ -8,6 +8,7 @@
 #include "net/cross_log.h"
 #include "net/dispatch.h"
 #include "net/stage.h"
+#include "persist/aof.h"
 
 #define HOLD_WAIT_MS 5000u
 
@@ -264,17 +265,26 @@ static void gathered(struct remote *r, struct cross *o) {
     finish(r, o);
 }
 
+/* This worker's part of a command that all execute. */
+static void run_part(struct remote *r, const struct message *m, int argc, struct str *argv) {
+    if (m->value) remote_begin_part(r, m->value - 1, UINT64_MAX >> (64 - r->n));
+    remote_execute(r, m, argc, argv);
+    aof_end_part(r->eng->aof);
+}
+
 /* All are held: each executes the command on its keys. */
 static void run_everywhere(struct remote *r, struct cross *o) {
     struct kept *c = o->command;
     struct message m = c->head;
     m.kind = MSG_RUN;
     m.id = o->id;
+    uint64_t position;
+    m.value = cross_log_position(r, &position) ? position + 1 : 0;
     r->stats.holds++;
     o->all->left = r->n;
     for (int w = 0; w < r->n; w++)
         if (w != r->self) remote_send_command(r, w, &m, c->argc, c->argv);
-    remote_execute(r, &m, c->argc, c->argv);
+    run_part(r, &m, c->argc, c->argv);
     if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
 }
 
@@ -483,7 +493,7 @@ void cross_ship(struct remote *r, int from, const struct message *m, int argc, s
 
 void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
     if (!has_hold(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
-    remote_execute(r, m, argc, argv);
+    run_part(r, m, argc, argv);
     struct message answer = { .kind = MSG_RAN, .id = m->id };
     remote_send(r, from, &answer, (struct str){ r->out.p, r->out.n });
 }
