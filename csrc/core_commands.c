@@ -5,6 +5,7 @@
 #include "cmd/registry.h"
 #include "core.h"
 #include "db/clock.h"
+#include "mem/share.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 
@@ -121,7 +122,9 @@ const char *engine_debug(struct engine *eng, int db, int resp, int argc, const c
     engine_tick_clock(eng);
     struct call c = { .eng = eng, .out = out, .argc = argc, .argv = args, .db = db };
     arena_enter(&eng->arena);
+    share_begin(&eng->arena);
     bool known = debug_execute(&c);
+    share_end(&eng->arena);
     arena_leave(&eng->arena);
     reply_settle(out);
     free(args);

@@ -90,6 +90,59 @@ bool spread_to_all(enum spread spread) {
            spread == SPREAD_ALL_RANDOM;
 }
 
+/* --- commands that may run on copies --- */
+
+#define ENTRY COPIED_ENTRY
+#define VALUE COPIED_VALUE
+#define ACCESS (COPIED_VALUE | COPIED_TOUCHES)
+static const struct {
+    const char *name;
+    unsigned how;
+} copied[] = {
+    { "GET", ACCESS },
+    { "STRLEN", ACCESS },
+    { "GETRANGE", ACCESS },
+    { "SUBSTR", ACCESS },
+    { "DIGEST", ACCESS },
+    { "HGET", ACCESS },
+    { "HMGET", ACCESS },
+    { "HEXISTS", ACCESS },
+    { "HLEN", ACCESS },
+    { "HSTRLEN", ACCESS },
+    { "HGETALL", ACCESS },
+    { "HKEYS", ACCESS },
+    { "HVALS", ACCESS },
+    { "LLEN", ACCESS },
+    { "LINDEX", ACCESS },
+    { "LRANGE", ACCESS },
+    { "SCARD", ACCESS },
+    { "SISMEMBER", ACCESS },
+    { "SMISMEMBER", ACCESS },
+    { "SMEMBERS", ACCESS },
+    { "ZCARD", ACCESS },
+    { "ZSCORE", ACCESS },
+    { "ZMSCORE", ACCESS },
+    { "ZRANK", ACCESS },
+    { "ZREVRANK", ACCESS },
+    { "TYPE", ENTRY },
+    { "TTL", ENTRY },
+    { "PTTL", ENTRY },
+    { "EXPIRETIME", ENTRY },
+    { "PEXPIRETIME", ENTRY },
+    { "OBJECT|ENCODING", VALUE },
+    { "EXISTS", ENTRY | COPIED_TOUCHES },
+};
+#undef ENTRY
+#undef VALUE
+#undef ACCESS
+
+unsigned copied_of(const struct command *cmd, int *key) {
+    *key = cmd->keys[0].at;
+    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
+        if (!strcmp(copied[i].name, cmd->name)) return copied[i].how;
+    return 0;
+}
+
 /* --- keys --- */
 
 /* The first argument that a spec is about, 0: the spec does not apply. */

@@ -36,6 +36,15 @@ enum spread spread_of(const struct command *cmd);
 /* Whether it is about the keys of all workers. */
 bool spread_to_all(enum spread spread);
 
+/* Commands that only read, one key in argv[*key] and nothing besides: they may run on a copy of the
+ * key. A set of bits. */
+enum copied {
+    COPIED_ENTRY = 1,  /* they look at the key's entry only */
+    COPIED_VALUE = 2,  /* at its value, too */
+    COPIED_TOUCHES = 4 /* and are an access to it: OBJECT IDLETIME */
+};
+unsigned copied_of(const struct command *cmd, int *key);
+
 /* The argument that is the only key a command can have; 0: it has none, or may have several. */
 int only_key_of(const struct command *cmd);
 

@@ -2,6 +2,7 @@
 #include "db/defrag.h"
 
 #include "db/clock.h"
+#include "mem/share.h"
 
 #define BUCKETS_A_STEP 16u
 #define SLICE_US 500u /* one cycle's share of the event loop, at most */
@@ -106,8 +107,7 @@ static void continue_value(struct engine *eng, struct defrag *d, size_t budget) 
 
 /* --- the walk --- */
 
-/* A small piece of work; false when the whole keyspace has been walked. */
-static bool step(struct engine *eng, struct defrag *d) {
+static bool walk(struct engine *eng, struct defrag *d) {
     size_t budget = (size_t)eng->config.active_defrag_max_scan_fields;
     struct dict *keys = &engine_db(eng, d->db)->keys;
     if (d->in_value) {
@@ -123,6 +123,14 @@ static bool step(struct engine *eng, struct defrag *d) {
         d->db++;
     }
     return d->db < eng->databases;
+}
+
+/* A small piece of work; false when the whole keyspace has been walked. */
+static bool step(struct engine *eng, struct defrag *d) {
+    share_begin(&eng->arena);
+    bool more = walk(eng, d);
+    share_end(&eng->arena);
+    return more;
 }
 
 static void start(struct defrag *d) {

@@ -8,6 +8,7 @@
 
 #include "db/clock.h"
 #include "db/lazyfree.h"
+#include "mem/share.h"
 
 #define POOL_SIZE 16
 #define POOL_NAME_MAX 255u
@@ -129,7 +130,9 @@ static void pool_fill(struct engine *eng) {
 
 static void evict_key(struct engine *eng, struct key *k) {
     bool lazy = eng->config.lazyfree_lazy_eviction;
+    share_begin(&eng->arena);
     key_delete(eng, k, lazy);
+    share_end(&eng->arena);
     eng->stats.evicted_keys++;
     struct str argv[2] = { lazy ? STR("UNLINK") : STR("DEL"), k->name };
     engine_propagate(eng, k->db, 2, argv);

@@ -6,6 +6,7 @@
 #include "db/expire.h"
 
 #include "db/clock.h"
+#include "mem/share.h"
 
 #define BATCH_BUCKETS 16u
 #define BATCH_MAX 512u
@@ -42,6 +43,7 @@ static void visit(void *ctx, ref_t *place) {
 void expire_fields_of(struct engine *eng, struct key *k, size_t budget) {
     struct value v = entry_value(k->entry);
     const struct type_ops *type = type_of(v.type);
+    share_begin(&eng->arena);
     size_t gone = type->expire_fields(eng, k->db, k->name, &v, budget);
     eng->stats.expired_fields += gone;
     key_store(eng, k, &v);
@@ -51,6 +53,7 @@ void expire_fields_of(struct engine *eng, struct key *k, size_t budget) {
     } else if (type->next_field_expiry(&eng->arena, &v) == 0) {
         key_set_field_ttl(eng, k, false);
     }
+    share_end(&eng->arena);
     if (gone) engine_modified(eng, k->name, k->db);
 }
 

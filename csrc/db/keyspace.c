@@ -9,6 +9,7 @@
 #include "db/evict.h"
 #include "db/lazyfree.h"
 #include "mem/number.h"
+#include "mem/share.h"
 
 /* Values above this many elements are always freed in slices: no command pauses for them. */
 #define EAGER_FREE_MAX 4096u
@@ -334,7 +335,9 @@ void key_delete(struct engine *eng, struct key *k, bool lazy) {
 
 void key_expire_now(struct engine *eng, struct key *k) {
     bool lazy = eng->config.lazyfree_lazy_expire;
+    share_begin(&eng->arena); /* reads come here, too */
     key_delete(eng, k, lazy);
+    share_end(&eng->arena);
     eng->stats.expired_keys++;
     struct str argv[2] = { lazy ? STR("UNLINK") : STR("DEL"), k->name };
     engine_propagate(eng, k->db, 2, argv);

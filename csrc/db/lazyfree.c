@@ -6,6 +6,7 @@
 #include "db/lazyfree.h"
 
 #include "db/clock.h"
+#include "mem/share.h"
 
 #define SLICE 256u /* elements or buckets between two looks at the clock */
 
@@ -87,7 +88,9 @@ static void unlink_item(struct engine *eng, ref_t r) {
 bool lazyfree_run(struct engine *eng, uint64_t budget_us) {
     uint64_t end = clock_monotonic_us() + budget_us;
     for (ref_t r; (r = *first_of(eng));) {
+        share_begin(&eng->arena);
         if (free_slice(eng, item_at(eng, r))) unlink_item(eng, r);
+        share_end(&eng->arena);
         if (clock_monotonic_us() >= end) break;
     }
     return !lazyfree_pending(eng);

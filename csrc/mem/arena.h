@@ -84,7 +84,8 @@ struct freeze {
 /* Process-local. `base` is public because every ref is resolved through it. */
 struct arena {
     char *base;
-    struct heap *heap; /* the allocator's process-local side, mem/heap.h */
+    struct heap *heap;       /* the allocator's process-local side, mem/heap.h */
+    struct sharing *sharing; /* mem/share.h; NULL: nobody else reads in it. Not owned */
     int fd;
     uint64_t reserved; /* bytes of address space behind each mapping */
     char *shared;      /* mapping A */

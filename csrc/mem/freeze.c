@@ -18,6 +18,7 @@
 #include "mem/fault.h"
 #include "mem/page.h"
 #include "mem/poison.h"
+#include "mem/share.h"
 
 #define CHUNK ((uint64_t)2 << 20)
 #define KERNEL_PAGE ((uint64_t)4096)
@@ -134,6 +135,7 @@ void freeze_begin(struct arena *a) {
     UNPOISON(a->shared, a->reserved); /* blocks are poisoned where base is */
     UNPOISON(a->private_, a->reserved);
     __atomic_store_n(&object_super(a)->frozen, ARENA_FROZEN, __ATOMIC_SEQ_CST);
+    share_shut(a, SHARE_FROZEN); /* other workers look into the object */
     f->phase = ARENA_FROZEN;
     f->anonymous = anonymous_bytes();
     FAULT("freeze.marked");
@@ -231,6 +233,7 @@ static void end_thaw(struct arena *a) {
     f->phase = ARENA_LIVE;
     FAULT("thaw.ending");
     __atomic_store_n(&object_super(a)->frozen, ARENA_LIVE, __ATOMIC_SEQ_CST);
+    share_open(a, SHARE_FROZEN);
 }
 
 bool freeze_thaw(struct arena *a, uint64_t budget_us) {

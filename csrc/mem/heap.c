@@ -8,6 +8,7 @@
  */
 #include "mem/heap_impl.h"
 #include "mem/poison.h"
+#include "mem/share.h"
 #include "mem/walk.h"
 
 #define SMALL_STEP 8u
@@ -243,6 +244,7 @@ static ref_t alloc_block(struct arena *a, enum mem_owner owner, size_t size) {
 }
 
 ref_t heap_alloc(struct arena *a, enum mem_owner owner, size_t size) {
+    DASSERT(share_may_change(a));
     if (UNLIKELY(fails_on_purpose(a->heap))) return REF_NULL;
     return alloc_block(a, owner, size);
 }
@@ -271,6 +273,7 @@ static void free_block(struct arena *a, uint32_t page, struct page_desc *d, ref_
 }
 
 void heap_free(struct arena *a, ref_t r) {
+    DASSERT(share_may_change(a));
     uint32_t page = head_page(a, r);
     struct page_desc *d = page_desc(a, page);
     ASSERT(d->state == PAGE_SLAB || d->state == PAGE_SPAN);
@@ -381,7 +384,10 @@ ref_t heap_move(struct arena *a, ref_t r) {
 }
 
 size_t heap_trim(struct arena *a) {
-    size_t bytes = (size_t)page_punch(a, a->heap->pages) << PAGE_SHIFT;
+    size_t bytes = 0;
+    share_begin(a);
+    if (share_alone(a)) bytes = (size_t)page_punch(a, a->heap->pages) << PAGE_SHIFT;
+    share_end(a);
     root_of(a)->trimmed += bytes;
     return bytes;
 }

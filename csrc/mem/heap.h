@@ -53,7 +53,8 @@ bool heap_holds(const struct arena *a, ref_t r, size_t size);
 /* Copies the block into the fullest page of its class and frees the old one; REF_NULL if there is
  * no better place. The caller stores the new ref at once in the block's one owner. */
 ref_t heap_move(struct arena *a, ref_t r);
-/* Gives whole empty pages back to the kernel; returns bytes released. Not while frozen. */
+/* Gives whole empty pages back to the kernel, when no other process reads in the arena; returns
+ * bytes released. Not while frozen. */
 size_t heap_trim(struct arena *a);
 
 struct heap_stats {

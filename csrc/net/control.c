@@ -28,6 +28,7 @@ int control_format(int fd, int workers) {
     if (posix_fallocate(fd, 0, (off_t)control_bytes(workers))) return ST_SHM_SPACE;
     struct control *c = map(fd);
     if (!c) return ST_SHM_MAP;
+    for (int w = 0; w < workers; w++) share_reset(&c->worker[w].share);
     c->layout = CONTROL_LAYOUT;
     c->workers = (uint32_t)workers;
     if (getrandom(&c->life, sizeof c->life, 0) != sizeof c->life) c->life = clock_duration_ns();
@@ -55,5 +56,6 @@ void control_new_epoch(struct control *c, int worker) {
     struct control_worker *w = &c->worker[worker];
     atomic_store(&w->used_memory, 0);
     for (int db = 0; db < CONTROL_DATABASES; db++) atomic_store(&w->keys[db], 0);
+    share_reset(&w->share);
     atomic_fetch_add(&w->epoch, 1);
 }

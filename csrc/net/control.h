@@ -13,11 +13,12 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
+#include "mem/share.h"
 #include "net/commits.h"
 #include "net/ring.h"
 #include "status.h"
 
-#define WORKERS_MAX 64
+#define WORKERS_MAX SHARE_WORKERS_MAX
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
 #define CONTROL_LAYOUT 2u
 #define CONTROL_DATABASES 16
@@ -32,6 +33,7 @@ struct control_worker {
     alignas(64) _Atomic uint64_t used_memory;
     _Atomic uint64_t keys[CONTROL_DATABASES]; /* of the first databases */
     _Atomic uint32_t barren;                  /* its last try to evict a key found none */
+    struct arena_share share;                 /* its arena as others may read it, mem/share.h */
 };
 
 struct control {

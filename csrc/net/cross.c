@@ -78,8 +78,7 @@ void crossing_delete(struct crossing *x) {
 
 /* --- other workers' keys --- */
 
-/* The arena of another worker, or NULL: it has none now. */
-static const struct arena *view_of(struct remote *r, int worker) {
+const struct arena *cross_view(struct remote *r, int worker) {
     struct crossing *x = r->crossing;
     uint32_t epoch = remote_epoch(r, worker);
     if (x->view_epoch[worker] == epoch) return &x->view[worker];
@@ -118,7 +117,7 @@ static status replace_key(struct remote *r, const struct entry *e, const struct 
 
 /* Makes the key here what it is at that worker. */
 static status copy_key(struct remote *r, int worker, int db, struct str name) {
-    const struct arena *a = view_of(r, worker);
+    const struct arena *a = cross_view(r, worker);
     return a ? replace_key(r, foreign_entry(r, a, db, name), a, db, name) : ST_SHM_OPEN;
 }
 
@@ -419,6 +418,7 @@ void cross_grant(struct remote *r) {
     struct crossing *x = r->crossing;
     if (!x->first || x->granted || x->resting || stage_any(r)) return;
     x->granted = true;
+    share_shut(&r->eng->arena, SHARE_HELD);
     FAULT("cross.granted");
     struct hold h = *x->first;
     if (h.from == r->self)
@@ -453,6 +453,7 @@ static void remove_hold(struct remote *r, struct hold *before) {
     free(gone);
     if (!had_it) return;
     x->granted = false;
+    share_open(&r->eng->arena, SHARE_HELD);
     x->resting = true;
     remote_go_on(r);
     remote_wake_self(r);

@@ -25,6 +25,8 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
 /* Sends a client's command to the worker that is to execute it. */
 void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
                 const struct command *cmd, int argc, const struct str *argv);
+/* The arena of another worker, mapped for reading, or NULL: it has none now. */
+const struct arena *cross_view(struct remote *r, int worker);
 /* Somebody holds this worker: clients' commands and requests wait. */
 bool cross_held(const struct remote *r);
 /* Somebody holds it, or waits to. */

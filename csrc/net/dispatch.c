@@ -7,6 +7,7 @@
 #include "db/clock.h"
 #include "db/evict.h"
 #include "db/latency.h"
+#include "mem/share.h"
 #include "net/multi.h"
 #include "net/session.h"
 
@@ -131,10 +132,13 @@ void dispatch_note_duration(struct engine *eng, const struct session *s,
 }
 
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns) {
+    bool changes = row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE);
     size_t mark = c->out->n;
     c->out->errored = false;
     arena_enter(&c->eng->arena);
+    if (changes) share_begin(&c->eng->arena);
     row->cmd.fn(c);
+    if (changes) share_end(&c->eng->arena);
     arena_leave(&c->eng->arena);
     if (c->dirty || c->rewritten) {
         c->eng->stats.dirty += c->dirty;

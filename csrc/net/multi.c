@@ -4,6 +4,7 @@
 #include "cmd/call.h"
 #include "db/batch.h"
 #include "db/clock.h"
+#include "mem/share.h"
 #include "net/dispatch.h"
 #include "net/watch.h"
 
@@ -270,19 +271,28 @@ static void run_one(struct session *s, const struct queued *q, struct reply *out
     reply_settle(out);
 }
 
-bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns) {
+/* Up to the end, or a command of Python. */
+static void run_queue(struct session *s, struct reply *out, uint64_t *clock_ns) {
     struct multi *m = s->multi;
-    if (!m->batched) batch_begin(s->eng);
-    m->batched = true;
     for (; m->at < m->n; m->at++) {
         const struct queued *q = multi_current(s);
         s->commands++;
         s->last_command = q->row->index;
-        if (!q->row->cmd.fn) return false;
+        if (!q->row->cmd.fn) return;
         size_t mark = out->n;
         run_one(s, q, out, clock_ns);
         session_mute(s, mark);
     }
+}
+
+bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns) {
+    struct multi *m = s->multi;
+    if (!m->batched) batch_begin(s->eng);
+    m->batched = true;
+    share_begin(&s->eng->arena);
+    run_queue(s, out, clock_ns);
+    share_end(&s->eng->arena);
+    if (m->at < m->n) return false;
     finish(s);
     return true;
 }

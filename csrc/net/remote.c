@@ -10,6 +10,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/lookahead.h"
+#include "net/peek.h"
 #include "net/stage.h"
 #include "net/turn.h"
 #include "persist/aof.h"
@@ -504,6 +505,15 @@ int engine_drain(struct engine *eng, bool rung) {
 
 /* --- life --- */
 
+/* From now on others may read the arena, and this worker theirs. */
+static void share_arena(struct remote *r) {
+    struct sharing *s = &r->sharing;
+    *s = (struct sharing){ .self = r->self, .n = r->n };
+    for (int w = 0; w < r->n; w++) s->all[w] = &r->links->control->worker[w].share;
+    r->eng->arena.sharing = s;
+    share_open(&r->eng->arena, SHARE_AWAY);
+}
+
 int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const char *arena_base) {
     status st;
     struct links *links = links_open(fd, self, wake_fds, &st);
@@ -514,6 +524,7 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     links->hold = &eng->unlogged;
     r->stages = stages_new();
     r->crossing = crossing_new(arena_base);
+    r->peeks = peeks_new();
     eng->remote = r;
     eng->worker = self;
     eng->workers = r->n;
@@ -524,6 +535,7 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
         remote_send(r, w, &m, (struct str){ NULL, 0 });
     }
     links_wake(links);
+    share_arena(r);
     return ST_OK;
 }
 
@@ -562,6 +574,8 @@ void remote_delete(struct remote *r) {
     fieldset_drop_all(&r->fieldsets);
     stages_delete(r->stages);
     crossing_delete(r->crossing);
+    peeks_delete(r->peeks);
+    share_reset(r->sharing.all[r->self]);
     links_close(r->links);
     free(r->pending);
     free(r->out.p);

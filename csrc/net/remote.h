@@ -61,6 +61,8 @@ struct remote {
     struct kept_list deferred;  /* commands that came while this worker was held */
     struct stages *stages;      /* net/stage.h */
     struct crossing *crossing;  /* net/cross.h */
+    struct peeks *peeks;        /* net/peek.h */
+    struct sharing sharing;     /* of the engine's arena */
 };
 
 static inline bool remote_owns(const struct remote *r, struct str key) {
@@ -69,6 +71,7 @@ static inline bool remote_owns(const struct remote *r, struct str key) {
 
 enum remote_verdict {
     REMOTE_HERE,   /* execute it in this worker */
+    REMOTE_COPIED, /* the same, on the copy of its key: net/peek.h */
     REMOTE_SENT,   /* a slot is open for its reply */
     REMOTE_BARRED, /* it has to wait for the session's own replies */
     REMOTE_WAIT    /* it cannot be taken now: FEED_WAITING */

@@ -2,6 +2,7 @@
 #include "cmd/fieldset.h"
 #include "net/cross.h"
 #include "net/hub.h"
+#include "net/peek.h"
 #include "net/stage.h"
 
 #define BACKLOG_HIGH ((size_t)4 << 20) /* bytes queued to one worker: its askers wait */
@@ -187,6 +188,7 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     int owner = owner_of_command(r, row, argc, argv);
     if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;
+    if (owner >= 0 && row->copied && peek_take(r, s, row, owner, argc, argv)) return REMOTE_COPIED;
     if (backed_up(r, owner)) return remote_stall(r);
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))
         return forward_import(r, s, owner, row, argc, argv);

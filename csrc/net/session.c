@@ -11,6 +11,7 @@
 #include "net/hub.h"
 #include "net/lookahead.h"
 #include "net/multi.h"
+#include "net/peek.h"
 #include "net/poll.h"
 #include "net/remote.h"
 #include "net/turn.h"
@@ -197,7 +198,7 @@ void session_mute(struct session *s, size_t mark) {
     s->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
 }
 
-static void run_command(struct session *s, struct feed *f, struct command_row *row) {
+static void run_command(struct session *s, struct feed *f, struct command_row *row, int db) {
     struct call c = { .eng = s->eng,
                       .out = &s->eng->hub->reply,
                       .cmd = &row->cmd,
@@ -205,9 +206,15 @@ static void run_command(struct session *s, struct feed *f, struct command_row *r
                       .fieldsets = &s->fieldsets,
                       .argc = f->parser->argc,
                       .argv = f->parser->argv,
-                      .db = s->db,
+                      .db = db,
                       .no_touch = s->flags & SESSION_NO_TOUCH };
     f->clock_ns = dispatch_run(&c, row, f->clock_ns);
+}
+
+static void run_on_copy(struct session *s, struct feed *f, struct command_row *row) {
+    peek_begin(s->eng->remote);
+    run_command(s, f, row, 0);
+    peek_end(s->eng->remote);
 }
 
 /* Executes a command, or has it executed; false when the feed must stop at it. */
@@ -224,8 +231,9 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
     enum remote_verdict where = REMOTE_HERE;
     if (UNLIKELY(remote)) where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
     if (where == REMOTE_HERE && dispatch_admit(s->eng, row, &s->eng->hub->reply))
-        run_command(s, f, row);
-    if (where == REMOTE_HERE || where == REMOTE_SENT) return true;
+        run_command(s, f, row, s->db);
+    if (where == REMOTE_COPIED) run_on_copy(s, f, row);
+    if (where != REMOTE_BARRED && where != REMOTE_WAIT) return true;
     s->commands--; /* it comes once more */
     if (where == REMOTE_WAIT) f->outcome |= FEED_WAITING;
     return false;

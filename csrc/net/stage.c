@@ -69,6 +69,7 @@ static void add_part(struct remote *r, int from, const struct message *m, int ar
     struct kept *k = kept_new(from, m, argc, argv);
     memcpy(&k->owners, argv[argc].p, sizeof k->owners);
     if (!l->first) r->stages->read = commit_tail(r->links->control);
+    share_shut(&r->eng->arena, SHARE_PARTS); /* before the asker hears of it */
     if (l->first)
         l->last->next = k;
     else
@@ -112,6 +113,11 @@ static void pass_instant(struct remote *r, const struct kept *k) {
     remote_answer(r, k->from, k->head.id, STR("+OK\r\n"));
 }
 
+/* No parts are left, and what they do is done. */
+static void open_if_done(struct remote *r) {
+    if (!stage_any(r)) share_open(&r->eng->arena, SHARE_PARTS);
+}
+
 static void execute_part(struct remote *r, uint64_t number) {
     struct kept *before = NULL, *k = r->stages->parts.first;
     for (; k && k->head.value != number; k = k->next) before = k;
@@ -123,6 +129,7 @@ static void execute_part(struct remote *r, uint64_t number) {
     else
         execute_kept(r, k);
     FAULT("stage.executed");
+    open_if_done(r);
     free(k);
 }
 
@@ -170,6 +177,7 @@ void stage_receive(struct remote *r, int from, const struct message *m, int argc
 
 void stage_drop(struct remote *r, int from, uint64_t number) {
     free(find_part(r, from, number));
+    open_if_done(r);
     cross_grant(r);
 }
 
@@ -296,6 +304,7 @@ static void give_up(struct remote *r, struct operation *o) {
     struct gather *g = o->gather;
     tell(r, o->asked, MSG_DROP, o->number); /* also of who has not answered yet */
     if (o->taken >> r->self & 1) free(find_part(r, r->self, o->number));
+    open_if_done(r);
     r->stats.stages_busy += o->busy;
     remote_cancel(r, g);
     if (o->whole->head.flags & MSG_INSTANT) {
@@ -357,6 +366,7 @@ static void lose_part(struct remote *r, struct operation *o, int from) {
 void stage_reborn(struct remote *r, int from, uint64_t taken) {
     stage_apply(r);
     for (struct kept *k; (k = find_part(r, from, 0));) free(k);
+    open_if_done(r);
     for (struct operation *o = r->stages->operations, *next; o; o = next) {
         next = o->next;
         if (!(o->asked >> from & 1)) continue;

@@ -18,7 +18,8 @@ def workers_section(ctx: Context) -> Fields:
 
 
 def _line(worker: WorkerFigures, count: int) -> str:
-    """`hops`: commands sent to others and done for them; `wakeups`: rung and heard."""
+    """`hops`: commands sent to others and done for them; `wakeups`: rung and heard; `peeks`: reads of
+    others' keys without a hop, tries that met a change, and reads that hopped after all."""
     slots, links = slot_range(worker.index, count), worker.links
     fields: list[tuple[str, object]] = [
         ("pid", worker.pid),
@@ -31,6 +32,9 @@ def _line(worker: WorkerFigures, count: int) -> str:
         ("hops_in", links.requests_done),
         ("wakeups_out", links.wakeups_sent),
         ("wakeups_in", links.wakeups),
+        ("peeks", links.peeks),
+        ("peeks_again", links.peeks_again),
+        ("peeks_hopped", links.peeks_hopped),
         ("stages", links.stages),
         ("stages_busy", links.stages_busy),
         ("holds", links.holds),
