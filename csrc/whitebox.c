@@ -4,7 +4,7 @@
 
 #include <sys/mman.h>
 
-#include "db/engine.h"
+#include "db/evict.h"
 #include "ds/btree.h"
 #include "ds/dict.h"
 #include "ds/intset.h"
@@ -14,6 +14,7 @@
 #include "mem/freeze.h"
 #include "mem/heap_impl.h"
 #include "mem/number.h"
+#include "net/control.h"
 
 struct arena *wb_arena_new(uint64_t max_size) {
     int fd = memfd_create("arena", 0), st;
@@ -74,6 +75,17 @@ int64_t wb_heap_fail_left(const struct arena *a) {
 
 struct arena *wb_engine_arena(struct engine *eng) {
     return &eng->arena;
+}
+
+void wb_set_idle(struct engine *eng, const char *key, size_t n, uint64_t seconds) {
+    struct key k;
+    struct entry *e = key_find(eng, 0, (struct str){ key, n }, KEY_PEEK, &k);
+    ASSERT(e);
+    access_set_idle(eng, e, seconds);
+}
+
+void wb_set_reading(struct control *c, int worker, int owner) {
+    atomic_store(&c->worker[worker].share.reading, (uint32_t)(owner + 1));
 }
 
 bool wb_str_to_i64(const char *p, size_t n, int64_t *out) {

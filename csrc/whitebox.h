@@ -29,6 +29,11 @@ int wb_arena_phase(const struct arena *a); /* enum arena_phase */
 
 /* --- db/engine.h --- */
 struct arena *wb_engine_arena(struct engine *eng);
+/* As if a key of database 0 had not been accessed for so long. */
+void wb_set_idle(struct engine *eng, const char *key, size_t n, uint64_t seconds);
+
+/* --- mem/share.h: the worker says that it reads the arena of `owner`, or of nobody (-1) --- */
+void wb_set_reading(struct control *c, int worker, int owner);
 
 /* --- mem/heap.h: refs are uint32_t --- */
 uint32_t wb_heap_alloc(struct arena *a, int owner, size_t size);
