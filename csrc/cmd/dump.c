@@ -54,8 +54,9 @@ static bool parse_ttl(struct call *c, struct restore *o) {
     if (!arg_i64(c, 2, &o->ttl)) return false;
     if (o->ttl < 0) return reply_error(c->out, "ERR Invalid TTL value, must be >= 0"), false;
     if (o->ttl == 0 || o->absolute) return true;
-    if (!__builtin_add_overflow(o->ttl, (int64_t)c->eng->now_ms, &o->ttl)) return true;
-    return reply_error(c->out, "ERR Invalid TTL value, must be >= 0"), false;
+    /* Source: RESTORE of Redis 8.10; a time beyond all numbers is one that is over. */
+    if (__builtin_add_overflow(o->ttl, (int64_t)c->eng->now_ms, &o->ttl)) o->ttl = 1;
+    return true;
 }
 
 /* False: the reply is the error. */
@@ -99,6 +100,16 @@ static void propagate(struct call *c, const struct restore *o) {
     call_propagatef(c, "RESTORE %b %i %a ABSTTL", &c->argv[1], ttl, 3);
 }
 
+/* Redis adds a new key and finds out afterwards that there was one. */
+static void tell(struct call *c, struct key *k, bool replaced, enum value_type before) {
+    engine_notify(c->eng, NOTIFY_NEW, "new", k->name, k->db);
+    call_changed(c, k, NOTIFY_GENERIC, "restore", 1);
+    if (!replaced) return;
+    engine_notify(c->eng, NOTIFY_OVERWRITTEN, "overwritten", k->name, k->db);
+    if (before != entry_type(k->entry))
+        engine_notify(c->eng, NOTIFY_TYPE_CHANGED, "type_changed", k->name, k->db);
+}
+
 static void cmd_restore(struct call *c) {
     struct restore o;
     struct key k;
@@ -118,12 +129,14 @@ static void cmd_restore(struct call *c) {
     v.spec.key = k.name;
     v.spec.expiry = (uint64_t)o.ttl;
     v.spec.clock = access_clock_new(c->eng);
-    status st = key_put(c->eng, &k, &v.spec);
+    bool replaced = k.entry;
+    enum value_type before = replaced ? entry_type(k.entry) : TYPE_STRING;
+    status st = key_put_quietly(c->eng, &k, &v.spec);
     dump_free(c->eng, &v, st == ST_OK);
     if (!call_ok(c, st)) return;
     set_access(c, &o, k.entry);
     propagate(c, &o);
-    call_changed(c, &k, NOTIFY_GENERIC, "restore", 1);
+    tell(c, &k, replaced, before);
     reply_ok(c->out);
 }
 

@@ -94,13 +94,18 @@ status key_insert(struct engine *eng, struct key *k, const struct entry_spec *sp
     return ST_OK;
 }
 
-static status insert_new(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+static status insert_quietly(struct engine *eng, struct key *k, const struct entry_spec *spec) {
     status st = key_insert(eng, k, spec);
     if (st != ST_OK) return st;
     const struct dict *keys = &db_of(eng, k)->keys;
     k->place = dict_find(&eng->arena, &keyspace_kind, keys, k->name, k->hash);
-    engine_notify(eng, NOTIFY_NEW, "new", k->name, k->db);
     return ST_OK;
+}
+
+static status insert_new(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+    status st = insert_quietly(eng, k, spec);
+    if (st == ST_OK) engine_notify(eng, NOTIFY_NEW, "new", k->name, k->db);
+    return st;
 }
 
 /* Small classes are exact multiples of the unit, so most rewrites need not ask the heap. */
@@ -134,14 +139,21 @@ static status rewrite(struct engine *eng, struct key *k, const struct entry_spec
 }
 
 /* Puts the entry of spec in place of whatever is there and frees the old value. */
-status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec) {
-    if (!k->entry) return insert_new(eng, k, spec);
+status key_put_quietly(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+    if (!k->entry) return insert_quietly(eng, k, spec);
     struct value old = entry_value(k->entry);
     status st = rewrite(eng, k, spec, false);
+    if (st == ST_OK && old.root) value_free(eng, old, eng->config.lazyfree_lazy_server_del);
+    return st;
+}
+
+status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+    if (!k->entry) return insert_new(eng, k, spec);
+    enum value_type before = entry_type(k->entry);
+    status st = key_put_quietly(eng, k, spec);
     if (st != ST_OK) return st;
-    if (old.root) value_free(eng, old, eng->config.lazyfree_lazy_server_del);
     engine_notify(eng, NOTIFY_OVERWRITTEN, "overwritten", k->name, k->db);
-    if (old.type != spec->value.type)
+    if (before != spec->value.type)
         engine_notify(eng, NOTIFY_TYPE_CHANGED, "type_changed", k->name, k->db);
     return ST_OK;
 }

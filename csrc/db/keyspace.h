@@ -39,6 +39,8 @@ struct entry *key_find_hashed(struct engine *eng, int db, struct str name, uint6
 status key_add(struct engine *eng, struct key *k, const struct value *v);
 /* Puts an entry just as the spec says in the place of whatever is there. */
 status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec);
+/* The same and tells nobody. */
+status key_put_quietly(struct engine *eng, struct key *k, const struct entry_spec *spec);
 /* Adds the missing key just as the spec says and tells nobody: loading.
  * k->place stays NULL. */
 status key_insert(struct engine *eng, struct key *k, const struct entry_spec *spec);
