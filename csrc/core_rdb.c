@@ -132,10 +132,10 @@ struct rdb_loading *rdb_loading_new(struct engine *eng, int fd, uint64_t bytes,
 }
 
 int rdb_loading_step(struct rdb_loading *l, uint64_t bytes) {
-    struct arena_super *super = arena_super(&l->loader.eng->arena);
-    super->busy++;
+    const struct arena *a = &l->loader.eng->arena;
+    arena_enter(a);
     enum rdb_progress progress = rdb_load_step(&l->loader, bytes);
-    super->busy--;
+    arena_leave(a);
     return (int)progress;
 }
 
