@@ -12,7 +12,7 @@ from shmredis.benchmark.scaling import COMMANDS, hop_medians, key_of, targets_of
 from shmredis.benchmark.servers import all_running
 from shmredis.slots import key_slot, slot_owner
 
-TINY = "--parts scaling --requests 60 --rounds 2 --clients 6 --pipeline 4 --keyspace 100"
+TINY = "--parts scaling --requests 3000 --rounds 2 --clients 6 --pipeline 4 --keyspace 100"
 
 
 def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
