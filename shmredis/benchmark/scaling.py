@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
+from shmredis.benchmark.connecting import measure_connecting
 from shmredis.benchmark.connection import Connection, encode
 from shmredis.benchmark.loads import LoadOptions, requests_for, run_once
 from shmredis.benchmark.measurement import Measurement, Section
@@ -38,12 +39,13 @@ def name_of(workers: int) -> str:
 
 
 def measure_scaling(servers: Sequence[Server], options: LoadOptions) -> Iterator[Measurement]:
-    """The loads with few connections and with many, then what one hop adds for a client alone."""
+    """The loads with few connections and with many, new connections, what one hop adds."""
     for clients in sorted({min(FEW, options.clients), options.clients}):
         for pipeline in options.pipelines:
             for name in COMMANDS:
                 some = replace(options, clients=clients)
                 yield from compare(servers, WORKLOADS[name], pipeline, some)
+    yield from measure_connecting(servers, options)
     yield from measure_hops(servers, options.rounds)
 
 

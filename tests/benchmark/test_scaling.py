@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shmredis.benchmark.connecting import SUBJECT
 from shmredis.benchmark.main import main
 from shmredis.benchmark.measurement import Measurement, Section
 from shmredis.benchmark.report import scaling_table
@@ -19,7 +20,8 @@ def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "result.json"
     main(["compare", *TINY.split(), "--workers", "1,2", "--json", str(file)])
     rows = json.loads(file.read_text())["measurements"]
-    loads = [row for row in rows if row["section"] != "hop"]
+    others = ("hop", SUBJECT)
+    loads = [row for row in rows if row["section"] not in others and row["subject"] not in others]
     subjects = {
         f"{name}, pipeline 4, {clients} connections" for name in COMMANDS for clients in (4, 6)
     }
@@ -33,6 +35,10 @@ def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(hops) == 6
     for row in hops.values():
         assert [len(samples) for samples in row["samples"].values()] == [2]
+    assert [row["section"] for row in rows if row["subject"] == SUBJECT] == [
+        "scaled_rate",
+        "scaled_cpu",
+    ]
     printed = capsys.readouterr().out
     assert "SET, pipeline 4" in printed
     assert "2 workers" in printed
