@@ -423,7 +423,8 @@ struct rdb_loading_plan {
     int64_t key_delay_us; /* key-load-delay */
 };
 enum rdb_loading_outcome { RDB_LOADING_MORE, RDB_LOADING_DONE, RDB_LOADING_FAILED };
-enum rdb_note { RDB_NOTE_AUX, RDB_NOTE_AUX_VALUE, RDB_NOTE_FUNCTION };
+enum rdb_note { RDB_NOTE_AUX, RDB_NOTE_AUX_VALUE, RDB_NOTE_FUNCTION, RDB_NOTE_DB };
+enum rdb_checksum { RDB_CHECKSUM_NONE, RDB_CHECKSUM_OFF, RDB_CHECKSUM_FINE };
 struct rdb_loading_facts {
     int version;
     bool valkey;
@@ -433,12 +434,14 @@ struct rdb_loading_facts {
     int error_number;
     uint64_t error_offset;
     char error_text[160];
-    /* of the record that is being read, or was last */
+    /* when checking: of the record that is being read, or was last */
     const char *key;
     size_t key_n;
     int type_byte;        /* -1: none yet */
     uint64_t by_type[32]; /* records of each type byte */
-    uint64_t already_expired;
+    uint64_t expires, already_expired;
+    const char *doing; /* in redis-check-rdb's words; static */
+    int checksum;      /* enum rdb_checksum, of a file read to its end */
 };
 /* Loads from a descriptor, where it stands, of which `bytes` are left (UINT64_MAX: not known). With
  * several workers only the keys of this worker's slots are kept. */
@@ -448,8 +451,10 @@ struct rdb_loading *rdb_loading_new(struct engine *eng, int fd, uint64_t bytes,
 int rdb_loading_step(struct rdb_loading *l, uint64_t bytes);
 /* Pointers are valid until the next step. */
 void rdb_loading_facts(struct rdb_loading *l, struct rdb_loading_facts *out);
-/* The i-th AUX field or library, in the order of the file; NULL: another kind, or no more. */
-const char *rdb_loading_note(const struct rdb_loading *l, uint64_t i, int which, size_t *n);
+/* The i-th AUX field, library or (when checking) database, in the order of the file; NULL: another
+ * kind, or no more. `offset`: behind it; may be NULL. */
+const char *rdb_loading_note(const struct rdb_loading *l, uint64_t i, int which, size_t *n,
+                             uint64_t *offset);
 void rdb_loading_delete(struct rdb_loading *l);
 /* "hash-listpack". Static. */
 const char *core_rdb_type_name(int type_byte);

@@ -1,6 +1,7 @@
 /* core_rdb.c - RDB files as Python sees them (core.h). */
 #include "cmd/keys.h"
 #include "core.h"
+#include "mem/number.h"
 #include "persist/crc64.h"
 #include "persist/rdb_load.h"
 #include "persist/rdb_save.h"
@@ -56,6 +57,7 @@ const char *core_rdb_type_name(int type_byte) {
 struct note {
     enum rdb_note kind; /* RDB_NOTE_AUX: name and value; RDB_NOTE_FUNCTION: value only */
     size_t name_n, value_n;
+    uint64_t offset;
     char bytes[];
 };
 
@@ -64,9 +66,10 @@ struct rdb_loading {
     struct source src;
     struct note **notes;
     size_t n, room;
-    struct str key;
+    char *key;
+    size_t key_n;
     int type_byte;
-    uint64_t by_type[32], already_expired;
+    uint64_t by_type[32], expires, already_expired;
 };
 
 static void keep_note(struct rdb_loading *l, enum rdb_note kind, struct str name,
@@ -78,7 +81,9 @@ static void keep_note(struct rdb_loading *l, enum rdb_note kind, struct str name
     }
     struct note *note = malloc(sizeof *note + name.n + value.n);
     ASSERT(note);
-    *note = (struct note){ .kind = kind, .name_n = name.n, .value_n = value.n };
+    *note = (struct note){
+        .kind = kind, .name_n = name.n, .value_n = value.n, .offset = source_offset(&l->src)
+    };
     memcpy(note->bytes, name.p, name.n);
     memcpy(note->bytes + name.n, value.p, value.n);
     l->notes[l->n++] = note;
@@ -97,10 +102,20 @@ static void on_record(void *ctx, struct str key, uint8_t type_byte, int64_t expi
                       uint64_t offset) {
     struct rdb_loading *l = ctx;
     (void)offset;
-    l->key = key;
+    char *copy = realloc(l->key, key.n + 1);
+    ASSERT(copy);
+    memcpy(copy, key.p, key.n);
+    l->key = copy;
+    l->key_n = key.n;
     l->type_byte = type_byte;
     l->by_type[type_byte < 32 ? type_byte : 31]++;
+    l->expires += expiry != -1;
     l->already_expired += expiry != -1 && expiry < (int64_t)l->loader.now_ms;
+}
+
+static void on_select(void *ctx, uint64_t db) {
+    char text[24];
+    keep_note(ctx, RDB_NOTE_DB, STR(""), (struct str){ text, i64_to_text(text, (int64_t)db) });
 }
 
 static bool is_ours(void *ctx, struct str key) {
@@ -123,7 +138,8 @@ struct rdb_loading *rdb_loading_new(struct engine *eng, int fd, uint64_t bytes,
                                       .keep = eng->workers > 1 ? is_ours : NULL,
                                       .aux = on_aux,
                                       .function = on_function,
-                                      .record = on_record };
+                                      .select = plan->check ? on_select : NULL,
+                                      .record = plan->check ? on_record : NULL };
     l->type_byte = -1;
     source_init_fd(&l->src, fd, bytes);
     l->src.checksum = !plan->no_checksum;
@@ -154,18 +170,23 @@ void rdb_loading_facts(struct rdb_loading *l, struct rdb_loading_facts *out) {
                                        .error = (int)l->src.error,
                                        .error_number = l->src.number,
                                        .error_offset = l->src.error_offset,
-                                       .key = l->key.p,
-                                       .key_n = l->key.n,
+                                       .key = l->key,
+                                       .key_n = l->key_n,
                                        .type_byte = l->type_byte,
-                                       .already_expired = l->already_expired };
+                                       .expires = l->expires,
+                                       .already_expired = l->already_expired,
+                                       .doing = l->loader.doing,
+                                       .checksum = (int)s->checksum };
     memcpy(out->error_text, l->src.text, sizeof out->error_text);
     memcpy(out->by_type, l->by_type, sizeof out->by_type);
 }
 
-const char *rdb_loading_note(const struct rdb_loading *l, uint64_t i, int which, size_t *n) {
+const char *rdb_loading_note(const struct rdb_loading *l, uint64_t i, int which, size_t *n,
+                             uint64_t *offset) {
     const struct note *note = i < l->n ? l->notes[i] : NULL;
-    bool aux = which == RDB_NOTE_AUX || which == RDB_NOTE_AUX_VALUE;
-    if (!note || aux != (note->kind == RDB_NOTE_AUX)) return NULL;
+    enum rdb_note kind = which == RDB_NOTE_AUX_VALUE ? RDB_NOTE_AUX : (enum rdb_note)which;
+    if (!note || note->kind != kind) return NULL;
+    if (offset) *offset = note->offset;
     *n = which == RDB_NOTE_AUX ? note->name_n : note->value_n;
     return note->bytes + (which == RDB_NOTE_AUX ? 0 : note->name_n);
 }
@@ -176,5 +197,6 @@ void rdb_loading_delete(struct rdb_loading *l) {
     source_free(&l->src);
     for (size_t i = 0; i < l->n; i++) free(l->notes[i]);
     free(l->notes);
+    free(l->key);
     free(l);
 }

@@ -58,6 +58,10 @@ const struct rdb_codec *rdb_codec_for(uint8_t type_byte) {
     return type_byte < RDB_TYPES ? rows[type_byte].codec : NULL;
 }
 
+bool rdb_type_known(uint8_t type_byte) {
+    return type_byte < RDB_TYPES && rows[type_byte].shape;
+}
+
 const char *rdb_type_name(uint8_t type_byte) {
     const char *name = type_byte < RDB_TYPES ? rows[type_byte].name : NULL;
     return name ? name : "unknown";

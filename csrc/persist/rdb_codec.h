@@ -36,6 +36,8 @@ const struct rdb_codec *rdb_codec_of(enum value_type type);
 /* Who reads this type byte; NULL: nobody (it may still be skipped). */
 const struct rdb_codec *rdb_codec_for(uint8_t type_byte);
 
+/* Whether it can be skipped at least. */
+bool rdb_type_known(uint8_t type_byte);
 /* Skips a value by its structure, without building anything; also types that nobody reads. */
 bool rdb_skip_value(struct rdb_reader *r, uint8_t type_byte);
 /* Reads what follows RDB_TEMPLATE: hashes of RDB_HASH_TEMPLATE refer to it. */

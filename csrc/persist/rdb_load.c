@@ -12,7 +12,7 @@ static void forget_prefixes(struct rdb_loader *l) {
 
 void rdb_load_begin(struct rdb_loader *l, struct engine *eng, struct source *src,
                     const struct rdb_load_options *options, const struct rdb_load_events *events) {
-    *l = (struct rdb_loader){ .eng = eng, .options = *options };
+    *l = (struct rdb_loader){ .eng = eng, .options = *options, .doing = "start" };
     if (events) l->events = *events;
     rdb_reader_init(&l->reader, src, 0);
     l->reader.unique = options->unique;
@@ -125,7 +125,11 @@ static bool load_value(struct rdb_loader *l, struct str name, uint8_t type_byte)
 static bool load_record(struct rdb_loader *l, uint8_t type_byte) {
     struct str name;
     uint64_t offset = source_offset(l->reader.src) - 1;
+    if (!rdb_type_known(type_byte))
+        return rdb_bad(&l->reader, "Invalid object type: %d", type_byte);
+    l->doing = "read-key";
     if (!rdb_get_string(&l->reader, RDB_PLACE_KEY, &name)) return false;
+    l->doing = "read-object-value";
     if (l->events.record) l->events.record(l->events.ctx, name, type_byte, l->expiry, offset);
     bool ours = !l->events.keep || l->events.keep(l->events.ctx, name);
     bool expired = is_expired(l), known = rdb_codec_for(type_byte) || l->options.values;
@@ -142,6 +146,7 @@ static bool load_record(struct rdb_loader *l, uint8_t type_byte) {
 
 static bool load_aux(struct rdb_loader *l) {
     struct str name, value;
+    l->doing = "read-aux";
     if (!rdb_get_string(&l->reader, RDB_PLACE_FIELD, &name)) return false;
     if (!rdb_get_string(&l->reader, RDB_PLACE_VALUE, &value)) return false;
     if (l->events.aux) l->events.aux(l->events.ctx, name, value);
@@ -150,6 +155,7 @@ static bool load_aux(struct rdb_loader *l) {
 
 static bool load_function(struct rdb_loader *l) {
     struct str source;
+    l->doing = "read-functions";
     if (!rdb_get_string(&l->reader, RDB_PLACE_VALUE, &source)) return false;
     l->stats.functions++;
     const char *error = l->events.function ? l->events.function(l->events.ctx, source) : NULL;
@@ -158,24 +164,28 @@ static bool load_function(struct rdb_loader *l) {
 
 static bool select_db(struct rdb_loader *l) {
     uint64_t db;
+    l->doing = "read-len";
     if (!rdb_get_length(&l->reader, &db)) return false;
     if (l->options.values && db >= (uint64_t)l->eng->databases)
         return rdb_bad(&l->reader,
                        "Data file was created with a Redis server configured to handle "
                        "more than %d databases",
                        l->eng->databases);
+    if (l->events.select) l->events.select(l->events.ctx, db);
     l->db = db <= INT32_MAX ? (int)db : INT32_MAX;
     return true;
 }
 
 static bool skip_lengths(struct rdb_loader *l, int n) {
     uint64_t ignored;
+    l->doing = "read-len";
     while (n-- > 0)
         if (!rdb_get_length(&l->reader, &ignored)) return false;
     return true;
 }
 
 static bool load_expiry(struct rdb_loader *l, bool seconds) {
+    l->doing = "read-expire";
     const char *p = source_take(l->reader.src, seconds ? 4 : 8);
     if (!p) return false;
     l->expiry = seconds ? (int64_t)(int32_t)load_u32(p) * 1000 : (int64_t)load_u64(p);
@@ -202,8 +212,10 @@ static bool skip_module_aux(struct rdb_loader *l) {
 static bool load_eof(struct rdb_loader *l) {
     uint64_t ours = source_crc(l->reader.src), theirs = 0;
     l->state = LOAD_END;
+    l->doing = "check-sum";
     if (l->reader.version < 5) return true;
     if (!rdb_get_u64(&l->reader, &theirs)) return false;
+    l->stats.checksum = theirs ? CHECKSUM_FINE : CHECKSUM_OFF;
     if (l->options.no_checksum || theirs == 0 || theirs == ours) return true;
     return rdb_bad(&l->reader, "Wrong RDB checksum expected: (%llx) but got (%llx). Aborting now.",
                    (unsigned long long)theirs, (unsigned long long)ours);
@@ -211,6 +223,7 @@ static bool load_eof(struct rdb_loader *l) {
 
 static bool load_one(struct rdb_loader *l) {
     uint8_t op;
+    l->doing = "read-type";
     if (!rdb_get_byte(&l->reader, &op)) return false;
     switch (op) {
     case RDB_EXPIRY_MS: return load_expiry(l, false);

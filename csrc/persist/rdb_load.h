@@ -22,6 +22,7 @@ struct rdb_load_events {
     void *ctx;
     bool (*keep)(void *ctx, struct str key); /* false: the key belongs to another worker */
     void (*aux)(void *ctx, struct str name, struct str value);
+    void (*select)(void *ctx, uint64_t db);
     /* A library; NULL in `error` or why the load must end. */
     const char *(*function)(void *ctx, struct str source);
     /* Each record of a walk (rdb_walk), at the offset of its type byte. */
@@ -47,6 +48,7 @@ struct rdb_load_stats {
     uint64_t empty;               /* collections without elements, passed over */
     uint64_t foreign;             /* of other workers */
     uint64_t functions;
+    enum { CHECKSUM_NONE, CHECKSUM_OFF, CHECKSUM_FINE } checksum; /* of a file read to its end */
 };
 
 struct rdb_loader {
@@ -58,6 +60,7 @@ struct rdb_loader {
     uint64_t now_ms;
     enum { LOAD_MAGIC, LOAD_BODY, LOAD_END } state;
     int db;
+    const char *doing; /* in redis-check-rdb's words; static */
     /* for the next key */
     int64_t expiry, idle, freq; /* -1: not given */
     uint64_t delayed;

@@ -7,7 +7,7 @@ from typing import Any
 from shmredis._core import ffi, lib
 from shmredis.engine import Engine
 
-__all__ = ["UNKNOWN_SIZE", "RdbError", "RdbFacts", "RdbLoad", "type_name"]
+__all__ = ["UNKNOWN_SIZE", "RdbError", "RdbFacts", "RdbLoad", "RdbNote", "type_name"]
 
 UNKNOWN_SIZE = (1 << 64) - 1
 
@@ -34,9 +34,23 @@ class RdbFacts:
     empty: int
     foreign: int  # of other workers
     functions: int
+    # when checking:
     key: bytes | None  # of the record that is being read, or was last
     type_byte: int
     by_type: dict[int, int]  # records of each type byte
+    expires: int
+    doing: str  # in redis-check-rdb's words
+    checksum: int  # RDB_CHECKSUM_…
+
+
+@dataclass(slots=True, frozen=True)
+class RdbNote:
+    """An AUX field, a library or a database; `offset` is behind it."""
+
+    kind: int  # RDB_NOTE_AUX, RDB_NOTE_FUNCTION, RDB_NOTE_DB
+    text: bytes  # a field's name
+    value: bytes  # of a field
+    offset: int
 
 
 class RdbLoad:
@@ -116,7 +130,21 @@ class RdbLoad:
             key=bytes(ffi.buffer(f.key, f.key_n)) if f.type_byte >= 0 else None,
             type_byte=f.type_byte,
             by_type={i: int(n) for i, n in enumerate(f.by_type) if n},
+            expires=f.expires,
+            doing=ffi.string(f.doing).decode(),
+            checksum=f.checksum,
         )
+
+    def note(self, i: int) -> RdbNote | None:
+        """The i-th thing that the file says of itself; None: it says no more."""
+        n, offset = ffi.new("size_t *"), ffi.new("uint64_t *")
+        for kind in (lib.RDB_NOTE_AUX, lib.RDB_NOTE_FUNCTION, lib.RDB_NOTE_DB):
+            text = lib.rdb_loading_note(self._handle, i, kind, n, offset)
+            if text:
+                first = bytes(ffi.buffer(text, n[0]))
+                more = self._note(i, lib.RDB_NOTE_AUX_VALUE) or b""
+                return RdbNote(kind, first, more, offset[0])
+        return None
 
     def aux(self) -> list[tuple[bytes, bytes]]:
         """AUX fields so far, in the order of the file."""
@@ -134,10 +162,10 @@ class RdbLoad:
 
     def _note(self, i: int, which: int) -> bytes | None:
         n = ffi.new("size_t *")
-        text = lib.rdb_loading_note(self._handle, i, which, n)
+        text = lib.rdb_loading_note(self._handle, i, which, n, ffi.NULL)
         return bytes(ffi.buffer(text, n[0])) if text else None
 
 
 def type_name(type_byte: int) -> str:
     """What a type byte of a record is called: "hash-listpack"."""
-    return ffi.string(lib.core_rdb_type_name(type_byte)).decode()
+    return str(ffi.string(lib.core_rdb_type_name(type_byte)).decode())
