@@ -5,12 +5,14 @@
 #include <sys/mman.h>
 
 #include "mem/fault.h"
+#include "net/carry.h"
 #include "net/cross_log.h"
 #include "net/dispatch.h"
 #include "net/stage.h"
 #include "persist/aof.h"
 
 #define HOLD_WAIT_MS 5000u
+#define WRITTEN (KF_RW | KF_OW | KF_RM)
 
 /* A hold on this worker that was asked for. */
 struct hold {
@@ -26,7 +28,8 @@ struct cross {
     struct kept *command;
     struct key_at *keys;
     int n;
-    uint64_t needs, asked, holds, shipping; /* bits of workers */
+    uint64_t needs, asked, holds, fetching, shipping; /* bits of workers */
+    status trouble;                                   /* of the copies of foreign keys */
     uint64_t begun_ms;
     bool fetched;       /* there are copies of foreign keys here */
     struct gather *all; /* the replies of all workers to a command about all keys, or NULL */
@@ -139,16 +142,44 @@ static bool valid_database(const struct remote *r, int db) {
     return db >= 0 && db < r->eng->databases;
 }
 
-static status fetch_keys(struct remote *r, struct cross *o) {
+/* The operation's keys that belong to that worker and have one of these flags (0: any), and their
+ * database: two keys of one worker are of one. `names` has room for all. */
+static int keys_of(const struct remote *r, const struct cross *o, int worker, unsigned flags,
+                   struct str *names, int *db) {
+    int n = 0;
+    for (int i = 0; i < o->n; i++) {
+        if (key_owner(key_name(o, i), r->n) != worker) continue;
+        if (flags && !(o->keys[i].flags & flags)) continue;
+        *db = database_of(o, i);
+        names[n++] = key_name(o, i);
+    }
+    return valid_database(r, *db) ? n : 0;
+}
+
+/* Copies that worker's keys here, or asks it for them. */
+static void fetch_from(struct remote *r, struct cross *o, int worker, struct str *names) {
+    const struct arena *view = view_of(r, worker);
+    struct message m = { .kind = MSG_FETCH, .id = o->id };
+    int n = keys_of(r, o, worker, 0, names, &m.db);
+    if (!view) {
+        o->trouble = ST_SHM_OPEN;
+    } else if (n && carry_needed(view)) {
+        o->fetching |= UINT64_C(1) << worker;
+        remote_send_command(r, worker, &m, n, names);
+    } else {
+        for (int i = 0; i < n && o->trouble == ST_OK; i++)
+            o->trouble = copy_key(r, worker, m.db, names[i]);
+    }
+}
+
+static void fetch_keys(struct remote *r, struct cross *o) {
+    struct str *names = malloc(((size_t)o->n + 1) * sizeof *names);
+    ASSERT(names);
     o->fetched = true;
     arena_super(&r->eng->arena)->guests++;
-    for (int i = 0; i < o->n; i++) {
-        int owner = key_owner(key_name(o, i), r->n), db = database_of(o, i);
-        if (owner == r->self || !valid_database(r, db)) continue;
-        status st = copy_key(r, owner, db, key_name(o, i));
-        if (st != ST_OK) return st;
-    }
-    return ST_OK;
+    for (uint64_t left = o->needs & ~(UINT64_C(1) << r->self); left; left &= left - 1)
+        fetch_from(r, o, __builtin_ctzll(left), names);
+    free(names);
 }
 
 /* Foreign keys are no longer needed here. */
@@ -210,29 +241,13 @@ static void set_error(struct cross *o, const char *line) {
     set_reply(o, (struct str){ text, (size_t)n });
 }
 
-static bool may_be_written(const struct cross *o, int key) {
-    return o->keys[key].flags & (KF_RW | KF_OW | KF_RM);
-}
-
 /* Bits of the owners of what may have been written. */
 static uint64_t written_owners(const struct remote *r, const struct cross *o) {
     uint64_t owners = 0;
     for (int i = 0; i < o->n; i++)
-        if (may_be_written(o, i) && valid_database(r, database_of(o, i)))
+        if (o->keys[i].flags & WRITTEN && valid_database(r, database_of(o, i)))
             owners |= UINT64_C(1) << key_owner(key_name(o, i), r->n);
     return owners;
-}
-
-/* The worker's keys that may have been written, and their database; returns how many. */
-static int written_keys(const struct remote *r, const struct cross *o, int worker, int *db,
-                        struct str *names) {
-    int n = 0;
-    for (int i = 0; i < o->n; i++) {
-        if (!may_be_written(o, i) || key_owner(key_name(o, i), r->n) != worker) continue;
-        *db = database_of(o, i);
-        names[n++] = key_name(o, i);
-    }
-    return n && valid_database(r, *db) ? n : 0;
 }
 
 /* Asks the owners of what may have been written to take it back; logs what is this worker's. */
@@ -240,18 +255,26 @@ static void ship(struct remote *r, struct cross *o, bool changed) {
     struct str *names = malloc(((size_t)o->n + 1) * sizeof *names);
     ASSERT(names);
     uint64_t position = 0, owners = written_owners(r, o);
+    struct str owners_arg = { (const char *)&owners, sizeof owners };
     bool logs = changed && cross_log_position(r, &position);
+    bool as_records = carry_needed(&r->eng->arena);
     for (int w = 0; w < r->n; w++) {
-        struct message m = { .kind = MSG_SHIP, .id = o->id, .value = logs ? position + 1 : 0 };
-        int n = written_keys(r, o, w, &m.db, names);
+        struct message m = { .kind = MSG_SHIP,
+                             .flags = as_records ? MSG_RECORDS : 0,
+                             .id = o->id,
+                             .value = logs ? position + 1 : 0 };
+        int n = keys_of(r, o, w, WRITTEN, names, &m.db);
         if (!n) continue;
         if (w == r->self) {
             if (logs) cross_log_keys(r, position, owners, m.db, n, names);
             continue;
         }
-        names[n++] = (struct str){ (const char *)&owners, sizeof owners };
         o->shipping |= UINT64_C(1) << w;
-        remote_send_command(r, w, &m, n, names);
+        names[n] = owners_arg;
+        if (as_records)
+            carry_send(r, w, &m, n, names, owners_arg);
+        else
+            remote_send_command(r, w, &m, n + 1, names);
     }
     free(names);
 }
@@ -264,8 +287,12 @@ static void gathered(struct remote *r, struct cross *o) {
     finish(r, o);
 }
 
-/* This worker's part of a command that all execute. */
+/* This worker's part of a command that all execute, or of an instant; the reply is in r->out. */
 static void run_part(struct remote *r, const struct message *m, int argc, struct str *argv) {
+    if (m->flags & MSG_INSTANT) {
+        stage_pass_instant(r, argv[0]);
+        return;
+    }
     if (m->value) remote_begin_part(r, m->value - 1, UINT64_MAX >> (64 - r->n));
     remote_execute(r, m, argc, argv);
     aof_end_part(r->eng->aof);
@@ -278,7 +305,8 @@ static void run_everywhere(struct remote *r, struct cross *o) {
     m.kind = MSG_RUN;
     m.id = o->id;
     uint64_t position;
-    m.value = cross_log_position(r, &position) ? position + 1 : 0;
+    bool logs = !(m.flags & MSG_INSTANT) && cross_log_position(r, &position);
+    m.value = logs ? position + 1 : 0;
     r->stats.holds++;
     o->all->left = r->n;
     for (int w = 0; w < r->n; w++)
@@ -287,23 +315,38 @@ static void run_everywhere(struct remote *r, struct cross *o) {
     if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
 }
 
+/* All keys are here. */
 static void execute(struct remote *r, struct cross *o) {
     struct kept *c = o->command;
-    FAULT("cross.holding");
-    status st = fetch_keys(r, o);
-    if (st == ST_OK) {
+    if (o->trouble == ST_OK) {
         uint64_t before = r->eng->stats.dirty;
         remote_execute(r, &c->head, c->argc, c->argv);
         set_reply(o, (struct str){ r->out.p, r->out.n });
         if (r->out.n && r->out.p[0] != '-') ship(r, o, r->eng->stats.dirty != before);
     } else {
-        set_error(o, status_text(st));
+        set_error(o, status_text(o->trouble));
     }
     r->stats.holds++;
     FAULT("cross.executed");
     if (o->shipping) return;
     drop_copies(r, o);
     finish(r, o);
+}
+
+/* All are held: brings the foreign keys here, executes when they are. */
+static void prepare(struct remote *r, struct cross *o) {
+    FAULT("cross.holding");
+    fetch_keys(r, o);
+    if (!o->fetching) execute(r, o);
+}
+
+void cross_fetched(struct remote *r, int from, const struct message *m, int argc,
+                   struct str *argv) {
+    struct cross *o = find_operation(r, m->id);
+    if (!o) return;
+    if (o->trouble == ST_OK) o->trouble = carry_take(r, m->db, argc, argv);
+    o->fetching &= ~(UINT64_C(1) << from);
+    if (!o->fetching) execute(r, o);
 }
 
 static void ask_next(struct remote *r, struct cross *o) {
@@ -323,6 +366,25 @@ static int find_keys(struct cross *o, const struct command *cmd) {
     return command_keys(cmd, c->argc, c->argv, o->keys, o->n);
 }
 
+static struct cross *new_operation(struct remote *r, struct kept *command) {
+    struct cross *o = calloc(1, sizeof *o);
+    ASSERT(o);
+    *o = (struct cross){ .next = r->crossing->operations,
+                         .id = ++r->crossing->last_id,
+                         .command = command,
+                         .needs = UINT64_C(1) << r->self,
+                         .begun_ms = r->eng->now_ms };
+    r->crossing->operations = o;
+    return o;
+}
+
+void cross_instant(struct remote *r, const struct kept *k) {
+    struct cross *o = new_operation(r, kept_new(r->self, &k->head, k->argc, k->argv));
+    o->all = gather_new(NULL, SPREAD_ALL_OK);
+    o->needs = UINT64_MAX >> (64 - r->n);
+    ask_next(r, o);
+}
+
 void cross_begin(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
     r->out.n = 0;
     r->out.resp = m->resp;
@@ -331,14 +393,7 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
         remote_answer(r, from, m->id, (struct str){ r->out.p, r->out.n });
         return;
     }
-    struct cross *o = calloc(1, sizeof *o);
-    ASSERT(o);
-    *o = (struct cross){ .next = r->crossing->operations,
-                         .id = ++r->crossing->last_id,
-                         .command = kept_new(from, m, argc, argv),
-                         .needs = UINT64_C(1) << r->self,
-                         .begun_ms = r->eng->now_ms };
-    r->crossing->operations = o;
+    struct cross *o = new_operation(r, kept_new(from, m, argc, argv));
     if (spread_to_all(row->spread)) {
         o->all = gather_new(NULL, row->spread);
         if (row->spread == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m->db);
@@ -385,7 +440,7 @@ void cross_holding(struct remote *r, int from, uint64_t operation) {
     else if (o->all)
         run_everywhere(r, o);
     else
-        execute(r, o);
+        prepare(r, o);
 }
 
 void cross_shipped(struct remote *r, int from, const struct message *m) {
@@ -478,16 +533,31 @@ static bool has_hold(const struct remote *r, int from, uint64_t operation) {
     return x->granted && x->first->from == from && x->first->operation == operation;
 }
 
+void cross_fetch(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    if (!has_hold(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
+    struct message answer = { .kind = MSG_FETCHED, .id = m->id, .db = m->db };
+    carry_send(r, from, &answer, argc, argv, (struct str){ NULL, 0 });
+}
+
+/* Makes a written key what it is at the holder; `record`: as it was sent along. */
+static status take_back(struct remote *r, int from, int db, const struct str *name, bool record) {
+    status st = record ? carry_take(r, db, 2, name) : copy_key(r, from, db, *name);
+    if (st == ST_OK) engine_modified(r->eng, *name, db);
+    return st;
+}
+
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
     status st = has_hold(r, from, m->id) && valid_database(r, m->db) ? ST_OK : ST_SHM_OPEN;
-    uint64_t owners = load_u64(argv[--argc].p);
-    for (int i = 0; i < argc && st == ST_OK; i++) {
-        st = copy_key(r, from, m->db, argv[i]);
-        if (st == ST_OK) engine_modified(r->eng, argv[i], m->db);
+    bool records = m->flags & MSG_RECORDS;
+    int step = records ? 2 : 1, n = (argc - 1) / step;
+    uint64_t owners = load_u64(argv[argc - 1].p);
+    for (int i = 0; i < n && st == ST_OK; i++) {
+        st = take_back(r, from, m->db, argv + step * i, records);
+        argv[i] = argv[step * i]; /* the names alone, for the log */
     }
-    if (st == ST_OK && m->value) cross_log_keys(r, m->value - 1, owners, m->db, argc, argv);
+    if (st == ST_OK && m->value) cross_log_keys(r, m->value - 1, owners, m->db, n, argv);
     FAULT("cross.taken_back");
-    r->eng->stats.dirty += (uint64_t)argc;
+    r->eng->stats.dirty += (uint64_t)n;
     struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };
     remote_send(r, from, &answer, (struct str){ NULL, 0 });
 }
@@ -502,6 +572,8 @@ void cross_run(struct remote *r, int from, const struct message *m, int argc, st
 /* --- failures --- */
 
 static void abandon(struct remote *r, struct cross *o, const char *line) {
+    if (o->command->head.flags & MSG_INSTANT)
+        remote_note_mail(r, MAIL_NO_INSTANT, load_u64(o->command->argv[0].p));
     set_error(o, line);
     drop_copies(r, o);
     finish(r, o);

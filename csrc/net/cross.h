@@ -4,8 +4,9 @@
  * owner in ascending order, itself included; a held worker executes nothing but what the holder
  * asks. Then it copies the foreign keys out of the others' arenas, which it maps for reading, runs
  * the command on the copies as if all keys were its own, lets the owners copy back what it may have
- * changed (MSG_SHIP), and releases them. Ascending order excludes deadlocks; each worker grants
- * holds in the order in which they were asked for.
+ * changed (MSG_SHIP), and releases them. Whose arena is frozen sends its keys instead (MSG_FETCH).
+ * Ascending order excludes deadlocks; each worker grants holds in the order in which they were
+ * asked for.
  *
  * A command about all keys (FLUSHALL) comes here when it could not be staged: all workers are held,
  * each executes it (MSG_RUN), and their replies are joined.
@@ -22,6 +23,8 @@ struct crossing *crossing_new(const char *arena_base);
 void crossing_delete(struct crossing *x);
 /* Executes a command here for worker `from`, whose reply goes to its pending `m->id`. */
 void cross_begin(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
+/* The instant of a snapshot that could not be staged: everybody is held. */
+void cross_instant(struct remote *r, const struct kept *instant);
 /* Sends a client's command to the worker that is to execute it. */
 void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
                 const struct command *cmd, int argc, const struct str *argv);
@@ -41,6 +44,8 @@ void cross_holding(struct remote *r, int from, uint64_t operation);
 void cross_release(struct remote *r, int from, uint64_t operation);
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
 void cross_shipped(struct remote *r, int from, const struct message *m);
+void cross_fetch(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
+void cross_fetched(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
 void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
 void cross_ran(struct remote *r, int from, const struct message *m, struct str resp);
 /* Worker `from` has died. */

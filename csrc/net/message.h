@@ -24,6 +24,8 @@ enum message_kind {
     MSG_EVICT,   /* -                        -                - */
     MSG_RUN,     /* operation                -                command, for all who are held */
     MSG_RAN,     /* operation                -                RESP */
+    MSG_FETCH,   /* operation                -                keys, as arguments */
+    MSG_FETCHED, /* operation                -                keys and records, net/carry.h */
 };
 
 /* At the beginning of each (all workers have the same commands at the same registry indices); the
@@ -37,8 +39,9 @@ struct message {
 };
 enum message_flags {
     MSG_NO_TOUCH = 1,
-    MSG_QUIET = 2,  /* not propagated */
-    MSG_INSTANT = 4 /* MSG_STAGE: no command, but the instant whose id is the one argument */
+    MSG_QUIET = 2,   /* not propagated */
+    MSG_RECORDS = 8, /* MSG_SHIP: keys and records, net/carry.h */
+    MSG_INSTANT = 4  /* MSG_STAGE: no command, but the instant whose id is the one argument */
 };
 
 /* A command kept for later: arguments in one block of malloc. */

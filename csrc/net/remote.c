@@ -401,14 +401,18 @@ static void ask_to_evict(struct remote *r) {
 
 /* --- draining --- */
 
+/* Whether the body is a command, or is laid out like one. */
+static bool has_arguments(enum message_kind kind) {
+    return kind == MSG_REQUEST || kind == MSG_STAGE || kind == MSG_CROSS || kind == MSG_SHIP ||
+           kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED;
+}
+
 static void handle(struct remote *r, int from, struct str bytes) {
     struct message m;
     memcpy(&m, bytes.p, sizeof m);
     struct str body = { bytes.p + sizeof m, bytes.n - sizeof m };
     int argc = 0;
-    if (m.kind == MSG_REQUEST || m.kind == MSG_STAGE || m.kind == MSG_CROSS || m.kind == MSG_SHIP ||
-        m.kind == MSG_RUN)
-        argc = decode_command(r, body);
+    if (has_arguments((enum message_kind)m.kind)) argc = decode_command(r, body);
     switch (m.kind) {
     case MSG_REQUEST: remote_request(r, from, &m, argc, r->argv); break;
     case MSG_REPLY: remote_answer(r, r->self, m.id, body); break;
@@ -423,6 +427,8 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_HELD: cross_holding(r, from, m.id); break;
     case MSG_RELEASE: cross_release(r, from, m.id); break;
     case MSG_SHIP: cross_ship(r, from, &m, argc, r->argv); break;
+    case MSG_FETCH: cross_fetch(r, from, &m, argc, r->argv); break;
+    case MSG_FETCHED: cross_fetched(r, from, &m, argc, r->argv); break;
     case MSG_SHIPPED: cross_shipped(r, from, &m); break;
     case MSG_EVICT: evict(r); break;
     case MSG_RUN: cross_run(r, from, &m, argc, r->argv); break;

@@ -105,12 +105,18 @@ static void execute_kept(struct remote *r, struct kept *k) {
     remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
 }
 
-/* The part is no command but an instant: a snapshot's. */
-static void pass_instant(struct remote *r, const struct kept *k) {
-    uint64_t id = load_u64(k->argv[0].p);
+void stage_pass_instant(struct remote *r, struct str arg) {
+    uint64_t id = load_u64(arg.p);
     r->eng->hooks.instant(r->eng, id);
     remote_note_mail(r, MAIL_INSTANT, id);
-    remote_answer(r, k->from, k->head.id, STR("+OK\r\n"));
+    r->out.n = 0;
+    reply_ok(&r->out);
+}
+
+/* The part is no command but an instant. */
+static void execute_instant(struct remote *r, const struct kept *k) {
+    stage_pass_instant(r, k->argv[0]);
+    remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
 }
 
 /* No parts are left, and what they do is done. */
@@ -125,7 +131,7 @@ static void execute_part(struct remote *r, uint64_t number) {
     take_part(r, before);
     FAULT("stage.before_execute");
     if (k->head.flags & MSG_INSTANT)
-        pass_instant(r, k);
+        execute_instant(r, k);
     else
         execute_kept(r, k);
     FAULT("stage.executed");
@@ -307,8 +313,10 @@ static void give_up(struct remote *r, struct operation *o) {
     open_if_done(r);
     r->stats.stages_busy += o->busy;
     remote_cancel(r, g);
-    if (o->whole->head.flags & MSG_INSTANT) {
+    if (o->whole->head.flags & MSG_INSTANT && o->refusal) {
         remote_note_mail(r, MAIL_NO_INSTANT, load_u64(o->whole->argv[0].p));
+    } else if (o->whole->head.flags & MSG_INSTANT) {
+        cross_instant(r, o->whole);
     } else if (o->refusal) {
         struct str error = { o->refusal, strlen(o->refusal) };
         remote_fill(r, g->session, g->slot, error, g->silent);

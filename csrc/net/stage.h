@@ -28,6 +28,8 @@ void stage_begin(struct remote *r, struct session *s, struct gather *g, const st
 /* A position of its own in the log of commits, for a command that is no staged one; false: it is
  * full. */
 bool stage_position(struct remote *r, uint64_t *position);
+/* The instant of a snapshot, whose id are the bytes of `arg` (core.h: engine_instant). */
+void stage_pass_instant(struct remote *r, struct str arg);
 /* Whether there are parts here. */
 bool stage_any(const struct remote *r);
 /* Executes the parts that are committed. */
