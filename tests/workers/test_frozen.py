@@ -1,4 +1,4 @@
-"""Workers whose arenas are frozen, and the one instant of all workers, with every interleaving of their loops."""
+"""Workers whose arenas are frozen, and the one instant of all, whatever the order in which workers run."""
 
 import os
 import random
