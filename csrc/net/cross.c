@@ -158,7 +158,7 @@ static int keys_of(const struct remote *r, const struct cross *o, int worker, un
 
 /* Copies that worker's keys here, or asks it for them. */
 static void fetch_from(struct remote *r, struct cross *o, int worker, struct str *names) {
-    const struct arena *view = view_of(r, worker);
+    const struct arena *view = cross_view(r, worker);
     struct message m = { .kind = MSG_FETCH, .id = o->id };
     int n = keys_of(r, o, worker, 0, names, &m.db);
     if (!view) {
