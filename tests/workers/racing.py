@@ -12,6 +12,7 @@ import os
 import random
 import re
 import select
+import signal
 import time
 import traceback
 from collections import Counter
@@ -336,10 +337,13 @@ def _fork(work: Callable[[], dict[str, int]]) -> tuple[int, int]:
 
 
 def _results(children: list[tuple[int, int]]) -> Iterator[dict[str, int]]:
-    for pid, pipe in children:
+    """Takes those that have ended out of the list."""
+    while children:
+        pid, pipe = children[0]
         with open(pipe, "rb") as file:  # noqa: PTH123
             text = file.read()
         _, status = os.waitpid(pid, 0)
+        del children[0]
         assert status == 0, f"status {status}; see above"
         yield json.loads(text)
 
@@ -347,13 +351,13 @@ def _results(children: list[tuple[int, int]]) -> Iterator[dict[str, int]]:
 def race(seconds: float, readers: int = 1, seed: int = 1) -> Outcome:
     """Runs a writer and so many readers for that long. Raises: AssertionError."""
     fleet = Fleet(1 + readers)  # each process runs one of its engines; here none runs any more
+    children: list[tuple[int, int]] = []
     try:
         names = Names.of(fleet)
         writer = Writer(fleet, names, seed)
         writer.begin()
         until = time.monotonic() + seconds
         gone, held = os.pipe()
-        children = []
         for worker in range(1, 1 + readers):
             reader = Reader(fleet, names, worker, seed)
             children.append(_fork(partial(reader.run, until)))
@@ -366,4 +370,7 @@ def race(seconds: float, readers: int = 1, seed: int = 1) -> Outcome:
         del total["turns"]
         return Outcome(**total)
     finally:
+        for pid, _ in children:  # those that are left when one has failed
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
         fleet.close()

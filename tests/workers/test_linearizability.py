@@ -62,8 +62,8 @@ def database(state: Any, what: tuple[Any, ...]) -> tuple[Any, Any]:
         case ("APPEND", i, value):
             whole = (state[i] or b"") + value
             return replaced(state, i, whole), len(whole)
-        case ("GET", i):
-            return state, state[i]
+        case (("GET" | "STRLEN" | "EXISTS" | "GETRANGE") as kind, i, *where):
+            return state, looked_at(kind, state[i], where)
         case ("GETDEL", i):
             return replaced(state, i, None), state[i]
         case ("MSET", value):
@@ -81,11 +81,20 @@ def database(state: Any, what: tuple[Any, ...]) -> tuple[Any, Any]:
     raise AssertionError(what)
 
 
+def looked_at(kind: str, value: bytes | None, where: list[int]) -> Any:
+    if kind == "GET":
+        return value
+    if kind == "EXISTS":
+        return int(value is not None)
+    return len(value or b"") if kind == "STRLEN" else (value or b"")[where[0] : where[1] + 1]
+
+
 def replaced(state: Any, i: int, value: Any) -> Any:
     return (*state[:i], value, *state[i + 1 :])
 
 
 SINGLE = ["SET", "APPEND", "GET", "GET", "GETDEL"]
+READS = ["GET", "STRLEN", "EXISTS", "GETRANGE"]  # served without a hop, mostly
 SEVERAL = ["MSET", "MGET", "MGET", "DEL", "RENAME"]
 
 
@@ -94,8 +103,10 @@ def draw(rng: random.Random, kinds: list[str], i: int, tag: bytes) -> tuple[Any,
     match rng.choice(kinds):
         case "SET" | "APPEND" as kind:
             return (kind, i, tag)
-        case "GET" | "GETDEL" as kind:
+        case "GET" | "GETDEL" | "STRLEN" | "EXISTS" as kind:
             return (kind, i)
+        case "GETRANGE":
+            return ("GETRANGE", i, 2, 5)
         case "MSET":
             return ("MSET", tag)
         case "RENAME":
@@ -132,6 +143,7 @@ class Recorder(threading.Thread):
         self.client = connect_to(server, number % WORKERS)
         self.number, self.rounds, self.pipeline = number, rounds, pipeline
         self.rng = random.Random(seed * 100 + number)
+        self.single, self.several = SINGLE, SEVERAL
         self.history: list[Operation] = []
 
     def run(self) -> None:
@@ -152,8 +164,8 @@ class Recorder(threading.Thread):
         """Commands whose order is kept in a pipeline: on one key, then of any kind."""
         key = self.rng.randrange(WORKERS)
         tags = [b"%d.%d.%d " % (self.number, n, i) for i in range(self.pipeline)]
-        first = [draw(self.rng, SINGLE, key, tag) for tag in tags[1:]]
-        return [*first, draw(self.rng, SINGLE + SEVERAL, key, tags[0])]
+        first = [draw(self.rng, self.single, key, tag) for tag in tags[1:]]
+        return [*first, draw(self.rng, self.single + self.several, key, tags[0])]
 
     def note(self, batch: list[tuple[Any, ...]], replies: list[bytes], called: float) -> None:
         returned = time.monotonic()
@@ -188,6 +200,22 @@ def test_histories(trio: Server, seed: int, clients: int, pipeline: int) -> None
         client.call("FLUSHALL")
     rounds = 120 // (clients * pipeline)
     history = record([Recorder(trio, i, seed, rounds, pipeline) for i in range(clients)])
+    assert all(op.result is not UNKNOWN for ops in history for op in ops)
+    assert linearizable(history, EMPTY, database)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_histories_of_clients_that_read(trio: Server, seed: int) -> None:
+    """Most reads find their key in the memory of another worker, most changes are of several."""
+    with trio.client() as client:
+        client.call("FLUSHALL")
+        before = sum(int(line["peeks"]) for line in worker_lines(client))
+    threads = [Recorder(trio, i, seed, 20, 2) for i in range(5)]
+    for thread in threads[2:]:
+        thread.single, thread.several = READS, ["MGET"]
+    history = record(threads)
+    with trio.client() as client:
+        assert sum(int(line["peeks"]) for line in worker_lines(client)) > before
     assert all(op.result is not UNKNOWN for ops in history for op in ops)
     assert linearizable(history, EMPTY, database)
 
