@@ -18,12 +18,15 @@ static_assert(AT_DATABASE + sizeof(struct db) <= AT_BUCKET && AT_BUCKET % 64 == 
 static_assert(AT_BUCKET + DICT_BUCKET_BYTES <= AT_ENTRY, "before the entry");
 static_assert(AT_ENTRY + ENTRY_MAX + 7 <= AT_VALUE, "before the value");
 
+static struct arena_super *super_of(char *memory) {
+    return (struct arena_super *)(void *)memory;
+}
+
 char *peek_memory_new(void) {
     char *memory = aligned_alloc(64, (MEMORY_BYTES + 63) & ~(size_t)63);
     ASSERT(memory);
     memset(memory, 0, MEMORY_BYTES);
-    struct arena_super *super = (struct arena_super *)(void *)memory;
-    super->roots[ROOT_DATABASES] = AT_DATABASE / REF_UNIT;
+    super_of(memory)->roots[ROOT_DATABASES] = AT_DATABASE / REF_UNIT;
     return memory;
 }
 
@@ -113,19 +116,28 @@ static enum peek_result copy_value(const struct share_reader *r, char *memory) {
 
 /* --- the key --- */
 
+/* Where the database's table lies. Roots and seed of an arena stay what they were at its start. */
+static uint64_t table_of(const struct share_reader *r, int db) {
+    return (uint64_t)arena_super(r->arena)->roots[ROOT_DATABASES] * REF_UNIT +
+           (uint64_t)db * sizeof(struct db) + offsetof(struct db, keys);
+}
+
+void peek_load(const struct share_reader *r, int db, const struct str *names, int n) {
+    uint64_t hash[PEEK_LOADED];
+    if (n > PEEK_LOADED) n = PEEK_LOADED;
+    for (int i = 0; i < n; i++) hash[i] = dict_hash(r->arena, names[i]);
+    dict_peek_load(r, table_of(r, db), hash, n);
+}
+
 enum peek_result peek_key(const struct share_reader *r, int db, struct str name, bool value,
                           char *memory) {
     if (name.n > KEY_MAX) return PEEK_UNFIT;
-    /* Seed and root are what they were when the arena was made. */
-    const struct arena_super *super = arena_super(r->arena);
     struct wanted w = { .name = name, .memory = memory };
     uint64_t hash = dict_hash(r->arena, name);
-    uint64_t table = (uint64_t)super->roots[ROOT_DATABASES] * REF_UNIT +
-                     (uint64_t)db * sizeof(struct db) + offsetof(struct db, keys);
-    enum peek_result result = dict_peek(r, table, hash, copy_entry, &w);
+    enum peek_result result = dict_peek(r, table_of(r, db), hash, copy_entry, &w);
     if (result == PEEK_FOUND && value) result = copy_value(r, memory);
     if (result != PEEK_FOUND && result != PEEK_MISSING) return result;
-    memcpy(((struct arena_super *)(void *)memory)->hash_seed, super->hash_seed, 16);
+    memcpy(super_of(memory)->hash_seed, arena_super(r->arena)->hash_seed, 16);
     struct db *d = (struct db *)(void *)(memory + AT_DATABASE);
     ref_t item = result == PEEK_FOUND ? AT_ENTRY / REF_UNIT : REF_NULL;
     dict_make_single(memory, &d->keys, memory + AT_BUCKET, item, hash);

@@ -21,6 +21,9 @@ char *peek_memory_new(void);
  * PEEK_MISSING is a result like PEEK_FOUND: the memory holds no key then. */
 enum peek_result peek_key(const struct share_reader *r, int db, struct str name, bool value,
                           char *memory);
+/* Begins to load n keys (PEEK_LOADED at most) into the processor's cache; as keyspace_load. */
+#define PEEK_LOADED DICT_PEEK_LOAD
+void peek_load(const struct share_reader *r, int db, const struct str *names, int n);
 /* The entry that was found. */
 struct entry *peek_entry(char *memory);
 

@@ -53,6 +53,27 @@ enum peek_result dict_peek(const struct share_reader *r, uint64_t at, uint64_t h
     return PEEK_UNFIT;
 }
 
+static void load_items(const struct share_reader *r, const struct bucket *b, uint8_t tag) {
+    for (uint32_t m = tag_matches(b, tag); m; m &= m - 1) {
+        ref_t item = b->item[__builtin_ctz(m)];
+        if (item) __builtin_prefetch(arena_ptr(r->arena, item));
+    }
+}
+
+void dict_peek_load(const struct share_reader *r, uint64_t at, const uint64_t *hash, int n) {
+    struct dict d;
+    struct bucket b;
+    uint64_t place[DICT_PEEK_LOAD];
+    if (n > DICT_PEEK_LOAD) n = DICT_PEEK_LOAD;
+    if (!share_copy(r, at, &d, sizeof d) || !d.buckets) return;
+    for (int i = 0; i < n; i++) {
+        if (!place_of(r, &d, bucket_index(&d, hash[i]), &place[i])) return;
+        __builtin_prefetch(r->arena->base + place[i]);
+    }
+    for (int i = 0; i < n && share_copy(r, place[i], &b, sizeof b); i++)
+        load_items(r, &b, hash_tag(hash[i]));
+}
+
 void dict_make_single(char *base, struct dict *d, char *bucket, ref_t item, uint64_t hash) {
     struct bucket *b = (struct bucket *)(void *)bucket;
     *b = (struct bucket){ 0 };

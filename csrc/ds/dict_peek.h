@@ -20,6 +20,11 @@ typedef enum peek_result (*dict_peek_fn)(void *ctx, const struct share_reader *r
 enum peek_result dict_peek(const struct share_reader *r, uint64_t at, uint64_t hash,
                            dict_peek_fn is_it, void *ctx);
 
+/* Begins to load what dict_peek for these hashes will look at, the buckets and the items in them
+ * that may be meant, so that the misses overlap. */
+#define DICT_PEEK_LOAD 16
+void dict_peek_load(const struct share_reader *r, uint64_t at, const uint64_t *hash, int n);
+
 /* Makes *d the table of that one item, or of none (REF_NULL). Its one bucket is `bucket`, 64 bytes
  * at a multiple of 64 in the arena-like memory at `base`. */
 #define DICT_BUCKET_BYTES 64

@@ -20,8 +20,9 @@ struct lookahead {
     struct str key[LOOKAHEAD_MAX];
 };
 
-/* Collects the first keys of the requests (RESP arrays) in p[0..n), loads those of this worker;
- * returns the bytes of the requests that it saw whole. */
+/* Collects the first keys of the requests (RESP arrays) in p[0..n), loads those of this worker and
+ * those of others that may be read without a hop (net/peek.h); returns the bytes of the requests
+ * that it saw whole. */
 size_t lookahead_requests(struct engine *eng, int db, const char *p, size_t n);
 
 #endif

@@ -94,6 +94,14 @@ static enum peek_result copy_key(struct remote *r, int owner, int db, struct str
     return result;
 }
 
+void peek_load_ahead(struct remote *r, int owner, int db, const struct str *keys, int n) {
+    struct share_reader reader;
+    if (share_enter(&reader, r->eng->arena.sharing, owner) != SHARE_OPEN) return;
+    reader.arena = cross_view(r, owner);
+    if (reader.arena) peek_load(&reader, db, keys, n);
+    share_leave(&reader);
+}
+
 bool peek_take(struct remote *r, const struct session *s, const struct command_row *row, int owner,
                int argc, const struct str *argv) {
     bool value = row->copied & COPIED_VALUE, enough = false;

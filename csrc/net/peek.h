@@ -31,6 +31,8 @@
 struct peeks; /* what peeking keeps: the memory of the copy */
 struct peeks *peeks_new(void);
 void peeks_delete(struct peeks *p);
+/* Keys of this owner are about to be read: begins to load them. */
+void peek_load_ahead(struct remote *r, int owner, int db, const struct str *keys, int n);
 /* Copies the one key of a client's command, which `owner` owns. False: it has to hop. */
 bool peek_take(struct remote *r, const struct session *s, const struct command_row *row, int owner,
                int argc, const struct str *argv);
