@@ -59,6 +59,14 @@ struct engine_config {
     int64_t aof_timestamp_enabled;
     int64_t aof_no_fsync;       /* no-appendfsync-on-rewrite is on and a child is writing */
     int64_t aof_flush_sleep_us; /* DEBUG AOF-FLUSH-SLEEP: before each write */
+    int64_t loading;            /* enum loading_state */
+};
+
+/* Which commands are refused with LOADING, but for those that may run then. */
+enum loading_state {
+    LOADING_NOT = 0,
+    LOADING_OTHERS = 1, /* other workers are not ready yet: clients' commands */
+    LOADING_SELF = 2    /* the data of this one is not whole: other workers' commands, too */
 };
 enum aof_fsync { AOF_FSYNC_NO = 0, AOF_FSYNC_EVERYSEC = 1, AOF_FSYNC_ALWAYS = 2 };
 
@@ -131,6 +139,10 @@ void engine_note_files(struct engine *eng, uint64_t print, const struct file_mar
 /* Before an orderly end: lets the next worker check that nothing was damaged meanwhile. Any command
  * breaks the seal. */
 void engine_seal(struct engine *eng);
+/* Around the loading of files, which takes many turns: whoever dies meanwhile leaves an arena that
+ * is not trusted. */
+void engine_load_begin(struct engine *eng);
+void engine_load_end(struct engine *eng);
 /* Blocks of the arena that nothing refers to; for tests, takes seconds for a large arena. */
 uint64_t engine_orphans(struct engine *eng);
 

@@ -225,6 +225,7 @@ static const struct option options[] = {
     OPTION(aof_timestamp_enabled),
     OPTION(aof_no_fsync),
     OPTION(aof_flush_sleep_us),
+    OPTION(loading),
 };
 
 static int64_t *option_at(const struct engine *eng, const char *field) {

@@ -94,6 +94,14 @@ void engine_note_files(struct engine *eng, uint64_t print, const struct file_mar
     super->aof = arena_file(aof);
 }
 
+void engine_load_begin(struct engine *eng) {
+    arena_enter(&eng->arena);
+}
+
+void engine_load_end(struct engine *eng) {
+    arena_leave(&eng->arena);
+}
+
 void engine_seal(struct engine *eng) {
     arena_seal(&eng->arena, eng->hooks.xxh3);
 }

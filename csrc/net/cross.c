@@ -472,6 +472,7 @@ bool cross_wanted(const struct remote *r) {
 void cross_grant(struct remote *r) {
     struct crossing *x = r->crossing;
     if (!x->first || x->granted || x->resting || stage_any(r)) return;
+    if (r->eng->config.loading == LOADING_SELF) return; /* nobody may look at it yet */
     x->granted = true;
     share_shut(&r->eng->arena, SHARE_HELD);
     FAULT("cross.granted");

@@ -88,11 +88,17 @@ bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *
     return false;
 }
 
+bool dispatch_loaded(struct engine *eng, struct command_row *row, enum loading_state limit,
+                     struct reply *out) {
+    if (LIKELY(eng->config.loading < (int64_t)limit) || row->cmd.flags & CMD_LOADING) return true;
+    return dispatch_refuse(eng, row, out, "LOADING Redis is loading the dataset in memory");
+}
+
 bool dispatch_allow(struct engine *eng, struct command_row *row, bool authenticated,
                     struct reply *out) {
     if (UNLIKELY(!authenticated && !(row->cmd.flags & CMD_NO_AUTH)))
         return dispatch_refuse(eng, row, out, "NOAUTH Authentication required.");
-    return true;
+    return dispatch_loaded(eng, row, LOADING_OTHERS, out);
 }
 
 bool dispatch_has_memory(struct engine *eng) {

@@ -21,6 +21,10 @@ bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *
                      const char *line);
 /* Evicts what there is to evict; false: memory is still short. */
 bool dispatch_has_memory(struct engine *eng);
+/* False: files are being loaded to at least this degree and it may not run then, replied and
+ * counted. dispatch_allow asks it for clients' commands. */
+bool dispatch_loaded(struct engine *eng, struct command_row *row, enum loading_state limit,
+                     struct reply *out);
 /* False: there is no memory for it, replied and counted. */
 bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out);
 /* Executes a command of C: function, propagation, statistics. `started_ns` is when its turn came;

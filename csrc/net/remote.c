@@ -247,7 +247,8 @@ void remote_execute(struct remote *r, const struct message *m, int argc, struct 
     r->out.resp = m->resp;
     struct command_row *row = m->row ? registry_row(eng->registry, m->row - 1)
                                      : dispatch_resolve(eng, argc, argv, &r->out);
-    if (!row || !dispatch_admit(eng, row, &r->out)) return;
+    if (!row || !dispatch_loaded(eng, row, LOADING_SELF, &r->out)) return;
+    if (!dispatch_admit(eng, row, &r->out)) return;
     struct call c = { .eng = eng,
                       .out = &r->out,
                       .cmd = &row->cmd,

@@ -161,7 +161,8 @@ static bool admit_part(struct remote *r, const struct message *m, int argc, stru
     r->out.n = 0;
     r->out.resp = m->resp;
     struct command_row *row = dispatch_resolve(r->eng, argc, argv, &r->out);
-    return row && dispatch_admit(r->eng, row, &r->out);
+    return row && dispatch_loaded(r->eng, row, LOADING_SELF, &r->out) &&
+           dispatch_admit(r->eng, row, &r->out);
 }
 
 void stage_receive(struct remote *r, int from, const struct message *m, int argc,

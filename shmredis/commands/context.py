@@ -171,8 +171,8 @@ class Server(Protocol):
     def pause(self, until_ms: int, writes_only: bool) -> None:
         """Suspends clients until this wall-clock time; 0 ends a pause."""
 
-    def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
-        """Begins an orderly stop of all processes. Raises: CommandError."""
+    async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
+        """Begins an orderly stop of all processes; comes back only if that fails."""
 
     def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         """The front learns of changed directives."""

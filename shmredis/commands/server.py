@@ -1,11 +1,12 @@
 """The server as a whole: its clock, its part in replication, its modules, its end."""
 
 import time
+from collections.abc import Awaitable
 
 from shmredis.commands.arguments import syntax_error, word
 from shmredis.commands.context import Context, ShutdownMode
 from shmredis.commands.registry import Flag, command, container
-from shmredis.commands.resp import NO_REPLY, CommandError, Reply
+from shmredis.commands.resp import CommandError, Reply
 
 container("MODULE")
 
@@ -34,7 +35,7 @@ def module_list(ctx: Context) -> Reply:
     arity=-1,
     flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.NO_MULTI | Flag.ALLOW_BUSY,
 )
-def shutdown(ctx: Context) -> Reply:
+def shutdown(ctx: Context) -> Awaitable[Reply]:
     options = [word(arg) for arg in ctx.argv[1:]]
     chosen = set(options)
     if options == ["ABORT"]:
@@ -44,5 +45,9 @@ def shutdown(ctx: Context) -> Reply:
     mode = ShutdownMode.DEFAULT
     if chosen & {"SAVE", "NOSAVE"}:
         mode = ShutdownMode.SAVE if "SAVE" in chosen else ShutdownMode.NOSAVE
-    ctx.server.shutdown(mode, now="NOW" in chosen, force="FORCE" in chosen)
-    return NO_REPLY
+    return _shut_down(ctx, mode, now="NOW" in chosen, force="FORCE" in chosen)
+
+
+async def _shut_down(ctx: Context, mode: ShutdownMode, *, now: bool, force: bool) -> Reply:
+    await ctx.server.shutdown(mode, now=now, force=force)
+    raise CommandError("ERR Errors trying to SHUTDOWN. Check logs.")

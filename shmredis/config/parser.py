@@ -7,6 +7,7 @@ from pathlib import Path
 
 __all__ = ["Line", "LineError", "command_line", "read_lines", "split_words"]
 
+SWITCHES = {"discard-shm"}  # on the command line they mean yes by themselves
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 
 
@@ -98,7 +99,8 @@ def read_lines(text: str) -> Iterator[Line]:
 def command_line(argv: list[str]) -> tuple[Path | None, str]:
     """The configuration file that the arguments name, if any, and a text of the directives they give.
 
-    `--name value value` is a line; `-`, first or last, reads lines from standard input.
+    `--name value value` is a line, a switch needs no value; `-`, first or last, reads lines from standard
+    input.
     """
     path: Path | None = None
     rest = list(argv)
@@ -115,7 +117,7 @@ def command_line(argv: list[str]) -> tuple[Path | None, str]:
             lines[-1] += " " + quoted(word)
         else:
             raise LineError(0, word, "Bad directive or wrong number of arguments")
-    return path, "\n".join(lines)
+    return path, "\n".join(line + " yes" if line in SWITCHES else line for line in lines)
 
 
 def quoted(word: str) -> str:

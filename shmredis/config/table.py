@@ -45,6 +45,8 @@ OWN_OPTIONS = (
     Option("workers", Cores(64), "1", mutable=False),
     Option("arena-max", Memory(64 << 20, 32 << 30), str(32 << 30), mutable=False),
     Option("shm-name", Text(), "", mutable=False),
+    Option("warm-restart", Boolean(), "yes"),
+    Option("discard-shm", Boolean(), "no", mutable=False),
 )
 
 # Directives of Redis, by name.

@@ -4,12 +4,18 @@ front -> worker   C<id>:<kind>…  connections, one file descriptor for each let
                                  the client ids from <id> on
                   D<worker>      that other worker has died
                   J<n>           n more connections were refused
-                  Q              end in order
-worker -> front   R              ready to serve
-                  F              could not start; the text that follows says why
+                  O              all workers have their data: no more LOADING
+                  P              hold all clients, as for CLIENT PAUSE; P is the answer
+                  U              clients may go on
+                  K              save; the answer is K with an error, or without
+                  A              the SHUTDOWN that was asked for has failed
+                  Q<keep>        end in order, the arena stays for the next server or not (1 or 0)
+worker -> front   R<origin>      can be reached; with what it began with if it has all its data
+                  L<origin>      has loaded its data
+                  F              could not start or load; the text that follows says why
                   X<n>           n connections were closed
                   G              directives have changed; pairs of name and value follow in JSON
-                  S              a client asked for SHUTDOWN
+                  S<request>     a client asked for SHUTDOWN, JSON of front/shutdown.py
                   M<worker>:     a connection moves to that worker; its socket comes along, its state
                                  follows. The front passes it on:
 front -> worker   V              a connection of another worker, with its state

@@ -103,13 +103,13 @@ def run_front(config: Config, listeners: list[Listener]) -> int:
     try:
         front.start()
         log.info("Server initialized")
-        for label in sorted({listener.kind.name.lower() for listener in listeners}):
-            log.info("Ready to accept connections %s", label)
         front.run()
     except (ShmInUse, StartFailed, OSError) as error:
         return refuse(error)
     finally:
         front.close()
+    if front.failed:
+        return 1
     log.warning("shmredis is now ready to exit, bye bye...")
     return 0
 

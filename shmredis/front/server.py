@@ -16,8 +16,10 @@ from shmredis.front.acceptor import Acceptor
 from shmredis.front.handover import Handover
 from shmredis.front.listeners import Listener
 from shmredis.front.lobby import Lobby
+from shmredis.front.shutdown import Request, Shutdown, request_of_signal
 from shmredis.front.supervisor import Supervisor
 from shmredis.front.worker_process import WorkerProcess
+from shmredis.persistence.origin import Origin, describe_return, describe_start
 
 __all__ = ["Front"]
 
@@ -41,7 +43,12 @@ class Front:
         self._acceptor = Acceptor(config, self._handover, self._lobby)
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._signals: list[signal.Signals] = []
+        self._open = False  # all workers have had their data
+        self._shutdown: Shutdown | None = None
         self._stopping = False
+        self._keep = bool(config["warm-restart"])  # arenas stay when this process ends
+        self.failed = False
         self._reported_refusals = 0
 
     def start(self) -> None:
@@ -49,7 +56,7 @@ class Front:
         self._supervisor.start(self._spawn)
 
     def _spawn(self, worker: WorkerProcess) -> None:
-        worker.spawn(self._close_in_child)
+        worker.spawn(self._close_in_child, first=not self._open)
         if worker.channel:
             hear = partial(self._hear, worker)
             self._selector.register(worker.channel, selectors.EVENT_READ, hear)
@@ -75,6 +82,7 @@ class Front:
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain_wakeups)
         if self._lobby:
             self._selector.register(self._lobby, selectors.EVENT_READ, self._lobby.look)
+        self._welcome_clients()
         while not self._stopping:
             for hear in self._news():
                 hear()
@@ -85,6 +93,7 @@ class Front:
                 self._lobby.mind_time(time.monotonic(), self._config["timeout"])
             if self._acceptor.refused != self._reported_refusals:
                 self._report_refusals()
+            self._obey_signals()
             if not self._handover.possible:
                 time.sleep(BACKOFF_S)  # connections wait in the listen queues
 
@@ -109,7 +118,7 @@ class Front:
     def close(self) -> None:
         """Ends the workers, then the sockets."""
         self._selector.close()
-        self._supervisor.stop()
+        self._supervisor.stop(keep=self._keep)
         self._handover.close()
         if self._lobby:
             self._lobby.close()
@@ -126,7 +135,26 @@ class Front:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def _on_stop_signal(self, number: int, _frame: object) -> None:
-        log.warning("Received %s scheduling shutdown...", signal.Signals(number).name)
+        if self._shutdown and number == signal.SIGINT:
+            log.warning("You insist... exiting now.")
+            os._exit(1)
+        self._signals.append(signal.Signals(number))
+
+    def _obey_signals(self) -> None:
+        signals, self._signals = self._signals, []
+        for number in signals:
+            log.warning("Received %s scheduling shutdown...", number.name)
+            self._begin_shutdown(request_of_signal(self._config, number.name))
+
+    def _begin_shutdown(self, request: Request) -> None:
+        if self._shutdown and not self._shutdown.over:
+            return
+        workers = self._supervisor.workers
+        self._shutdown = Shutdown(self._config, list(workers), request, self._stop)
+        self._shutdown.begin()
+
+    def _stop(self, keep: bool) -> None:
+        self._keep = keep
         self._stopping = True
 
     def _drain_wakeups(self) -> None:
@@ -134,6 +162,8 @@ class Front:
             os.read(self._wake_read, 4096)
         for worker in self._supervisor.reap():
             self._unregister(worker)
+            if self._shutdown:
+                self._shutdown.lost(worker.index)
             self._supervisor.bury(worker)
 
     # --- the workers ---
@@ -152,16 +182,51 @@ class Front:
             self._handover.move(worker, int(target), state, sockets[0])
         elif kind == b"S":
             log.warning("User requested shutdown...")
-            self._stopping = True
+            self._begin_shutdown(Request.of_message(rest, worker.index))
+        elif kind == b"P" and self._shutdown:
+            self._shutdown.holds(worker.index)
+        elif kind == b"K" and self._shutdown:
+            self._shutdown.saved(worker.index, rest.decode())
         elif kind == b"G":
             self._config.set([(name, value) for name, value in json.loads(rest)])
         elif kind == b"R":
-            worker.ready = True
+            worker.welcome(rest)
+            self._note_loaded(worker)
+        elif kind == b"L":
+            worker.origin = Origin.from_json(rest)
+            self._note_loaded(worker)
         elif kind == b"F":
-            log.warning("Worker %d could not start: %s", worker.index, rest.decode())
+            self._give_up(worker, rest.decode())
         else:
             worker.ready = False
             self._unregister(worker)  # gone; SIGCHLD tells the rest
+
+    def _note_loaded(self, worker: WorkerProcess) -> None:
+        """Clients are served when all workers have their data; later each for itself."""
+        if not worker.origin:
+            return
+        if not self._open:
+            self._welcome_clients()
+            return
+        worker.tell(b"O")
+        log.info("Worker %d is back: %s", worker.index, describe_return(worker.origin))
+
+    def _welcome_clients(self) -> None:
+        if self._open or not self._supervisor.loaded:
+            return
+        self._open = True
+        if said := describe_start([w.origin for w in self._supervisor.workers if w.origin]):
+            log.info("%s", said)
+        self._supervisor.tell_all(b"O")
+        for label in sorted({listener.kind.name.lower() for listener in self._listeners}):
+            log.info("Ready to accept connections %s", label)
+
+    def _give_up(self, worker: WorkerProcess, why: str) -> None:
+        """A server whose data cannot be loaded must not go on and save what it has over it."""
+        log.warning("Worker %d could not start: %s", worker.index, why)
+        if not self._open:
+            self.failed = True
+            self._stopping = True
 
     def _unregister(self, worker: WorkerProcess) -> None:
         if worker.channel:

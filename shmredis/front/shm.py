@@ -1,4 +1,4 @@
-"""The workers' shared-memory objects: made, found stale, unlinked.
+"""The workers' shared-memory objects: made, found, taken over, unlinked.
 
 An object's owner holds a lock on it (flock), which the kernel drops with the last process that has it
 open. So an object whose lock is free belonged to a server that is gone.
@@ -8,19 +8,29 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
+import time
+from pathlib import Path
 
 import posix_ipc
 
 __all__ = [
     "ShmInUse",
+    "adopt_object",
     "control_name",
     "create_object",
+    "leftover_arenas",
     "object_base",
     "object_name",
     "remove_object",
+    "remove_stale",
+    "replace_object",
 ]
 
 log = logging.getLogger(__name__)
+
+LOCK_WAIT_S = 0.3  # for a snapshotter to follow its worker into death
+PLACE = Path("/dev/shm")
 
 
 class ShmInUse(Exception):
@@ -47,24 +57,65 @@ def create_object(name: str) -> int:
 
     A stale one of the same name is removed first, with a log line. Raises: ShmInUse, OSError.
     """
-    _remove_stale(name)
+    remove_stale(name)
+    return _create(name)
+
+
+def _create(name: str) -> int:
     shm = posix_ipc.SharedMemory(name, posix_ipc.O_CREX, mode=0o600)
     fcntl.flock(shm.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.set_inheritable(shm.fd, False)
     return int(shm.fd)
 
 
-def _remove_stale(name: str) -> None:
+def adopt_object(name: str) -> int | None:
+    """The object that a server which is gone has left, locked; its file descriptor. None: there is none.
+
+    Raises: ShmInUse.
+    """
     try:
         shm = posix_ipc.SharedMemory(name)
-    except posix_ipc.ExistentialError:
-        return
+    except (posix_ipc.ExistentialError, posix_ipc.PermissionsError):
+        return None
     try:
-        fcntl.flock(shm.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise ShmInUse(name) from None
-    finally:
+        _lock(shm.fd, name)
+    except ShmInUse:
         os.close(shm.fd)
+        raise
+    os.set_inheritable(shm.fd, False)
+    return int(shm.fd)
+
+
+def _lock(fd: int, name: str) -> None:
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise ShmInUse(name) from None
+        time.sleep(0.005)
+
+
+def replace_object(name: str) -> int:
+    """A new object in place of one that the caller owns. Raises: OSError."""
+    remove_object(name)
+    return _create(name)
+
+
+def leftover_arenas(base: str) -> list[int]:
+    """The numbers of the workers whose arenas are there."""
+    pattern = re.compile(re.escape(object_base(base)[1:]) + r"\.(\d+)")
+    found = (pattern.fullmatch(path.name) for path in PLACE.iterdir())
+    return sorted(int(match[1]) for match in found if match)
+
+
+def remove_stale(name: str) -> None:
+    """Removes the object of a server that is gone, with a log line. Raises: ShmInUse."""
+    fd = adopt_object(name)
+    if fd is None:
+        return
+    os.close(fd)
     log.info("Removing the shared memory %s of a server that is gone", name)
     remove_object(name)
 

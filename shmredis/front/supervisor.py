@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from shmredis.config import Config
 from shmredis.front.control import ControlMemory
+from shmredis.front.shm import leftover_arenas, object_name, remove_stale
 from shmredis.front.worker_process import Plan, ServerIdentity, WorkerProcess
 from shmredis.worker.main import run_worker
 
@@ -28,10 +29,14 @@ class Supervisor:
         count = config["workers"]
         self._control = ControlMemory(base_name, count) if count > 1 else None
         plan = Plan(config, base_name, identity, self._control, run_worker)
+        self._base_name = base_name
         self.workers = [WorkerProcess(plan, i) for i in range(count)]
 
     def start(self, spawn: Callable[[WorkerProcess], None]) -> None:
         """Spawns all and waits until they are ready. Raises: StartFailed, ShmInUse, OSError."""
+        for index in leftover_arenas(self._base_name):
+            if index >= len(self.workers):  # of a server with more workers
+                remove_stale(object_name(self._base_name, index))
         for worker in self.workers:
             spawn(worker)
         for worker in self.workers:
@@ -64,12 +69,21 @@ class Supervisor:
         """When the next worker is to be brought back."""
         return min((w.respawn_at_s for w in self.workers if w.respawn_at_s), default=None)
 
-    def stop(self) -> None:
-        """Ends all workers, then what they share."""
+    @property
+    def loaded(self) -> bool:
+        """Whether all have their data."""
+        return all(worker.origin for worker in self.workers)
+
+    def tell_all(self, message: bytes) -> None:
         for worker in self.workers:
-            worker.begin_stop()
+            worker.tell(message)
+
+    def stop(self, *, keep: bool) -> None:
+        """Ends all workers, then what they share. `keep`: arenas stay for the next server."""
+        for worker in self.workers:
+            worker.begin_stop(keep=keep)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         for worker in self.workers:
-            worker.finish_stop(deadline)
+            worker.finish_stop(deadline, keep=keep)
         if self._control:
             self._control.close()

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from shmredis.config import Config
 from shmredis.front.channel import Kind, receive_with_sockets, socket_pair
 from shmredis.front.control import ControlMemory
-from shmredis.front.shm import create_object, object_name, remove_object
+from shmredis.front.shm import adopt_object, create_object, object_name, remove_object
+from shmredis.persistence.origin import Origin
 
-__all__ = ["Plan", "ServerIdentity", "WorkerProcess"]
+__all__ = ["Birth", "Plan", "ServerIdentity", "WorkerProcess"]
 
 log = logging.getLogger(__name__)
 
 FAST_DEATH_S = 1.0  # a worker that lives shorter than this is brought back after a pause
 PAUSE_S = 0.5
+FAST_DEATHS = 2  # so many in a row, and the arena is no longer trusted
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,7 +40,16 @@ class Plan:
     base_name: str
     identity: ServerIdentity
     control: ControlMemory | None
-    run: "Callable[[Plan, int, socket.socket, int], int]"  # index, channel, arena; the exit status
+    run: "Callable[[Plan, int, socket.socket, Birth], int]"  # index, channel; the exit status
+
+
+@dataclass(slots=True, frozen=True)
+class Birth:
+    """What a worker finds. `first`: the server starts, and has not served from this arena yet."""
+
+    fd: int
+    adopted: bool  # there is something in the object
+    first: bool
 
 
 class WorkerProcess:
@@ -53,12 +64,26 @@ class WorkerProcess:
         self.channel: socket.socket | None = None
         self.ready = False
         self.respawn_at_s = 0.0  # when it is brought back; 0: it is there
+        self.origin: Origin | None = None  # what it began with, once it has all its data
+        self._fast_deaths = 0
+        self._owns = self._adopted = False
         self.connections = 0  # handed over, or in the outbox, and not yet closed
         self.outbox: list[tuple[Kind, socket.socket]] = []
 
-    def spawn(self, close_in_child: Callable[[], None]) -> None:
+    def _find_object(self, *, first: bool) -> Birth:
+        """An arena of an earlier life, or a new object. Raises: ShmInUse, OSError."""
+        config = self._plan.config
+        wanted = config["warm-restart"] and not config["discard-shm"] if first else True
+        if wanted and self._fast_deaths < FAST_DEATHS:
+            fd = adopt_object(self._name)
+            if fd is not None:
+                return Birth(fd, adopted=True, first=first)
+        return Birth(create_object(self._name), adopted=False, first=first)
+
+    def spawn(self, close_in_child: Callable[[], None], *, first: bool) -> None:
         """Forks the worker. `close_in_child` closes what belongs to the front. Raises: ShmInUse, OSError."""
-        fd = create_object(self._name)
+        birth = self._find_object(first=first)
+        self._owns, self._adopted = True, birth.adopted
         if self._plan.control:
             self._plan.control.new_epoch(self.index)
         ours, theirs = socket_pair()
@@ -68,22 +93,30 @@ class WorkerProcess:
             try:
                 ours.close()
                 close_in_child()
-                status = self._plan.run(self._plan, self.index, theirs, fd)
+                status = self._plan.run(self._plan, self.index, theirs, birth)
             except BaseException:
                 log.exception("worker %d failed", self.index)
             finally:
                 os._exit(status)
         theirs.close()
-        os.close(fd)
+        os.close(birth.fd)
         self.pid, self.channel, self.ready = pid, ours, False
+        self.origin = None
         self.respawn_at_s = 0.0
         self._born_s = time.monotonic()
 
     def wait_ready(self) -> str:
         """Waits for the word that it serves; what went wrong, or nothing."""
         message, _ = self._receive(0)
-        self.ready = message.startswith(b"R")
+        if message.startswith(b"R"):
+            self.welcome(message[1:])
         return "" if self.ready else message[1:].decode() or "the worker ended at its start"
+
+    def welcome(self, origin: bytes) -> None:
+        """It can be reached; if it says what it began with, it has all its data, too."""
+        self.ready = True
+        if origin:
+            self.origin = Origin.from_json(origin)
 
     def hear(self) -> Iterator[tuple[bytes, list[socket.socket]]]:
         """All messages that are there, with their sockets; an empty one when the worker is gone."""
@@ -124,37 +157,44 @@ class WorkerProcess:
             return False
         how = os.waitstatus_to_exitcode(status)
         what = f"was ended by signal {-how}" if how < 0 else f"ended with status {how}"
-        log.warning("Worker %d (pid %d) %s; it comes back empty", self.index, self.pid, what)
+        log.warning("Worker %d (pid %d) %s", self.index, self.pid, what)
         return True
 
     def bury(self) -> None:
         """Closes what it has left behind; it is due to be brought back."""
         self._forget()
         now = time.monotonic()
-        self.respawn_at_s = now + (PAUSE_S if now - self._born_s < FAST_DEATH_S else 0.0)
+        fast = now - self._born_s < FAST_DEATH_S
+        self._fast_deaths = self._fast_deaths + 1 if fast else 0
+        self.respawn_at_s = now + (PAUSE_S if self._fast_deaths > 1 else 0.0)
 
     def postpone(self) -> None:
         """It could not be brought back now."""
         self.respawn_at_s = time.monotonic() + PAUSE_S
 
     def _forget(self) -> None:
-        """Closes the channel and removes the shared memory."""
+        """Closes the channel."""
         if self.channel:
             self.channel.close()
         self.channel, self.pid, self.ready = None, 0, False
         self.connections = len(self.outbox)
-        remove_object(self._name)
 
-    def begin_stop(self) -> None:
-        """Asks it to end in order."""
+    def begin_stop(self, *, keep: bool) -> None:
+        """Asks it to end in order, leaving an arena for the next server or not."""
         if self.pid and self.channel:
             try:
-                self.channel.send(b"Q", socket.MSG_DONTWAIT)
+                self.channel.send(b"Q1" if keep else b"Q0", socket.MSG_DONTWAIT)
             except OSError:
                 os.kill(self.pid, signal.SIGTERM)
 
-    def finish_stop(self, deadline_s: float) -> None:
-        """Waits for its end; kills it if it does not come in time."""
+    def finish_stop(self, deadline_s: float, *, keep: bool) -> None:
+        """Waits for its end; kills it if it does not come in time.
+
+        What it was still loading is of no use to anybody.
+        """
+        useful = self.origin or self._adopted
+        if self._owns and not (keep and useful):
+            remove_object(self._name)
         if not self.pid:
             return
         while os.waitpid(self.pid, os.WNOHANG)[0] == 0:

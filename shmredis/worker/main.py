@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import sys
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ import xxhash
 from shmredis._core import ffi, lib
 from shmredis.commands.context import ServerFacts
 from shmredis.commands.everywhere import answer_others
-from shmredis.engine import Engine
 from shmredis.front.channel import Kind, read_batch, receive_with_sockets
-from shmredis.front.shm import object_base, object_name, remove_object
-from shmredis.front.worker_process import Plan
+from shmredis.front.shm import object_name, remove_object
+from shmredis.front.worker_process import Birth, Plan
+from shmredis.persistence.marks import note_files
 from shmredis.worker.cron import engine_cron, mind_clients
 from shmredis.worker.links import Links
 from shmredis.worker.post import Post
+from shmredis.worker.recovery import Beginning, StartError, begin
 from shmredis.worker.server import Server
 from shmredis.worker.socket_connection import SocketConnection, Sockets
 from shmredis.worker.tls import make_context
@@ -37,23 +39,19 @@ log = logging.getLogger(__name__)
 FAREWELL_S = 0.2  # for the last replies to leave
 
 
-class StartError(Exception):
-    """The worker cannot serve; the text is for the user."""
-
-
 @ffi.def_extern()  # type: ignore[untyped-decorator]
 def python_xxh3(p: Any, n: int) -> int:
     """XXH3 of n bytes at p, for DIGEST and its like."""
     return xxhash.xxh3_64_intdigest(ffi.buffer(p, n))
 
 
-def run_worker(plan: Plan, index: int, channel: socket.socket, shm_fd: int) -> int:
+def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> int:
     """Serves until the front says so or is gone. The exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        engine = _make_engine(plan, index, shm_fd)
+        beginning = begin(plan, index, birth)
         tls = make_context(plan.config)
     except StartError as error:
         channel.send(b"F" + str(error).encode())
@@ -63,53 +61,43 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, shm_fd: int) -> i
         return 1
     gc.freeze()  # what was there before the fork stays shared
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        orderly = runner.run(_serve(plan, index, engine, channel, tls))
-    lib.engine_delete(engine.handle)
-    if not orderly:
-        _remove_shared_memory(plan, index)
+        ending = runner.run(_serve(plan, index, beginning, channel, tls))
+    _part_from_arena(plan, index, beginning, ending)
     return 0
 
 
-def _remove_shared_memory(plan: Plan, index: int) -> None:
-    """The front is gone and cannot."""
-    remove_object(object_name(plan.base_name, index))
-    if plan.control:
-        remove_object(plan.control.name)
+class Ending(Enum):
+    """What becomes of the arena when its worker ends."""
+
+    LEAVE = auto()  # to the next server
+    DISCARD = auto()  # the front does
+    ALONE = auto()  # the front is gone and cannot do anything
 
 
-def _make_engine(plan: Plan, index: int, shm_fd: int) -> Engine:
-    """The engine. Raises: StartError."""
-    status = ffi.new("int *")
-    name, arena_max = object_name(plan.base_name, index), plan.config["arena-max"]
-    databases = plan.config["databases"]
-    handle = lib.engine_new(shm_fd, name.encode(), arena_max, _seed(), databases, status)
-    if not handle:
-        raise StartError(
-            f"Shared memory {name} cannot be used ({_why(status[0])}). The arena may grow to "
-            f"{arena_max} bytes and needs 2 MiB to start. Make /dev/shm larger: docker run "
-            "--shm-size=4g, or mount -o remount,size=4g /dev/shm"
-        )
-    lib.engine_set_digest(handle, lib.python_xxh3)
-    if control := plan.control:
-        base = object_base(plan.base_name).encode()
-        if joined := lib.engine_join(handle, control.fd, index, control.wake_fds, base):
-            raise StartError(f"Worker {index} cannot join the others ({_why(joined)})")
-    return Engine(handle)
-
-
-def _why(status: int) -> str:
-    return str(ffi.string(lib.core_status_text(status)).decode().removeprefix("ERR "))
-
-
-def _seed() -> bytes:
-    with open("/dev/urandom", "rb", buffering=0) as source:  # noqa: PTH123
-        return source.read(16)
+def _part_from_arena(plan: Plan, index: int, beginning: Beginning, ending: Ending) -> None:
+    """What is not sealed was still being loaded."""
+    engine = beginning.engine
+    if ending is Ending.ALONE:
+        ending = Ending.LEAVE if plan.config["warm-restart"] else Ending.DISCARD
+        if plan.control:
+            remove_object(plan.control.name)
+        if ending is Ending.DISCARD:
+            remove_object(object_name(plan.base_name, index))
+    if ending is Ending.LEAVE and engine.option("loading") != lib.LOADING_SELF:
+        note_files(engine, plan.config, index)
+        lib.engine_seal(engine.handle)
+    lib.engine_delete(engine.handle)
 
 
 async def _serve(
-    plan: Plan, index: int, engine: Engine, channel: socket.socket, tls: ssl.SSLContext | None
-) -> bool:
-    """Runs all tasks of the worker; False if it ended because the front is gone."""
+    plan: Plan,
+    index: int,
+    beginning: Beginning,
+    channel: socket.socket,
+    tls: ssl.SSLContext | None,
+) -> Ending:
+    """Runs all tasks of the worker."""
+    engine = beginning.engine
     facts = ServerFacts(
         run_id=plan.identity.run_id,
         replication_id=plan.identity.replication_id,
@@ -136,7 +124,8 @@ async def _serve(
     ]
     if server.snapshots.leads:
         tasks.append(loop.create_task(server.desk.follow_rules(), name="save rules"))
-    channel.send(b"R")
+    engine.set_option("loading", lib.LOADING_OTHERS)
+    channel.send(b"R" + beginning.origin.to_json())
     await server.stopped.wait()
     loop.remove_reader(channel.fileno())
     if links:
@@ -151,7 +140,7 @@ async def _serve(
                 await asyncio.sleep(0.005)
     sockets.close()
     server.snapshots.forks.kill_and_thaw()
-    return reception.orderly
+    return reception.ending
 
 
 class Reception:
@@ -168,7 +157,7 @@ class Reception:
         self._channel = channel
         self._tls = tls
         self._post = post
-        self.orderly = False
+        self.ending = Ending.ALONE
 
     def hear(self) -> None:
         """Reads messages until there is none."""
@@ -179,8 +168,9 @@ class Reception:
                 return
             except OSError:
                 message, sockets = b"", []
-            if not message or message == b"Q":
-                self.orderly = message == b"Q"
+            if not message or message[:1] == b"Q":
+                if message:
+                    self.ending = Ending.LEAVE if message == b"Q1" else Ending.DISCARD
                 self._server.stopped.set()
                 return
             self._obey(message, sockets)
@@ -195,6 +185,10 @@ class Reception:
                 self._restore(message[1:], sockets[0])
             case b"D" if self._post:
                 self._post.gone(int(message[1:]))
+            case b"O":
+                self._server.engine.set_option("loading", lib.LOADING_NOT)
+            case b"P" | b"U" | b"K" | b"A":
+                self._server.closing.obey(message[:1])
             case b"J":
                 self._server.facts.rejected_connections += int(message[1:])
 

@@ -19,6 +19,7 @@ from shmredis.front.channel import send_state
 from shmredis.log import LEVELS, set_level
 from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
+from shmredis.worker.closing import Closing
 from shmredis.worker.connection import Connection
 from shmredis.worker.post import Post
 
@@ -58,6 +59,7 @@ class Server:
         self.attend: Callable[[int], None] = lambda _found: self.attend_sessions()
         self.snapshots = Snapshots(engine, config, workers, self.spawn, facts.started_s)
         self.desk = Desk(self.snapshots, workers)
+        self.closing = Closing(self, channel, self._save_all)
         self._map_shared_input()
         self._follow_config()
         self.commands = CommandTable(engine)
@@ -178,9 +180,16 @@ class Server:
         for connection in waiting:
             connection.go_on()
 
-    def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
-        del mode, now, force  # there is nothing to save and nobody to wait for yet
-        self._channel.send(b"S")
+    async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
+        await self.closing.request(mode, now=now, force=force)
+
+    async def _save_all(self) -> None:
+        """Writes an RDB file of all workers' data, before the end. Raises: SaveFailed."""
+        if run := self.snapshots.run:
+            log.warning("There is a child saving an .rdb. Killing it!")
+            self.snapshots.kill()
+            await run.finished.wait()
+        await self.desk.save()
 
     def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         """The front learns of changed directives: it needs some, and workers to come need all."""

@@ -43,7 +43,7 @@ class Server:
         argv = [sys.executable, "-m", "shmredis.front.main", *([str(config)] if config else [])]
         argv += ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.dir)]
         argv += ["--shm-name", self.shm_name, "--enable-debug-command", "yes"]
-        argv += [] if config else ["--save", ""]
+        argv += ["--warm-restart", "no"] if config else ["--save", ""]  # nothing shall stay
         argv += [*(["--workers", str(workers)] if workers > 1 else []), *options]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self._log = self.logfile.open("wb")

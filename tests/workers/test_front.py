@@ -261,8 +261,8 @@ def test_a_stuck_worker_delays_only_its_own(start_server: Start, many: ExitStack
     assert clients[1].call("GET", key_of(1)) == b"$4\r\nlate\r\n"
 
 
-def test_a_killed_front_leaves_nothing() -> None:
-    server = Server(workers=3)
+def test_a_killed_front_leaves_nothing_if_so_configured() -> None:
+    server = Server("--warm-restart", "no", workers=3)
     try:
         server.wait_ready()
         workers = server.children()

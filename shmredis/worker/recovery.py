@@ -1,0 +1,118 @@
+"""The engine that a worker begins with: an arena of an earlier life, or a fresh one to be filled from files.
+
+Order (DESIGN 5): arena, append only file, RDB file, nothing. An arena is taken over if the core trusts
+it (csrc/db/attach.h) and, when the server starts, if the files are those that go with it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from shmredis._core import ffi, lib
+from shmredis.engine import Engine
+from shmredis.front.shm import object_base, object_name, replace_object
+from shmredis.front.worker_process import Birth, Plan
+from shmredis.persistence.marks import Marks, marks_of, note_files
+from shmredis.persistence.origin import Origin, Source
+from shmredis.slots import slot_range
+
+__all__ = ["Beginning", "StartError", "begin"]
+
+FROZEN = "as of the start of the last snapshot: what was written later is lost"
+GUESTS = "its worker ended inside a command over keys of several workers"
+
+
+class StartError(Exception):
+    """The worker cannot serve; the text is for the user."""
+
+
+@dataclass(slots=True, frozen=True)
+class Beginning:
+    """An engine, and where its data is from; when it is empty, files are to be looked for."""
+
+    engine: Engine
+    origin: Origin
+
+
+def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
+    """The worker's engine. Raises: StartError."""
+    slots = slot_range(index, plan.config["workers"])
+    beginning = None
+    origin, fd = Origin(), birth.fd
+    if birth.adopted:
+        beginning, why = _take_over(plan, index, birth, slots)
+        if not beginning:
+            origin, fd = Origin(why=why), replace_object(object_name(plan.base_name, index))
+    if not beginning:
+        beginning = Beginning(_fresh(plan, index, fd), origin)
+    lib.engine_set_slots(beginning.engine.handle, slots[0], slots[-1])
+    _join(plan, index, beginning.engine.handle)
+    note_files(beginning.engine, plan.config, index)
+    return beginning
+
+
+def _take_over(plan: Plan, index: int, birth: Birth, slots: range) -> tuple[Beginning | None, str]:
+    """The engine of an arena that was there; if it is refused, why. The descriptor is used up."""
+    report, config = ffi.new("struct attach_report *"), plan.config
+    terms = ffi.new(
+        "struct attach_terms *", (config["databases"], slots[0], slots[-1], lib.python_xxh3)
+    )
+    name = object_name(plan.base_name, index).encode()
+    handle = lib.engine_attach(birth.fd, name, terms, report)
+    if not handle:
+        return None, str(ffi.string(report.why).decode())
+    if why := _objection(plan, index, birth, report):
+        lib.engine_delete(handle)
+        return None, why
+    origin = Origin(
+        Source.ARENA,
+        keys=report.keys,
+        generation=report.generation,
+        note=FROZEN if report.frozen else "",
+    )
+    return Beginning(Engine(handle), origin), ""
+
+
+def _objection(plan: Plan, index: int, birth: Birth, report: Any) -> str:
+    """Why a sound arena is not what is wanted; empty: it is."""
+    appendonly = bool(plan.config["appendonly"])
+    if appendonly and report.has_guests:
+        return GUESTS
+    if appendonly and report.frozen:
+        return FROZEN
+    if not birth.first:
+        return ""  # of this very server
+    now = marks_of(plan.config, index)
+    return now.objection(Marks.from_report(report), appendonly=appendonly)
+
+
+def _fresh(plan: Plan, index: int, fd: int) -> Engine:
+    """An empty engine. Raises: StartError."""
+    status = ffi.new("int *")
+    name, arena_max = object_name(plan.base_name, index), plan.config["arena-max"]
+    databases = plan.config["databases"]
+    handle = lib.engine_new(fd, name.encode(), arena_max, _seed(), databases, status)
+    if not handle:
+        raise StartError(
+            f"Shared memory {name} cannot be used ({_why(status[0])}). The arena may grow to "
+            f"{arena_max} bytes and needs 2 MiB to start. Make /dev/shm larger: docker run "
+            "--shm-size=4g, or mount -o remount,size=4g /dev/shm"
+        )
+    lib.engine_set_digest(handle, lib.python_xxh3)
+    return Engine(handle)
+
+
+def _join(plan: Plan, index: int, handle: Any) -> None:
+    """Makes the engine one of several. Raises: StartError."""
+    if control := plan.control:
+        base = object_base(plan.base_name).encode()
+        if joined := lib.engine_join(handle, control.fd, index, control.wake_fds, base):
+            raise StartError(f"Worker {index} cannot join the others ({_why(joined)})")
+
+
+def _why(status: int) -> str:
+    return str(ffi.string(lib.core_status_text(status)).decode().removeprefix("ERR "))
+
+
+def _seed() -> bytes:
+    with open("/dev/urandom", "rb", buffering=0) as source:  # noqa: PTH123
+        return source.read(16)
