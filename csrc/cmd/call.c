@@ -2,12 +2,7 @@
 #include "cmd/call.h"
 
 struct entry *call_find(struct call *c, int i, enum key_access access, struct key *k) {
-    if (UNLIKELY(c->no_touch) && access == KEY_READ) {
-        key_find(c->eng, c->db, c->argv[i], KEY_PEEK, k);
-        c->eng->stats.hits += k->entry != NULL;
-        c->eng->stats.misses += k->entry == NULL;
-        return k->entry;
-    }
+    if (UNLIKELY(c->no_touch) && access == KEY_READ) access = KEY_LOOK;
     return key_find(c->eng, c->db, c->argv[i], access, k);
 }
 
@@ -23,6 +18,10 @@ static bool find_typed(struct call *c, int i, enum key_access access, enum value
 
 bool call_read(struct call *c, int i, enum value_type type, struct key *k) {
     return find_typed(c, i, KEY_READ, type, k);
+}
+
+bool call_update(struct call *c, int i, enum value_type type, struct key *k) {
+    return find_typed(c, i, KEY_UPDATE, type, k);
 }
 
 bool call_write(struct call *c, int i, enum value_type type, struct key *k) {

@@ -32,6 +32,8 @@ struct call {
 bool call_read(struct call *c, int i, enum value_type type, struct key *k);
 /* The same for writing. */
 bool call_write(struct call *c, int i, enum value_type type, struct key *k);
+/* The same for writing after reading, which counts as a hit or miss. */
+bool call_update(struct call *c, int i, enum value_type type, struct key *k);
 /* No type check. */
 struct entry *call_find(struct call *c, int i, enum key_access access, struct key *k);
 /* Keys in argv[first], argv[first + step] … below argv[end] are looked up one after the other, next

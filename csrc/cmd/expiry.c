@@ -51,7 +51,7 @@ static void expire(struct call *c, int64_t unit_ms, bool relative) {
     } else {
         if (!call_ok(c, key_set_expiry(c->eng, &k, (uint64_t)when))) return;
         call_changed(c, &k, NOTIFY_GENERIC, "expire", 1);
-        call_propagatef(c, "PEXPIREAT %b %i", &k.name, when);
+        call_propagatef(c, "PEXPIREAT %b %i %a", &k.name, when, 3);
     }
     reply_int(c->out, 1);
 }
@@ -72,7 +72,7 @@ static void cmd_pexpireat(struct call *c) {
 /* -2: no key, -1: no expiry, else the time left or the time itself, in ms. */
 static int64_t present_expiry(struct call *c, bool relative) {
     struct key k;
-    if (!call_find(c, 1, KEY_READ, &k)) return -2;
+    if (!call_find(c, 1, KEY_LOOK, &k)) return -2;
     if (!entry_volatile(k.entry)) return -1;
     int64_t when = (int64_t)entry_expiry(k.entry);
     if (!relative) return when;

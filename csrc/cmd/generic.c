@@ -46,7 +46,7 @@ static void cmd_touch(struct call *c) {
 
 static void cmd_type(struct call *c) {
     struct key k;
-    call_find(c, 1, KEY_PEEK, &k);
+    call_find(c, 1, KEY_LOOK, &k);
     reply_simple(c->out, k.entry ? type_of(entry_type(k.entry))->name : "none");
 }
 
@@ -72,9 +72,11 @@ static bool rename_key(struct call *c, bool replace, bool *done) {
         /* Looking up the second key may have deleted it by expiry, but never moved the first. */
         engine_modified(c->eng, to.name, to.db);
     }
-    if (!call_ok(c, key_move(c->eng, &from, &to))) return false;
+    enum value_type was;
+    if (!call_ok(c, key_move(c->eng, &from, &to, &was))) return false;
     call_changed(c, &from, NOTIFY_GENERIC, "rename_from", 1);
     call_changed(c, &to, NOTIFY_GENERIC, "rename_to", 0);
+    key_tell_replaced(c->eng, &to, was);
     *done = true;
     return true;
 }
@@ -100,7 +102,8 @@ static void cmd_move(struct call *c) {
     bool movable =
         call_find(c, 1, KEY_WRITE, &from) && !key_find(c->eng, db, c->argv[1], KEY_WRITE, &to);
     if (movable) {
-        if (!call_ok(c, key_move(c->eng, &from, &to))) return;
+        enum value_type was;
+        if (!call_ok(c, key_move(c->eng, &from, &to, &was))) return;
         call_changed(c, &from, NOTIFY_GENERIC, "move_from", 1);
         call_changed(c, &to, NOTIFY_GENERIC, "move_to", 0);
     }
@@ -128,8 +131,10 @@ static void cmd_copy(struct call *c) {
     bool possible = call_find(c, 1, KEY_READ, &from) != NULL;
     if (possible) possible = !key_find(c->eng, db, c->argv[2], KEY_WRITE, &to) || replace;
     if (possible) {
-        if (!call_ok(c, key_copy(c->eng, &from, &to))) return;
+        enum value_type was;
+        if (!call_ok(c, key_copy(c->eng, &from, &to, &was))) return;
         call_changed(c, &to, NOTIFY_GENERIC, "copy_to", 1);
+        key_tell_replaced(c->eng, &to, was);
     }
     reply_int(c->out, possible);
 }

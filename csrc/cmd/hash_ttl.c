@@ -143,18 +143,30 @@ static void propagate_fields(struct call *c, struct str *head, int n_head, const
 }
 
 static void propagate_deleted(struct call *c, const struct outcome *o) {
-    struct str head[2] = { STR("HDEL"), c->argv[1] };
-    if (o->n_deleted) propagate_fields(c, head, 2, o->deleted, o->n_deleted);
+    for (int i = 0; i < o->n_deleted; i++)
+        call_propagatef(c, "HDEL %b %b", &c->argv[1], &o->deleted[i]);
 }
 
-static void propagate_set(struct call *c, const struct outcome *o, int64_t when_ms) {
-    char time[24], count[24];
-    struct str head[5] = { STR("HPEXPIREAT"),
-                           c->argv[1],
-                           { time, i64_to_text(time, when_ms) },
-                           STR("FIELDS"),
-                           { count, i64_to_text(count, o->n_set) } };
-    if (o->n_set) propagate_fields(c, head, 5, o->set, o->n_set);
+static struct str condition_text(unsigned cond) {
+    switch (cond) {
+    case COND_NX: return STR("NX");
+    case COND_XX: return STR("XX");
+    case COND_GT: return STR("GT");
+    case COND_LT: return STR("LT");
+    default: return (struct str){ NULL, 0 };
+    }
+}
+
+static void propagate_set(struct call *c, const struct str *fields, int count,
+                          const struct hexpire *e) {
+    char time[24], number[24];
+    struct str cond = condition_text(e->cond);
+    struct str head[6] = { STR("HPEXPIREAT"), c->argv[1], { time, i64_to_text(time, e->when_ms) } };
+    int n = 3;
+    if (cond.p) head[n++] = cond;
+    head[n++] = STR("FIELDS");
+    head[n++] = (struct str){ number, i64_to_text(number, count) };
+    propagate_fields(c, head, n, fields, count);
 }
 
 /* One field of HEXPIRE; the code of the reply, or ARENA_FULL. */
@@ -191,7 +203,7 @@ static void hexpire(struct call *c, int64_t unit_ms, bool relative) {
         full = code == ARENA_FULL;
         reply_int(c->out, code);
     }
-    propagate_set(c, &o, e.when_ms);
+    if (o.n_set) propagate_set(c, o.set, o.n_set, &e);
     propagate_deleted(c, &o);
     if (o.n_set) call_changed(c, &h.key, NOTIFY_HASH, "hexpire", (uint64_t)o.n_set);
     if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", (uint64_t)o.n_deleted);
@@ -232,7 +244,7 @@ static void cmd_hpexpirefield(struct call *c) {
     e.when_ms = ms + (int64_t)c->eng->now_ms;
     outcome_open(&o, 1);
     int code = expire_field(c, &h, c->argv[2], &e, &o);
-    propagate_set(c, &o, e.when_ms);
+    if (o.n_set) propagate_set(c, o.set, o.n_set, &e);
     propagate_deleted(c, &o);
     if (o.n_set) call_changed(c, &h.key, NOTIFY_HASH, "hexpire", 1);
     if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", 1);
@@ -408,12 +420,22 @@ static bool parse_hgetex(struct call *c, struct time_options *o) {
     return !no_fields(c, o);
 }
 
-static void propagate_persisted(struct call *c, const struct outcome *o) {
-    char count[24];
+static void propagate_persisted(struct call *c, const struct str *fields, int count) {
+    char number[24];
     struct str head[4] = {
-        STR("HPERSIST"), c->argv[1], STR("FIELDS"), { count, i64_to_text(count, o->n_set) }
+        STR("HPERSIST"), c->argv[1], STR("FIELDS"), { number, i64_to_text(number, count) }
     };
-    if (o->n_set) propagate_fields(c, head, 4, o->set, o->n_set);
+    propagate_fields(c, head, 4, fields, count);
+}
+
+/* All fields that were named, unless the arena was full after some. */
+static void propagate_hgetex(struct call *c, const struct time_options *t, const struct hexpire *e,
+                             const struct outcome *o, bool full) {
+    const struct str *fields = full ? o->set : c->argv + t->first;
+    int count = full ? o->n_set : t->count;
+    if (o->n_set && t->given) propagate_set(c, fields, count, e);
+    if (o->n_set && t->persist) propagate_persisted(c, fields, count);
+    propagate_deleted(c, o);
 }
 
 static void cmd_hgetex(struct call *c) {
@@ -438,9 +460,7 @@ static void cmd_hgetex(struct call *c) {
     const char *event = t.persist ? "hpersist" : "hexpire";
     if (o.n_set) call_changed(c, &h.key, NOTIFY_HASH, event, (uint64_t)o.n_set);
     if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", (uint64_t)o.n_deleted);
-    if (t.given) propagate_set(c, &o, e.when_ms);
-    if (t.persist) propagate_persisted(c, &o);
-    propagate_deleted(c, &o);
+    propagate_hgetex(c, &t, &e, &o, full);
     if (h.key.entry) hash_close(c, &h);
     free(o.set);
     if (full) reply_fail(c->out, mark, ST_ARENA_FULL);
@@ -491,8 +511,9 @@ static bool fields_allow(struct call *c, const struct hash *h, const struct time
 
 static void propagate_hsetex(struct call *c, const struct time_options *t) {
     char time[24], count[24];
-    struct str head[6] = { STR("HSETEX"), c->argv[1] };
+    struct str head[7] = { STR("HSETEX"), c->argv[1] };
     int n = 2;
+    if (t->cond) head[n++] = t->cond == COND_NX ? STR("FNX") : STR("FXX");
     if (t->given) {
         head[n++] = STR("PXAT");
         head[n++] = (struct str){ time, i64_to_text(time, (int64_t)t->expiry) };

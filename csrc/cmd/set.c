@@ -220,7 +220,8 @@ static void pop_all(struct call *c, struct set *s) {
     uint64_t n = set_length(&c->eng->arena, &s->value);
     reply_all(c, s);
     call_changed(c, &s->key, NOTIFY_SET, "spop", n);
-    call_propagatef(c, "DEL %b", &c->argv[1]);
+    bool lazy = c->eng->config.lazyfree_lazy_server_del;
+    call_propagatef(c, lazy ? "UNLINK %b" : "DEL %b", &c->argv[1]);
     call_delete_if(c, &s->key, true);
 }
 

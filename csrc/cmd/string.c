@@ -126,9 +126,10 @@ static bool condition_holds(struct call *c, const struct key *k, const struct se
 /* A value whose time is over when it is set: only the old one goes. */
 static void drop_old(struct call *c, struct key *k) {
     if (!k->entry) return;
-    key_delete(c->eng, k, c->eng->config.lazyfree_lazy_expire);
+    bool lazy = c->eng->config.lazyfree_lazy_server_del;
+    key_delete(c->eng, k, lazy);
     call_changed(c, k, NOTIFY_GENERIC, "del", 1);
-    call_propagatef(c, c->eng->config.lazyfree_lazy_expire ? "UNLINK %b" : "DEL %b", &k->name);
+    call_propagatef(c, lazy ? "UNLINK %b" : "DEL %b", &k->name);
 }
 
 /* Stores argv[value] under k and says so to the log; replies nothing. */
@@ -143,13 +144,30 @@ static bool store(struct call *c, struct key *k, int value, const struct set_opt
     return true;
 }
 
+/* The key of SET; false: it is of another type where that matters. GET counts as a reading. */
+static bool find_to_set(struct call *c, const struct set_options *o, struct key *k) {
+    if (o->get) return call_update(c, 1, TYPE_STRING, k);
+    if (condition_compares(o->cond)) return call_write(c, 1, TYPE_STRING, k);
+    call_find(c, 1, KEY_WRITE, k);
+    return true;
+}
+
+/* SET as it was said, but for GET. */
+static void propagate_without_get(struct call *c) {
+    struct str *argv = malloc((size_t)c->argc * sizeof *argv);
+    ASSERT(argv);
+    int argc = 0;
+    for (int i = 0; i < c->argc; i++)
+        if (i < 3 || !arg_is(c, i, "GET")) argv[argc++] = c->argv[i];
+    call_propagate(c, argc, argv);
+    free(argv);
+}
+
 static void cmd_set(struct call *c) {
     struct set_options o = { 0 };
     struct key k;
     if (!parse_set(c, &o)) return;
-    bool typed = o.get || condition_compares(o.cond);
-    if (typed ? !call_write(c, 1, TYPE_STRING, &k) : (call_find(c, 1, KEY_WRITE, &k), false))
-        return;
+    if (!find_to_set(c, &o, &k)) return;
     if (k.entry && !check_digest_operand(c, o.cond, o.operand)) return;
     size_t mark = c->out->n;
     char buf[24];
@@ -162,7 +180,10 @@ static void cmd_set(struct call *c) {
         reply_ok(c->out);
     if (!holds) return;
     size_t end = c->out->n;
-    if (store(c, &k, 2, &o)) return;
+    if (store(c, &k, 2, &o)) {
+        if (o.get && !o.time.word) propagate_without_get(c);
+        return;
+    }
     /* The error alone is the reply. */
     memmove(c->out->p + mark, c->out->p + end, c->out->n - end);
     c->out->n -= end - mark;
@@ -195,7 +216,7 @@ static void cmd_psetex(struct call *c) {
 static void cmd_getset(struct call *c) {
     struct key k;
     char buf[24];
-    if (!call_write(c, 1, TYPE_STRING, &k)) return;
+    if (!call_update(c, 1, TYPE_STRING, &k)) return;
     char *old = NULL;
     struct str value = { NULL, 0 };
     if (k.entry) {
@@ -220,7 +241,7 @@ static void cmd_getset(struct call *c) {
 static void cmd_getdel(struct call *c) {
     struct key k;
     char buf[24];
-    if (!call_write(c, 1, TYPE_STRING, &k)) return;
+    if (!call_update(c, 1, TYPE_STRING, &k)) return;
     if (!k.entry) {
         reply_null(c->out);
         return;
@@ -240,9 +261,10 @@ static status apply_getex(struct call *c, struct key *k, bool persist, uint64_t 
         call_changed(c, k, NOTIFY_GENERIC, "persist", 1);
         call_propagatef(c, "PERSIST %b", &k->name);
     } else if (expiry <= c->eng->now_ms) {
-        key_delete(c->eng, k, c->eng->config.lazyfree_lazy_expire);
+        bool lazy = c->eng->config.lazyfree_lazy_expire;
+        key_delete(c->eng, k, lazy);
         call_changed(c, k, NOTIFY_GENERIC, "del", 1);
-        call_propagatef(c, "DEL %b", &k->name);
+        call_propagatef(c, lazy ? "UNLINK %b" : "DEL %b", &k->name);
     } else {
         status st = key_set_expiry(c->eng, k, expiry);
         if (st != ST_OK) return st;
@@ -284,10 +306,11 @@ static void cmd_getex(struct call *c) {
 
 /* --- conditional deletion --- */
 
-static void delete_string(struct call *c, struct key *k) {
+/* `as_del`: a replica need not compare again. */
+static void delete_string(struct call *c, struct key *k, bool as_del) {
     key_delete(c->eng, k, c->eng->config.lazyfree_lazy_user_del);
     call_changed(c, k, NOTIFY_GENERIC, "del", 1);
-    call_propagatef(c, "DEL %b", &k->name);
+    if (as_del) call_propagatef(c, "DEL %b", &k->name);
 }
 
 static void cmd_delex(struct call *c) {
@@ -314,7 +337,7 @@ static void cmd_delex(struct call *c) {
         if (!check_digest_operand(c, cond, c->argv[3])) return;
         holds = comparison_holds(c->eng, &k, cond, c->argv[3]);
     }
-    if (holds) delete_string(c, &k);
+    if (holds) delete_string(c, &k, c->argc == 4);
     reply_int(c->out, holds);
 }
 
@@ -322,7 +345,7 @@ static void cmd_delifeq(struct call *c) {
     struct key k;
     if (!call_write(c, 1, TYPE_STRING, &k)) return;
     bool holds = k.entry && comparison_holds(c->eng, &k, COND_IFEQ, c->argv[2]);
-    if (holds) delete_string(c, &k);
+    if (holds) delete_string(c, &k, true);
     reply_int(c->out, holds);
 }
 

@@ -108,19 +108,22 @@ static bool parse_msetex(struct call *c, struct msetex *o) {
     return read_expiry(c, &o->time, &o->expiry);
 }
 
-/* The first pairs, and the time as an absolute one. */
+/* The first pairs and all options, a relative time as an absolute one. */
 static void propagate_msetex(struct call *c, const struct msetex *o, int pairs) {
     char count[24], time[24];
-    int argc = 2 + 2 * pairs;
-    struct str *argv = malloc(((size_t)argc + 2) * sizeof *argv);
+    int argc = 2 + 2 * pairs, options = 2 + 2 * o->pairs;
+    struct str *argv = malloc((size_t)c->argc * sizeof *argv);
     ASSERT(argv);
     memcpy(argv, c->argv, (size_t)argc * sizeof *argv);
     argv[1] = (struct str){ count, i64_to_text(count, pairs) };
-    if (o->time.word) {
-        argv[argc++] = STR("PXAT");
-        argv[argc++] = (struct str){ time, i64_to_text(time, (int64_t)o->expiry) };
-    } else if (o->keep) {
-        argv[argc++] = STR("KEEPTTL");
+    bool relative =
+        o->time.word && (arg_is(c, o->time.at - 1, "EX") || arg_is(c, o->time.at - 1, "PX"));
+    for (int i = options; i < c->argc; i++) {
+        argv[argc] = c->argv[i];
+        if (relative && i == o->time.at - 1) argv[argc] = STR("PXAT");
+        if (relative && i == o->time.at)
+            argv[argc] = (struct str){ time, i64_to_text(time, (int64_t)o->expiry) };
+        argc++;
     }
     call_propagate(c, argc, argv);
     free(argv);

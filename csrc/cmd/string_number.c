@@ -185,9 +185,10 @@ static void increx_expiry(struct call *c, struct key *k, const struct increx *o,
     if (sets_time(o, k) && key_set_expiry(c->eng, k, o->expiry) == ST_OK) {
         engine_notify(c->eng, NOTIFY_GENERIC, "expire", k->name, k->db);
         call_propagatef(c, "SET %b %b PXAT %i", &k->name, &text, (int64_t)o->expiry);
-    } else if (o->persist && entry_volatile(k->entry)) {
+    } else if (o->persist) {
+        bool had = entry_volatile(k->entry);
         key_set_expiry(c->eng, k, EXPIRY_NONE);
-        engine_notify(c->eng, NOTIFY_GENERIC, "persist", k->name, k->db);
+        if (had) engine_notify(c->eng, NOTIFY_GENERIC, "persist", k->name, k->db);
         call_propagatef(c, "SET %b %b", &k->name, &text);
     } else {
         call_propagatef(c, "SET %b %b KEEPTTL", &k->name, &text);

@@ -43,14 +43,16 @@ struct entry *key_find_hashed(struct engine *eng, int db, struct str name, uint6
         k->entry = arena_ptr(&eng->arena, *k->place);
         if (UNLIKELY(key_expired(eng, k->entry))) key_expire_now(eng, k);
     }
-    if (access == KEY_READ) {
+    bool counts = access != KEY_WRITE && access != KEY_PEEK;
+    if (counts) {
         if (k->entry)
             eng->stats.hits++;
         else
             eng->stats.misses++;
     }
-    if (k->entry && access != KEY_PEEK) access_touch(eng, k->entry, access == KEY_WRITE);
-    if (!k->entry && access == KEY_READ) engine_notify(eng, NOTIFY_KEY_MISS, "keymiss", name, db);
+    bool writes = access == KEY_WRITE || access == KEY_UPDATE;
+    if (k->entry && (writes || access == KEY_READ)) access_touch(eng, k->entry, writes);
+    if (!k->entry && counts) engine_notify(eng, NOTIFY_KEY_MISS, "keymiss", name, db);
     return k->entry;
 }
 
@@ -147,15 +149,25 @@ status key_put_quietly(struct engine *eng, struct key *k, const struct entry_spe
     return st;
 }
 
-status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec) {
-    if (!k->entry) return insert_new(eng, k, spec);
-    enum value_type before = entry_type(k->entry);
-    status st = key_put_quietly(eng, k, spec);
-    if (st != ST_OK) return st;
+/* The same, telling of a new key only. */
+static status put(struct engine *eng, struct key *k, const struct entry_spec *spec,
+                  enum value_type *was) {
+    *was = k->entry ? entry_type(k->entry) : TYPE_NONE;
+    return k->entry ? key_put_quietly(eng, k, spec) : insert_new(eng, k, spec);
+}
+
+void key_tell_replaced(struct engine *eng, const struct key *k, enum value_type was) {
+    if (was == TYPE_NONE) return;
     engine_notify(eng, NOTIFY_OVERWRITTEN, "overwritten", k->name, k->db);
-    if (before != spec->value.type)
+    if (entry_type(k->entry) != was)
         engine_notify(eng, NOTIFY_TYPE_CHANGED, "type_changed", k->name, k->db);
-    return ST_OK;
+}
+
+status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+    enum value_type was;
+    status st = put(eng, k, spec, &was);
+    if (st == ST_OK) key_tell_replaced(eng, k, was);
+    return st;
 }
 
 static uint64_t resolve_expiry(const struct key *k, uint64_t expiry) {
@@ -236,7 +248,8 @@ static status set_bytes(struct engine *eng, struct key *k, struct str bytes, uin
         spec.value.root = string_block(eng, bytes, bytes.n);
         if (!spec.value.root) return ST_ARENA_FULL;
     }
-    status st = key_put(eng, k, &spec);
+    enum value_type was;
+    status st = text ? put(eng, k, &spec, &was) : key_put(eng, k, &spec);
     if (st != ST_OK && spec.value.root) heap_free(&eng->arena, spec.value.root);
     return st;
 }
@@ -255,7 +268,8 @@ status key_set_integer(struct engine *eng, struct key *k, int64_t v, uint64_t ex
                                .clock = clock_for(eng, k),
                                .value = { .type = TYPE_STRING, .enc = ENC_INT },
                                .integer = v };
-    return key_put(eng, k, &spec);
+    enum value_type was;
+    return put(eng, k, &spec, &was);
 }
 
 /* Blocks that grow get slack, half their size up to 512 KiB, so that appending is amortised O(1).
@@ -368,10 +382,18 @@ status key_set_expiry(struct engine *eng, struct key *k, uint64_t expiry) {
     return rewrite(eng, k, &spec, true);
 }
 
-status key_move(struct engine *eng, struct key *from, struct key *to) {
+/* To RENAME and COPY the target is a new key, whatever was there. */
+static status put_as_new(struct engine *eng, struct key *k, const struct entry_spec *spec,
+                         enum value_type *was) {
+    status st = put(eng, k, spec, was);
+    if (st == ST_OK && *was != TYPE_NONE) engine_notify(eng, NOTIFY_NEW, "new", k->name, k->db);
+    return st;
+}
+
+status key_move(struct engine *eng, struct key *from, struct key *to, enum value_type *was) {
     struct entry_spec spec = entry_read(from->entry);
     spec.key = to->name;
-    status st = key_put(eng, to, &spec);
+    status st = put_as_new(eng, to, &spec, was);
     if (st != ST_OK) return st;
     const struct dict *keys = &db_of(eng, from)->keys;
     from->place = dict_find(&eng->arena, &keyspace_kind, keys, from->name, from->hash);
@@ -381,20 +403,34 @@ status key_move(struct engine *eng, struct key *from, struct key *to) {
     return ST_OK;
 }
 
-status key_copy(struct engine *eng, const struct key *from, struct key *to) {
-    return key_import(eng, &eng->arena, from->entry, to);
+/* What an entry, perhaps of another arena, is under another name, with a copy of its value. */
+static status copy_spec(struct engine *eng, const struct arena *from, const struct entry *e,
+                        struct str name, struct entry_spec *spec) {
+    struct value copy;
+    *spec = entry_read(e);
+    status st = type_of(spec->value.type)->copy(&eng->arena, from, &spec->value, &copy);
+    if (st != ST_OK) return st;
+    spec->key = name;
+    spec->value = copy;
+    return ST_OK;
+}
+
+status key_copy(struct engine *eng, const struct key *from, struct key *to, enum value_type *was) {
+    struct entry_spec spec;
+    status st = copy_spec(eng, &eng->arena, from->entry, to->name, &spec);
+    if (st != ST_OK) return st;
+    st = put_as_new(eng, to, &spec, was);
+    if (st != ST_OK) value_free(eng, spec.value, false);
+    return st;
 }
 
 status key_import(struct engine *eng, const struct arena *from, const struct entry *e,
                   struct key *to) {
-    struct entry_spec spec = entry_read(e);
-    struct value copy;
-    status st = type_of(spec.value.type)->copy(&eng->arena, from, &spec.value, &copy);
+    struct entry_spec spec;
+    status st = copy_spec(eng, from, e, to->name, &spec);
     if (st != ST_OK) return st;
-    spec.key = to->name;
-    spec.value = copy;
     st = key_put(eng, to, &spec);
-    if (st != ST_OK) value_free(eng, copy, false);
+    if (st != ST_OK) value_free(eng, spec.value, false);
     return st;
 }
 
@@ -412,17 +448,23 @@ uint64_t keyspace_total(const struct engine *eng) {
 
 #define RANDOM_TRIES 100
 
+/* Looks up a key by its name in the arena, which goes when it has expired. */
+static struct entry *find_drawn(struct engine *eng, int db, struct str name, struct key *k) {
+    char *copy = malloc(name.n + 1);
+    ASSERT(copy);
+    memcpy(copy, name.p, name.n);
+    key_find(eng, db, (struct str){ copy, name.n }, KEY_PEEK, k);
+    if (k->entry) k->name = entry_key(k->entry);
+    free(copy);
+    return k->entry;
+}
+
 struct entry *keyspace_random(struct engine *eng, int db, struct key *k) {
     *k = (struct key){ .db = db };
     for (int i = 0; i < RANDOM_TRIES; i++) {
         ref_t ref = dict_random(&eng->arena, &engine_db(eng, db)->keys, engine_random, eng);
         if (!ref) return NULL;
-        const struct entry *e = arena_ptr(&eng->arena, ref);
-        struct str name = entry_key(e);
-        k->name = name;
-        k->hash = dict_hash(&eng->arena, name);
-        if (key_expired(eng, e)) continue;
-        return key_find_hashed(eng, db, name, k->hash, KEY_PEEK, k);
+        if (find_drawn(eng, db, entry_key(arena_ptr(&eng->arena, ref)), k)) return k->entry;
     }
     return NULL;
 }

@@ -23,8 +23,12 @@ struct key {
 enum key_access {
     KEY_READ = 0,  /* counts a hit or miss, touches the access clock */
     KEY_WRITE = 1, /* touches the clock, counts nothing */
-    KEY_PEEK = 2   /* neither: OBJECT, TYPE, DEBUG … */
+    KEY_PEEK = 2,  /* neither: OBJECT, DEBUG … */
+    KEY_LOOK = 3,  /* counts as KEY_READ, but touches nothing: TYPE, TTL */
+    KEY_UPDATE = 4 /* counts as KEY_READ, touches as KEY_WRITE: GETSET */
 };
+
+#define TYPE_NONE TYPE_COUNT /* the type of a missing key */
 
 /* Looks up; a key that has expired is deleted first. Returns k->entry. */
 struct entry *key_find(struct engine *eng, int db, struct str name, enum key_access access,
@@ -61,6 +65,7 @@ status key_set_string(struct engine *eng, struct key *k, struct str bytes, uint6
 /* The same, but never integer-encoded: results of floating-point commands. */
 status key_set_text(struct engine *eng, struct key *k, struct str bytes, uint64_t expiry);
 status key_set_integer(struct engine *eng, struct key *k, int64_t v, uint64_t expiry);
+/* key_set_text and key_set_integer change the number that is there: no event of overwriting. */
 /* Makes the string (created if missing) a writable run of n bytes, zeros beyond its old end, and
  * gives its place; for APPEND, SETRANGE, SETBIT. n is not below the old length. The expiry stays.
  */
@@ -72,10 +77,13 @@ void key_delete(struct engine *eng, struct key *k, bool lazy);
 /* Sets the expiry in ms (EXPIRY_NONE removes it). */
 status key_set_expiry(struct engine *eng, struct key *k, uint64_t expiry);
 /* Gives the value and expiry to another name or database without copying the value; what `to` was
- * is replaced, `from` is missing afterwards. They are different keys. */
-status key_move(struct engine *eng, struct key *from, struct key *to);
+ * is replaced, `from` is missing afterwards. They are different keys. `was` is what `to` was, for
+ * key_tell_replaced after the caller's own events. */
+status key_move(struct engine *eng, struct key *from, struct key *to, enum value_type *was);
 /* A deep copy with the expiry; what `to` was is replaced. */
-status key_copy(struct engine *eng, const struct key *from, struct key *to);
+status key_copy(struct engine *eng, const struct key *from, struct key *to, enum value_type *was);
+/* The events of a key that had a value of type `was` (TYPE_NONE: no value). */
+void key_tell_replaced(struct engine *eng, const struct key *k, enum value_type was);
 
 static inline bool key_expired(const struct engine *eng, const struct entry *e) {
     return entry_volatile(e) && entry_expiry(e) <= eng->now_ms;

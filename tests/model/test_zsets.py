@@ -79,7 +79,8 @@ class SortedSets(EngineMachine):
     )
     def union(self, keys: list[bytes], to: bytes, how: str) -> None:
         result: dict[bytes, float] = {}
-        for key in keys:
+        in_order = sorted(keys, key=lambda key: len(self.model.get(key, {})))  # as Redis sums
+        for key in in_order:
             for member, score in self.model.get(key, {}).items():
                 result[member] = (
                     AGGREGATES[how](result[member], score) if member in result else score
