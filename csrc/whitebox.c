@@ -15,6 +15,7 @@
 #include "mem/heap_impl.h"
 #include "mem/number.h"
 #include "net/control.h"
+#include "persist/lzf.h"
 
 struct arena *wb_arena_new(uint64_t max_size) {
     int fd = memfd_create("arena", 0), st;
@@ -75,6 +76,11 @@ int64_t wb_heap_fail_left(const struct arena *a) {
 
 struct arena *wb_engine_arena(struct engine *eng) {
     return &eng->arena;
+}
+
+void wb_engine_set_worker(struct engine *eng, int self, int workers) {
+    eng->worker = self;
+    eng->workers = workers;
 }
 
 void wb_set_idle(struct engine *eng, const char *key, size_t n, uint64_t seconds) {

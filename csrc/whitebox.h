@@ -29,6 +29,8 @@ int wb_arena_phase(const struct arena *a); /* enum arena_phase */
 
 /* --- db/engine.h --- */
 struct arena *wb_engine_arena(struct engine *eng);
+/* As if it were worker `self` of so many. */
+void wb_engine_set_worker(struct engine *eng, int self, int workers);
 /* As if a key of database 0 had not been accessed for so long. */
 void wb_set_idle(struct engine *eng, const char *key, size_t n, uint64_t seconds);
 
@@ -123,6 +125,13 @@ size_t intset_bytes_with(const uint8_t *is, int64_t v);
 bool intset_insert(uint8_t *is, int64_t v);
 bool intset_delete(uint8_t *is, int64_t v);
 bool intset_valid(const uint8_t *is, size_t bytes);
+
+/* --- persist/lzf.h --- */
+struct lzf;
+struct lzf *lzf_new(void);
+void lzf_delete(struct lzf *z);
+size_t lzf_compress(struct lzf *z, const char *in, size_t n, char *out, size_t room);
+bool lzf_expand(const char *in, size_t n, char *out, size_t size);
 
 /* --- ds/btree.h: items come and go with their place in the tree --- */
 struct btree;
