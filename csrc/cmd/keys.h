@@ -28,7 +28,8 @@ enum spread {
     SPREAD_ALL_OK, /* to all workers */
     SPREAD_ALL_CONCAT,
     SPREAD_ALL_RANDOM, /* to all workers; one of the elements that they give */
-    SPREAD_SCAN        /* one worker after the other */
+    SPREAD_SCAN,       /* one worker after the other */
+    SPREAD_SESSION     /* it is about the connection: net/multi.h */
 };
 /* How far apart keys are among the arguments of a spread command: 2 for MSET. */
 int spread_step(const struct command *cmd);

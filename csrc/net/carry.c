@@ -8,48 +8,66 @@ bool carry_needed(const struct arena *a) {
     return __atomic_load_n(&arena_super(a)->frozen, __ATOMIC_ACQUIRE) != ARENA_LIVE;
 }
 
-static void pack(struct remote *r, int db, struct str name, struct sink *out) {
+static void pack(struct remote *r, const struct carried *c, struct sink *out) {
     struct key k;
-    if (key_find(r->eng, db, name, KEY_PEEK, &k) && !key_expired(r->eng, k.entry))
+    if (key_find(r->eng, c->db, c->name, KEY_PEEK, &k) && !key_expired(r->eng, k.entry))
         dump_record(r->eng, k.entry, out);
 }
 
-void carry_send(struct remote *r, int to, const struct message *m, int n, const struct str *names,
-                struct str last) {
-    struct str *args = malloc((2 * (size_t)n + 1) * sizeof *args);
-    ASSERT(args);
+static int words_of(const struct message *m) {
+    return m->flags & MSG_RECORDS ? 3 : 2;
+}
+
+void carry_send(struct remote *r, int to, const struct message *m, int n,
+                const struct carried *keys, struct str last) {
+    const int step = words_of(m);
+    struct str *words = malloc(((size_t)step * (size_t)n + 1) * sizeof *words);
+    ASSERT(words);
     struct sink records;
     sink_init_memory(&records);
     for (int i = 0; i < n; i++) {
+        struct str *word = words + step * i;
         size_t before = records.n;
-        pack(r, m->db, names[i], &records);
-        args[2 * i] = names[i];
-        args[2 * i + 1] = (struct str){ NULL, records.n - before };
+        word[0] = (struct str){ (const char *)&keys[i].db, sizeof keys[i].db };
+        word[1] = keys[i].name;
+        if (step < 3) continue;
+        pack(r, &keys[i], &records);
+        word[2] = (struct str){ NULL, records.n - before };
     }
     const char *at = records.buf;
-    for (int i = 0; i < n; at += args[2 * i + 1].n, i++) args[2 * i + 1].p = at;
-    args[2 * n] = last;
-    remote_send_command(r, to, m, last.p ? 2 * n + 1 : 2 * n, args);
+    for (int i = 0; step == 3 && i < n; i++) {
+        words[step * i + 2].p = at;
+        at += words[step * i + 2].n;
+    }
+    words[step * n] = last;
+    remote_send_command(r, to, m, step * n + (last.p != NULL), words);
     sink_free(&records);
-    free(args);
+    free(words);
 }
 
-static status take(struct engine *eng, int db, struct str name, struct str record) {
+struct carried *carry_read(const struct remote *r, const struct message *m, int argc,
+                           const struct str *argv, int *n) {
+    const int step = words_of(m);
+    struct carried *keys = malloc(((size_t)(argc / step) + 1) * sizeof *keys);
+    ASSERT(keys);
+    *n = 0;
+    for (int i = 0; i + step <= argc; i += step) {
+        struct carried k = { .db = (int)load_u32(argv[i].p), .written = true, .name = argv[i + 1] };
+        if (step == 3) k.record = argv[i + 2];
+        if (k.db >= 0 && k.db < r->eng->databases) keys[(*n)++] = k;
+    }
+    return keys;
+}
+
+status carry_take(struct remote *r, const struct carried *key) {
     struct key own;
     status st = ST_OK;
-    key_find(eng, db, name, KEY_PEEK, &own);
-    if (record.n)
-        st = dump_restore_record(eng, &own, record);
-    else if (own.entry)
-        key_delete(eng, &own, true);
-    return st;
-}
-
-status carry_take(struct remote *r, int db, int argc, const struct str *argv) {
-    status st = ST_OK;
     arena_enter(&r->eng->arena);
-    for (int i = 0; i + 1 < argc && st == ST_OK; i += 2)
-        st = take(r->eng, db, argv[i], argv[i + 1]);
+    key_find(r->eng, key->db, key->name, KEY_PEEK, &own);
+    if (key->record.n)
+        st = dump_restore_record(r->eng, &own, key->record);
+    else if (own.entry)
+        key_delete(r->eng, &own, true);
     arena_leave(&r->eng->arena);
     return st;
 }

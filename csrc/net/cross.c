@@ -12,8 +12,6 @@
 #include "persist/aof.h"
 
 #define HOLD_WAIT_MS 5000u
-#define WRITTEN (KF_RW | KF_OW | KF_RM)
-
 /* A hold on this worker that was asked for. */
 struct hold {
     struct hold *next;
@@ -26,10 +24,13 @@ struct cross {
     struct cross *next;
     uint64_t id;
     struct kept *command;
-    struct key_at *keys;
+    struct cross_task *task; /* or NULL: the command is what is executed */
+    struct carried *keys;
     int n;
     uint64_t needs, asked, holds, fetching, shipping; /* bits of workers */
     status trouble;                                   /* of the copies of foreign keys */
+    struct str spread_reply; /* of the command that the task had spread; .p NULL: none */
+    bool again;              /* a command of the task is to be spread next */
     uint64_t begun_ms;
     bool fetched;       /* there are copies of foreign keys here */
     struct gather *all; /* the replies of all workers to a command about all keys, or NULL */
@@ -55,6 +56,8 @@ struct crossing *crossing_new(const char *arena_base) {
 }
 
 static void free_operation(struct cross *o) {
+    if (o->task) o->task->delete (o->task);
+    free((char *)(uintptr_t)o->spread_reply.p);
     free(o->command);
     free(o->keys);
     if (o->all) gather_delete(o->all);
@@ -124,62 +127,41 @@ static status copy_key(struct remote *r, int worker, int db, struct str name) {
     return a ? replace_key(r, foreign_entry(r, a, db, name), a, db, name) : ST_SHM_OPEN;
 }
 
-/* COPY is the one such command whose second key may be in another database. */
-static int database_of(const struct cross *o, int key) {
-    const struct kept *c = o->command;
-    int64_t db;
-    if (!str_is(c->argv[0], "COPY") || o->keys[key].index != 2) return c->head.db;
-    for (int i = 3; i + 1 < c->argc; i++)
-        if (str_is(c->argv[i], "DB") && str_to_i64(c->argv[i + 1], &db) && db >= 0) return (int)db;
-    return c->head.db;
-}
-
-static struct str key_name(const struct cross *o, int key) {
-    return o->command->argv[o->keys[key].index];
-}
-
-static bool valid_database(const struct remote *r, int db) {
-    return db >= 0 && db < r->eng->databases;
-}
-
-/* The operation's keys that belong to that worker and have one of these flags (0: any), and their
- * database: two keys of one worker are of one. `names` has room for all. */
-static int keys_of(const struct remote *r, const struct cross *o, int worker, unsigned flags,
-                   struct str *names, int *db) {
+/* The operation's keys that belong to that worker. `out` has room for all. */
+static int keys_of(const struct remote *r, const struct cross *o, int worker, bool only_written,
+                   struct carried *out) {
     int n = 0;
     for (int i = 0; i < o->n; i++) {
-        if (key_owner(key_name(o, i), r->n) != worker) continue;
-        if (flags && !(o->keys[i].flags & flags)) continue;
-        *db = database_of(o, i);
-        names[n++] = key_name(o, i);
+        const struct carried *k = &o->keys[i];
+        if (key_owner(k->name, r->n) == worker && (k->written || !only_written)) out[n++] = *k;
     }
-    return valid_database(r, *db) ? n : 0;
+    return n;
 }
 
 /* Copies that worker's keys here, or asks it for them. */
-static void fetch_from(struct remote *r, struct cross *o, int worker, struct str *names) {
+static void fetch_from(struct remote *r, struct cross *o, int worker, struct carried *keys) {
     const struct arena *view = cross_view(r, worker);
     struct message m = { .kind = MSG_FETCH, .id = o->id };
-    int n = keys_of(r, o, worker, 0, names, &m.db);
+    int n = keys_of(r, o, worker, false, keys);
     if (!view) {
         o->trouble = ST_SHM_OPEN;
     } else if (n && carry_needed(view)) {
         o->fetching |= UINT64_C(1) << worker;
-        remote_send_command(r, worker, &m, n, names);
+        carry_send(r, worker, &m, n, keys, (struct str){ NULL, 0 });
     } else {
         for (int i = 0; i < n && o->trouble == ST_OK; i++)
-            o->trouble = copy_key(r, worker, m.db, names[i]);
+            o->trouble = copy_key(r, worker, keys[i].db, keys[i].name);
     }
 }
 
 static void fetch_keys(struct remote *r, struct cross *o) {
-    struct str *names = malloc(((size_t)o->n + 1) * sizeof *names);
-    ASSERT(names);
+    struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
+    ASSERT(keys);
     o->fetched = true;
     arena_super(&r->eng->arena)->guests++;
     for (uint64_t left = o->needs & ~(UINT64_C(1) << r->self); left; left &= left - 1)
-        fetch_from(r, o, __builtin_ctzll(left), names);
-    free(names);
+        fetch_from(r, o, __builtin_ctzll(left), keys);
+    free(keys);
 }
 
 /* Foreign keys are no longer needed here. */
@@ -188,10 +170,10 @@ static void drop_copies(struct remote *r, struct cross *o) {
     o->fetched = false;
     arena_enter(&r->eng->arena);
     for (int i = 0; i < o->n; i++) {
-        struct key k;
-        int db = database_of(o, i);
-        if (remote_owns(r, key_name(o, i)) || !valid_database(r, db)) continue;
-        if (key_find(r->eng, db, key_name(o, i), KEY_PEEK, &k)) key_delete(r->eng, &k, true);
+        const struct carried *k = &o->keys[i];
+        struct key copy;
+        if (remote_owns(r, k->name)) continue;
+        if (key_find(r->eng, k->db, k->name, KEY_PEEK, &copy)) key_delete(r->eng, &copy, true);
     }
     arena_super(&r->eng->arena)->guests--;
     arena_leave(&r->eng->arena);
@@ -245,38 +227,31 @@ static void set_error(struct cross *o, const char *line) {
 static uint64_t written_owners(const struct remote *r, const struct cross *o) {
     uint64_t owners = 0;
     for (int i = 0; i < o->n; i++)
-        if (o->keys[i].flags & WRITTEN && valid_database(r, database_of(o, i)))
-            owners |= UINT64_C(1) << key_owner(key_name(o, i), r->n);
+        if (o->keys[i].written) owners |= UINT64_C(1) << key_owner(o->keys[i].name, r->n);
     return owners;
 }
 
 /* Asks the owners of what may have been written to take it back; logs what is this worker's. */
 static void ship(struct remote *r, struct cross *o, bool changed) {
-    struct str *names = malloc(((size_t)o->n + 1) * sizeof *names);
-    ASSERT(names);
+    struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
+    ASSERT(keys);
     uint64_t position = 0, owners = written_owners(r, o);
-    struct str owners_arg = { (const char *)&owners, sizeof owners };
+    const struct str owners_word = { (const char *)&owners, sizeof owners };
     bool logs = changed && cross_log_position(r, &position);
-    bool as_records = carry_needed(&r->eng->arena);
-    for (int w = 0; w < r->n; w++) {
-        struct message m = { .kind = MSG_SHIP,
-                             .flags = as_records ? MSG_RECORDS : 0,
-                             .id = o->id,
-                             .value = logs ? position + 1 : 0 };
-        int n = keys_of(r, o, w, WRITTEN, names, &m.db);
-        if (!n) continue;
+    struct message m = { .kind = MSG_SHIP,
+                         .flags = carry_needed(&r->eng->arena) ? MSG_RECORDS : 0,
+                         .id = o->id,
+                         .value = logs ? position + 1 : 0 };
+    for (uint64_t left = owners; left; left &= left - 1) {
+        int w = __builtin_ctzll(left), n = keys_of(r, o, w, true, keys);
         if (w == r->self) {
-            if (logs) cross_log_keys(r, position, owners, m.db, n, names);
+            if (logs) cross_log_keys(r, position, owners, n, keys);
             continue;
         }
         o->shipping |= UINT64_C(1) << w;
-        names[n] = owners_arg;
-        if (as_records)
-            carry_send(r, w, &m, n, names, owners_arg);
-        else
-            remote_send_command(r, w, &m, n + 1, names);
+        carry_send(r, w, &m, n, keys, owners_word);
     }
-    free(names);
+    free(keys);
 }
 
 static void gathered(struct remote *r, struct cross *o) {
@@ -315,38 +290,98 @@ static void run_everywhere(struct remote *r, struct cross *o) {
     if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
 }
 
-/* All keys are here. */
-static void execute(struct remote *r, struct cross *o) {
-    struct kept *c = o->command;
-    if (o->trouble == ST_OK) {
-        uint64_t before = r->eng->stats.dirty;
-        remote_execute(r, &c->head, c->argc, c->argv);
-        set_reply(o, (struct str){ r->out.p, r->out.n });
-        if (r->out.n && r->out.p[0] != '-') ship(r, o, r->eng->stats.dirty != before);
-    } else {
-        set_error(o, status_text(o->trouble));
-    }
-    r->stats.holds++;
-    FAULT("cross.executed");
-    if (o->shipping) return;
+static void spread(struct remote *r, struct cross *o);
+
+/* What was shipped is where it belongs. */
+static void settle(struct remote *r, struct cross *o) {
     drop_copies(r, o);
-    finish(r, o);
+    if (o->again)
+        spread(r, o);
+    else
+        finish(r, o);
 }
 
-/* All are held: brings the foreign keys here, executes when they are. */
+/* Does what there is to do with the keys. */
+static void work(struct remote *r, struct cross *o) {
+    struct kept *c = o->command;
+    uint64_t before = r->eng->stats.dirty;
+    if (o->task) {
+        r->out.n = 0;
+        o->again = o->task->run(r, o->task, o->spread_reply) == TASK_SPREAD;
+    } else {
+        remote_execute(r, &c->head, c->argc, c->argv);
+    }
+    set_reply(o, (struct str){ r->out.p, r->out.n });
+    bool failed = r->out.n && r->out.p[0] == '-';
+    if (!failed) ship(r, o, r->eng->stats.dirty != before);
+}
+
+/* All keys are here. */
+static void execute(struct remote *r, struct cross *o) {
+    o->again = false;
+    if (o->trouble == ST_OK)
+        work(r, o);
+    else
+        set_error(o, status_text(o->trouble));
+    FAULT("cross.executed");
+    if (!o->shipping) settle(r, o);
+}
+
+/* Brings the foreign keys here, executes when they are. */
 static void prepare(struct remote *r, struct cross *o) {
     FAULT("cross.holding");
     fetch_keys(r, o);
     if (!o->fetching) execute(r, o);
 }
 
+static void begin(struct remote *r, struct cross *o) {
+    r->stats.holds++;
+    prepare(r, o);
+}
+
 void cross_fetched(struct remote *r, int from, const struct message *m, int argc,
                    struct str *argv) {
     struct cross *o = find_operation(r, m->id);
     if (!o) return;
-    if (o->trouble == ST_OK) o->trouble = carry_take(r, m->db, argc, argv);
+    int n;
+    struct carried *keys = carry_read(r, m, argc, argv, &n);
+    for (int i = 0; i < n && o->trouble == ST_OK; i++) o->trouble = carry_take(r, &keys[i]);
+    free(keys);
     o->fetching &= ~(UINT64_C(1) << from);
     if (!o->fetching) execute(r, o);
+}
+
+/* A worker has run its part of a task's spread command. */
+static void spread_ran(struct remote *r, struct cross *o, int worker, struct str resp) {
+    struct reply whole = { .resp = o->command->head.resp };
+    if (!gather_add(o->all, worker, resp)) return;
+    gather_merge(o->all, &whole);
+    gather_delete(o->all);
+    o->all = NULL;
+    free((char *)(uintptr_t)o->spread_reply.p);
+    o->spread_reply = (struct str){ whole.p, whole.n };
+    prepare(r, o);
+}
+
+/* Has the workers that a task's command is about run it. */
+static void spread(struct remote *r, struct cross *o) {
+    const struct cross_task *t = o->task;
+    const uint64_t self = UINT64_C(1) << r->self, everybody = UINT64_MAX >> (64 - r->n);
+    struct message m = t->spread;
+    uint64_t position;
+    m.kind = MSG_RUN;
+    m.id = o->id;
+    m.value = t->spread_to == everybody && cross_log_position(r, &position) ? position + 1 : 0;
+    o->all = gather_new(NULL, t->how);
+    if (t->how == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m.db);
+    o->all->left = __builtin_popcountll(t->spread_to);
+    for (uint64_t left = t->spread_to & ~self; left; left &= left - 1)
+        remote_send_command(r, __builtin_ctzll(left), &m, t->spread_argc, t->spread_argv);
+    if (!(t->spread_to & self)) return;
+    struct kept *k = kept_new(r->self, &m, t->spread_argc, t->spread_argv);
+    run_part(r, &m, k->argc, k->argv);
+    free(k);
+    spread_ran(r, o, r->self, (struct str){ r->out.p, r->out.n });
 }
 
 static void ask_next(struct remote *r, struct cross *o) {
@@ -358,12 +393,31 @@ static void ask_next(struct remote *r, struct cross *o) {
         tell(r, w, MSG_HOLD, o->id);
 }
 
-static int find_keys(struct cross *o, const struct command *cmd) {
-    struct kept *c = o->command;
-    o->n = command_keys(cmd, c->argc, c->argv, NULL, 0);
-    o->keys = malloc(((size_t)o->n + 1) * sizeof *o->keys);
-    ASSERT(o->keys);
-    return command_keys(cmd, c->argc, c->argv, o->keys, o->n);
+/* COPY is the one such command whose second key may be in another database. */
+static int database_of(const struct kept *c, int index) {
+    int64_t db;
+    if (!str_is(c->argv[0], "COPY") || index != 2) return c->head.db;
+    for (int i = 3; i + 1 < c->argc; i++)
+        if (str_is(c->argv[i], "DB") && str_to_i64(c->argv[i + 1], &db) && db >= 0) return (int)db;
+    return c->head.db;
+}
+
+/* The keys of the operation's command; those of databases that do not exist are left out. */
+static void find_keys(struct remote *r, struct cross *o, const struct command *cmd) {
+    const struct kept *c = o->command;
+    int n = command_keys(cmd, c->argc, c->argv, NULL, 0);
+    struct key_at *at = malloc(((size_t)n + 1) * sizeof *at);
+    o->keys = malloc(((size_t)n + 1) * sizeof *o->keys);
+    ASSERT(at && o->keys);
+    command_keys(cmd, c->argc, c->argv, at, n);
+    for (int i = 0; i < n; i++) {
+        struct carried k = { .db = database_of(c, at[i].index),
+                             .written = at[i].flags & (KF_RW | KF_OW | KF_RM),
+                             .name = c->argv[at[i].index] };
+        o->needs |= UINT64_C(1) << key_owner(k.name, r->n);
+        if (k.db < r->eng->databases) o->keys[o->n++] = k;
+    }
+    free(at);
 }
 
 static struct cross *new_operation(struct remote *r, struct kept *command) {
@@ -398,12 +452,30 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
         o->all = gather_new(NULL, row->spread);
         if (row->spread == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m->db);
         o->needs = UINT64_MAX >> (64 - r->n);
-        ask_next(r, o);
-        return;
+    } else {
+        o->command->head.flags |= MSG_QUIET;
+        find_keys(r, o, &row->cmd);
     }
-    o->command->head.flags |= MSG_QUIET;
-    find_keys(o, &row->cmd);
-    for (int i = 0; i < o->n; i++) o->needs |= UINT64_C(1) << key_owner(key_name(o, i), r->n);
+    ask_next(r, o);
+}
+
+void cross_begin_task(struct remote *r, const struct message *m, int n, const struct carried *keys,
+                      uint64_t workers, struct cross_task *task) {
+    struct str *names = malloc(((size_t)n + 1) * sizeof *names);
+    ASSERT(names);
+    for (int i = 0; i < n; i++) names[i] = keys[i].name;
+    struct cross *o = new_operation(r, kept_new(r->self, m, n, names));
+    o->task = task;
+    o->needs |= workers;
+    o->n = n;
+    o->keys = malloc(((size_t)n + 1) * sizeof *keys);
+    ASSERT(o->keys);
+    for (int i = 0; i < n; i++) {
+        o->keys[i] = keys[i];
+        o->keys[i].name = o->command->argv[i];
+        o->needs |= UINT64_C(1) << key_owner(keys[i].name, r->n);
+    }
+    free(names);
     ask_next(r, o);
 }
 
@@ -440,23 +512,29 @@ void cross_holding(struct remote *r, int from, uint64_t operation) {
     else if (o->all)
         run_everywhere(r, o);
     else
-        prepare(r, o);
+        begin(r, o);
 }
 
 void cross_shipped(struct remote *r, int from, const struct message *m) {
     struct cross *o = find_operation(r, m->id);
     if (!o) return;
-    if (m->value) set_error(o, status_text((status)m->value));
+    if (m->value) {
+        set_error(o, status_text((status)m->value));
+        o->again = false;
+    }
     o->shipping &= ~(UINT64_C(1) << from);
     if (o->shipping) return;
-    drop_copies(r, o);
     FAULT("cross.shipped");
-    finish(r, o);
+    settle(r, o);
 }
 
 void cross_ran(struct remote *r, int from, const struct message *m, struct str resp) {
     struct cross *o = find_operation(r, m->id);
-    if (o && gather_add(o->all, from, resp)) gathered(r, o);
+    if (!o || !o->all) return;
+    if (o->task)
+        spread_ran(r, o, from, resp);
+    else if (gather_add(o->all, from, resp))
+        gathered(r, o);
 }
 
 /* --- being held --- */
@@ -536,27 +614,28 @@ static bool has_hold(const struct remote *r, int from, uint64_t operation) {
 
 void cross_fetch(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
     if (!has_hold(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
-    struct message answer = { .kind = MSG_FETCHED, .id = m->id, .db = m->db };
-    carry_send(r, from, &answer, argc, argv, (struct str){ NULL, 0 });
+    struct message answer = { .kind = MSG_FETCHED, .flags = MSG_RECORDS, .id = m->id };
+    int n;
+    struct carried *keys = carry_read(r, m, argc, argv, &n);
+    carry_send(r, from, &answer, n, keys, (struct str){ NULL, 0 });
+    free(keys);
 }
 
-/* Makes a written key what it is at the holder; `record`: as it was sent along. */
-static status take_back(struct remote *r, int from, int db, const struct str *name, bool record) {
-    status st = record ? carry_take(r, db, 2, name) : copy_key(r, from, db, *name);
-    if (st == ST_OK) engine_modified(r->eng, *name, db);
+/* Makes a written key what it is at the holder. */
+static status take_back(struct remote *r, int from, const struct carried *k) {
+    status st = k->record.p ? carry_take(r, k) : copy_key(r, from, k->db, k->name);
+    if (st == ST_OK) engine_modified(r->eng, k->name, k->db);
     return st;
 }
 
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
-    status st = has_hold(r, from, m->id) && valid_database(r, m->db) ? ST_OK : ST_SHM_OPEN;
-    bool records = m->flags & MSG_RECORDS;
-    int step = records ? 2 : 1, n = (argc - 1) / step;
+    status st = has_hold(r, from, m->id) ? ST_OK : ST_SHM_OPEN;
     uint64_t owners = load_u64(argv[argc - 1].p);
-    for (int i = 0; i < n && st == ST_OK; i++) {
-        st = take_back(r, from, m->db, argv + step * i, records);
-        argv[i] = argv[step * i]; /* the names alone, for the log */
-    }
-    if (st == ST_OK && m->value) cross_log_keys(r, m->value - 1, owners, m->db, n, argv);
+    int n;
+    struct carried *keys = carry_read(r, m, argc - 1, argv, &n);
+    for (int i = 0; i < n && st == ST_OK; i++) st = take_back(r, from, &keys[i]);
+    if (st == ST_OK && m->value) cross_log_keys(r, m->value - 1, owners, n, keys);
+    free(keys);
     FAULT("cross.taken_back");
     r->eng->stats.dirty += (uint64_t)n;
     struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };

@@ -11,13 +11,15 @@
  * A command about all keys (FLUSHALL) comes here when it could not be staged: all workers are held,
  * each executes it (MSG_RUN), and their replies are joined.
  *
+ * A task is what else is done under such holds, on copies of the keys that it names: a transaction.
+ *
  * A hold is given up when its holder dies (its epoch in control memory moves on); an operation that
  * waits for holds longer than HOLD_WAIT_MS ends with an error.
  */
 #ifndef SHMREDIS_CROSS_H
 #define SHMREDIS_CROSS_H
 
-#include "net/remote.h"
+#include "net/carry.h"
 
 struct crossing *crossing_new(const char *arena_base);
 void crossing_delete(struct crossing *x);
@@ -25,6 +27,25 @@ void crossing_delete(struct crossing *x);
 void cross_begin(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
 /* The instant of a snapshot that could not be staged: everybody is held. */
 void cross_instant(struct remote *r, const struct kept *instant);
+
+enum task_verdict {
+    TASK_DONE, /* what was written is shipped; r->out is the reply, an error: nothing was written */
+    TASK_SPREAD /* it is shipped, then `spread` is run by the workers in `spread_to` */
+};
+struct cross_task {
+    /* All are held and the keys are here; after a spread command, with its joined reply. */
+    enum task_verdict (*run)(struct remote *r, struct cross_task *t, struct str spread_reply);
+    void (*delete)(struct cross_task *t);
+    struct message spread;
+    enum spread how;
+    uint64_t spread_to; /* bits of workers */
+    int spread_argc;
+    const struct str *spread_argv;
+};
+/* Runs a task on these keys, of databases that exist; `workers`: bits of those that are to be held
+ * besides; m->id is of a pending of this worker. Takes over the task. */
+void cross_begin_task(struct remote *r, const struct message *m, int n, const struct carried *keys,
+                      uint64_t workers, struct cross_task *task);
 /* Sends a client's command to the worker that is to execute it. */
 void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
                 const struct command *cmd, int argc, const struct str *argv);

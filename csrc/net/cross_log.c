@@ -26,16 +26,19 @@ bool cross_log_position(struct remote *r, uint64_t *position) {
     return engine_propagates(r->eng) && stage_position(r, position);
 }
 
-void cross_log_keys(struct remote *r, uint64_t position, uint64_t owners, int db, int n,
-                    const struct str *names) {
-    struct target t = { r->eng, db };
+void cross_log_keys(struct remote *r, uint64_t position, uint64_t owners, int n,
+                    const struct carried *keys) {
+    struct target t = { r->eng, keys[0].db };
     struct rewriter *w = malloc(sizeof *w);
     ASSERT(w);
     *w = (struct rewriter){ .emit = emit, .ctx = &t };
     struct str multi = STR("MULTI"), exec = STR("EXEC");
     remote_begin_part(r, position, owners);
     emit(&t, 1, &multi);
-    for (int i = 0; i < n; i++) log_key(&t, w, names[i]);
+    for (int i = 0; i < n; i++) {
+        t.db = keys[i].db;
+        log_key(&t, w, keys[i].name);
+    }
     emit(&t, 1, &exec);
     aof_end_part(r->eng->aof);
     free(w);

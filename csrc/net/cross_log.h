@@ -6,14 +6,14 @@
 #ifndef SHMREDIS_CROSS_LOG_H
 #define SHMREDIS_CROSS_LOG_H
 
-#include "net/remote.h"
+#include "net/carry.h"
 
 /* Where in the order of all commands of several workers this one is; false: nobody logs, or the
  * log of commits is full, and the parts go without. */
 bool cross_log_position(struct remote *r, uint64_t *position);
 /* Logs the keys as they are now. `owners`: bits of the workers that log keys of the same command.
  */
-void cross_log_keys(struct remote *r, uint64_t position, uint64_t owners, int db, int n,
-                    const struct str *names);
+void cross_log_keys(struct remote *r, uint64_t position, uint64_t owners, int n,
+                    const struct carried *keys);
 
 #endif

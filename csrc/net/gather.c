@@ -104,6 +104,11 @@ static void merge_random(const struct gather *g, struct reply *out) {
     reply_raw(out, g->part[chosen].p, g->part[chosen].n);
 }
 
+/* The only part there is. */
+static void pass_on(const struct gather *g, struct reply *out) {
+    for (int i = 0; i < WORKERS_MAX; i++) reply_raw(out, g->part[i].p, g->part[i].n);
+}
+
 void gather_merge(const struct gather *g, struct reply *out) {
     const struct str *error = first_error(g);
     if (error)
@@ -116,6 +121,8 @@ void gather_merge(const struct gather *g, struct reply *out) {
         merge_arrays(g, out);
     else if (g->how == SPREAD_ALL_RANDOM)
         merge_random(g, out);
+    else if (g->how == SPREAD_SCAN)
+        pass_on(g, out);
     else
         reply_ok(out);
 }

@@ -18,14 +18,17 @@ enum message_kind {
     MSG_HOLD,        /* operation                -                - */
     MSG_HELD,        /* operation                -                - */
     MSG_RELEASE,     /* operation                -                - */
-    MSG_SHIP,    /* operation                position + 1     keys, then u64: bits of all owners */
+    MSG_SHIP,    /* operation                position + 1     database and name of each key, then
+                    u64: bits of all owners */
     MSG_SHIPPED, /* operation                status           - */
-    MSG_TOUCHED, /* session                  -                - */
+    MSG_WATCH,   /* of the asker's pending   session          keys, as a command's arguments */
+    MSG_UNWATCH, /* -                        session          keys, likewise */
+    MSG_TOUCHED, /* -                        -                a watched key, likewise */
     MSG_EVICT,   /* -                        -                - */
-    MSG_RUN,     /* operation                -                command, for all who are held */
+    MSG_RUN,     /* operation                position + 1     command, for all who are held */
     MSG_RAN,     /* operation                -                RESP */
-    MSG_FETCH,   /* operation                -                keys, as arguments */
-    MSG_FETCHED, /* operation                -                keys and records, net/carry.h */
+    MSG_FETCH,   /* operation                -                keys, net/carry.h */
+    MSG_FETCHED, /* operation                -                keys and records */
 };
 
 /* At the beginning of each (all workers have the same commands at the same registry indices); the

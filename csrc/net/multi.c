@@ -8,12 +8,6 @@
 #include "net/dispatch.h"
 #include "net/watch.h"
 
-struct watched_key {
-    struct watched_key *next;
-    int db;
-    struct str name;
-};
-
 static struct multi *multi_of(struct session *s) {
     if (!s->multi) {
         s->multi = calloc(1, sizeof *s->multi);
@@ -55,13 +49,17 @@ static void enqueue(struct multi *m, struct command_row *row, int argc, const st
 
 /* Back to no transaction. */
 static void forget_queue(struct multi *m) {
+    multi_forget_held(m);
     for (int i = 0; i < m->n; i++) free(m->queue[i].argv);
+    for (int i = 0; m->chunk && i < m->n; i++) free((char *)(uintptr_t)m->chunk[i].p);
+    free(m->chunk);
     free(m->queue);
     *m = (struct multi){ .watched = m->watched, .watches = m->watches, .touched = m->touched };
 }
 
 static void unwatch(struct session *s) {
     struct multi *m = s->multi;
+    if (s->eng->remote && m->watched) multi_unwatch_others(s);
     while (m->watched) {
         struct watched_key *k = m->watched;
         m->watched = k->next;
@@ -79,8 +77,7 @@ void multi_suspend(struct session *s) {
     m->batched = false;
 }
 
-/* The end of a transaction, however it went. */
-static void end(struct session *s) {
+void multi_end(struct session *s) {
     multi_suspend(s);
     forget_queue(s->multi);
     unwatch(s);
@@ -88,7 +85,7 @@ static void end(struct session *s) {
 
 void multi_free(struct session *s) {
     if (!s->multi) return;
-    end(s);
+    multi_end(s);
     free(s->multi);
     s->multi = NULL;
 }
@@ -122,7 +119,7 @@ static void cmd_discard(struct call *c) {
         reply_error(c->out, "ERR DISCARD without MULTI");
         return;
     }
-    end(c->session);
+    multi_end(c->session);
     reply_ok(c->out);
 }
 
@@ -132,7 +129,7 @@ static bool watches(const struct multi *m, int db, struct str name) {
     return false;
 }
 
-static void watch(struct session *s, int db, struct str name) {
+void multi_watch(struct session *s, int db, struct str name) {
     struct multi *m = multi_of(s);
     struct key key;
     if (watches(m, db, name)) return;
@@ -152,7 +149,7 @@ static void cmd_watch(struct call *c) {
         reply_error(c->out, "ERR WATCH inside MULTI is not allowed");
         return;
     }
-    for (int i = 1; i < c->argc; i++) watch(c->session, c->db, c->argv[i]);
+    for (int i = 1; i < c->argc; i++) multi_watch(c->session, c->db, c->argv[i]);
     reply_ok(c->out);
 }
 
@@ -182,7 +179,11 @@ static const struct command transaction_rows[] = {
 
 void multi_register(struct registry *reg) {
     for (size_t i = 0; i < sizeof transaction_rows / sizeof *transaction_rows; i++)
-        ASSERT(registry_add(reg, &transaction_rows[i], "transactions"));
+        registry_add(reg, &transaction_rows[i], "transactions")->spread = SPREAD_SESSION;
+}
+
+bool multi_is_watch(const struct command_row *row) {
+    return row->cmd.fn == cmd_watch;
 }
 
 bool multi_is_exec(const struct command_row *row) {
@@ -219,14 +220,23 @@ static void finish(struct session *s) {
     struct multi *m = s->multi;
     struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
     registry_count_call(exec, (clock_duration_ns() - m->started_ns) / 1000u, false);
-    end(s);
+    multi_end(s);
 }
 
-/* A watched key whose time has come counts as changed. */
-static void expire_watched(struct session *s) {
+void multi_expire_watched(struct session *s) {
     struct key key;
     for (const struct watched_key *k = s->multi->watched; k; k = k->next)
         key_find(s->eng, k->db, k->name, KEY_PEEK, &key);
+}
+
+void multi_start(struct session *s, struct reply *out) {
+    struct multi *m = s->multi;
+    reply_array(out, (size_t)m->n);
+    m->open = false;
+    m->running = true;
+    m->at = 0;
+    m->started_ns = clock_duration_ns();
+    unwatch(s); /* what it changes itself does not count */
 }
 
 void multi_exec(struct session *s, struct reply *out) {
@@ -235,24 +245,19 @@ void multi_exec(struct session *s, struct reply *out) {
         reply_error(out, "ERR EXEC without MULTI");
         return;
     }
-    expire_watched(s);
+    multi_expire_watched(s);
     if (m->flags & CMD_DENYOOM && !dispatch_has_memory(s->eng)) {
         reply_errorf(out, "EXECABORT Transaction discarded because of: %s",
                      status_text(ST_MAXMEMORY));
-        end(s);
+        multi_end(s);
     } else if (m->aborted) {
         reply_error(out, "EXECABORT Transaction discarded because of previous errors.");
-        end(s);
+        multi_end(s);
     } else if (m->touched) {
         reply_null_array(out);
-        end(s);
+        multi_end(s);
     } else {
-        reply_array(out, (size_t)m->n);
-        m->open = false;
-        m->running = true;
-        m->at = 0;
-        m->started_ns = clock_duration_ns();
-        unwatch(s); /* what it changes itself does not count */
+        multi_start(s, out);
     }
 }
 
@@ -278,9 +283,12 @@ static void run_queue(struct session *s, struct reply *out, uint64_t *clock_ns) 
         const struct queued *q = multi_current(s);
         s->commands++;
         s->last_command = q->row->index;
-        if (!q->row->cmd.fn) return;
+        if (!q->row->cmd.fn) return; /* of Python */
         size_t mark = out->n;
-        run_one(s, q, out, clock_ns);
+        if (m->chunk && m->chunk[m->at].p)
+            reply_raw(out, m->chunk[m->at].p, m->chunk[m->at].n);
+        else
+            run_one(s, q, out, clock_ns);
         session_mute(s, mark);
     }
 }

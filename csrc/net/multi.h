@@ -1,8 +1,9 @@
 /* multi.h - transactions: commands queued between MULTI and EXEC, and keys watched before.
  *
- * EXEC runs the queue in one go. Its commands of C run one after the other; one of Python is left
- * to the event loop by FEED_CALL, and the queue goes on when its reply is in. What the queue
- * changes is propagated as one (db/batch.h).
+ * EXEC runs the queue in one go. With keys of other workers it first has the commands on keys run
+ * under holds, on copies (net/multi_held.c). Its commands of C run one after the other; one of
+ * Python is left to the event loop by FEED_CALL, and the queue goes on when its reply is in. What
+ * the queue changes is propagated as one (db/batch.h).
  *
  * Owns      the session's struct multi: copies of the queued arguments, names of watched keys. A
  *           session that uses none of this has none.
@@ -13,14 +14,27 @@
 
 #include "cmd/registry.h"
 #include "cmd/reply.h"
-#include "net/session.h"
+#include "net/remote.h"
 
 struct queued {
     struct command_row *row;
     int argc;
     struct str *argv; /* in one block with its bytes */
 };
-struct watched_key;
+struct watched_key {
+    struct watched_key *next;
+    int db;
+    struct str name;
+};
+struct held; /* net/multi_held.c */
+
+/* How far EXEC has come that needs keys of other workers. */
+enum held_state {
+    HELD_NOT,
+    HELD_WAITING, /* for holds; or it has failed, and the reply is in the session's slot */
+    HELD_RUN,     /* commands on keys have run: their replies are in `chunk` */
+    HELD_TOUCHED  /* a watched key had changed */
+};
 
 struct multi {
     struct queued *queue;
@@ -36,6 +50,9 @@ struct multi {
     struct watched_key *watched;
     int watches;
     uint64_t started_ns; /* of EXEC */
+    enum held_state held_state;
+    struct held *held; /* what waits for holds or runs under them */
+    struct str *chunk; /* by place in the queue; .p NULL: it is still to be run */
 };
 
 static inline bool multi_is_open(const struct session *s) {
@@ -67,10 +84,35 @@ bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns);
 void multi_called(struct session *s);
 /* It will get its reply later: others' commands come before the rest of the queue. */
 void multi_suspend(struct session *s);
+/* A transaction, or watched keys: the session is bound to this worker. */
+static inline bool multi_is_busy(const struct session *s) {
+    return s->multi && (s->multi->open || s->multi->running || s->multi->watched);
+}
 /* A watched key has changed. */
 void multi_touch(struct session *s);
 /* Ends a transaction and all watches: RESET, the end of the connection. */
 void multi_free(struct session *s);
 size_t multi_memory(const struct session *s);
+
+/* --- several workers, net/multi_held.c --- */
+/* Where EXEC or WATCH is executed; the other commands of this file are executed here. */
+enum remote_verdict multi_route(struct remote *r, struct session *s, const struct command_row *row,
+                                int argc, const struct str *argv);
+/* Nothing is outstanding any more: goes on with what ran under holds. */
+void multi_settle(struct session *s, struct reply *out);
+/* The owners of foreign keys that are no longer watched hear of it. */
+void multi_unwatch_others(struct session *s);
+/* The session is going, or its transaction is. */
+void multi_forget_held(struct multi *m);
+
+/* --- for net/multi_held.c --- */
+bool multi_is_watch(const struct command_row *row);
+void multi_watch(struct session *s, int db, struct str name);
+/* A watched key of this worker whose time has come counts as changed. */
+void multi_expire_watched(struct session *s);
+/* EXEC goes on with the queue. */
+void multi_start(struct session *s, struct reply *out);
+/* The end of a transaction, however it went. */
+void multi_end(struct session *s);
 
 #endif

@@ -12,6 +12,7 @@
 #include "net/lookahead.h"
 #include "net/peek.h"
 #include "net/stage.h"
+#include "net/watch.h"
 #include "net/turn.h"
 #include "persist/aof.h"
 
@@ -358,6 +359,7 @@ static void reborn(struct remote *r, int from, uint64_t taken) {
         remote_answer(r, r->self, id, (struct str){ lost, sizeof lost - 1 });
     }
     cross_reborn(r, from);
+    watch_reborn(r->eng, from);
 }
 
 /* --- memory of all workers --- */
@@ -405,7 +407,8 @@ static void ask_to_evict(struct remote *r) {
 /* Whether the body is a command, or is laid out like one. */
 static bool has_arguments(enum message_kind kind) {
     return kind == MSG_REQUEST || kind == MSG_STAGE || kind == MSG_CROSS || kind == MSG_SHIP ||
-           kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED;
+           kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED || kind == MSG_WATCH ||
+           kind == MSG_UNWATCH || kind == MSG_TOUCHED;
 }
 
 static void handle(struct remote *r, int from, struct str bytes) {
@@ -431,6 +434,9 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_FETCH: cross_fetch(r, from, &m, argc, r->argv); break;
     case MSG_FETCHED: cross_fetched(r, from, &m, argc, r->argv); break;
     case MSG_SHIPPED: cross_shipped(r, from, &m); break;
+    case MSG_WATCH: watch_receive(r->eng, from, &m, argc, r->argv); break;
+    case MSG_UNWATCH: watch_receive_end(r->eng, from, &m, argc, r->argv); break;
+    case MSG_TOUCHED: engine_modified(r->eng, r->argv[0], m.db); break;
     case MSG_EVICT: evict(r); break;
     case MSG_RUN: cross_run(r, from, &m, argc, r->argv); break;
     case MSG_RAN: cross_ran(r, from, &m, body); break;

@@ -80,6 +80,12 @@ enum remote_verdict {
 enum remote_verdict remote_route(struct remote *r, struct session *s, const struct command_row *row,
                                  int argc, const struct str *argv);
 
+/* The worker that a cursor of SCAN is about. */
+int remote_scanned(const struct remote *r, struct str cursor);
+/* The head of a message that asks for a client's command; row NULL: the one of the name. */
+struct message remote_message(const struct session *s, enum message_kind kind,
+                              const struct command_row *row);
+
 /* --- for net/stage.c and net/cross.c --- */
 /* Opens a slot for the session's present command. */
 uint64_t remote_open_slot(struct session *s);

@@ -2,6 +2,7 @@
 #include "cmd/fieldset.h"
 #include "net/cross.h"
 #include "net/hub.h"
+#include "net/multi.h"
 #include "net/peek.h"
 #include "net/stage.h"
 
@@ -15,9 +16,8 @@ uint64_t remote_open_slot(struct session *s) {
     return output_open_slot(&s->out);
 }
 
-/* row NULL: the one of the name in argv[0]. */
-static struct message request_of(const struct session *s, enum message_kind kind,
-                                 const struct command_row *row) {
+struct message remote_message(const struct session *s, enum message_kind kind,
+                              const struct command_row *row) {
     return (struct message){ .kind = (uint8_t)kind,
                              .resp = s->resp == 3 ? 3 : 2,
                              .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
@@ -28,7 +28,7 @@ static struct message request_of(const struct session *s, enum message_kind kind
 static enum remote_verdict forward(struct remote *r, struct session *s, int to,
                                    const struct command_row *row, int argc,
                                    const struct str *argv) {
-    struct message m = request_of(s, MSG_REQUEST, row);
+    struct message m = remote_message(s, MSG_REQUEST, row);
     m.id = remote_expect(r, to, s, remote_open_slot(s), NULL);
     remote_send_command(r, to, &m, argc, argv);
     r->stats.requests_sent++;
@@ -38,7 +38,7 @@ static enum remote_verdict forward(struct remote *r, struct session *s, int to,
 /* A command whose reply nobody waits for. */
 static void send_along(struct remote *r, const struct session *s, int to, int argc,
                        const struct str *argv) {
-    struct message m = request_of(s, MSG_REQUEST, NULL);
+    struct message m = remote_message(s, MSG_REQUEST, NULL);
     m.id = remote_expect(r, to, NULL, 0, NULL);
     remote_send_command(r, to, &m, argc, argv);
 }
@@ -113,23 +113,25 @@ static enum remote_verdict spread_out(struct remote *r, struct session *s,
         cut(r, g, &parts, argc, argv, step);
     else
         to_all(r, &parts, argc, argv);
-    struct message whole = request_of(s, MSG_CROSS, row);
+    struct message whole = remote_message(s, MSG_CROSS, row);
     stage_begin(r, s, g, &whole, &parts, argc, argv);
     for (int w = 0; w < r->n; w++) free(parts.argv[w]);
     return REMOTE_SENT;
+}
+
+int remote_scanned(const struct remote *r, struct str cursor) {
+    uint64_t at = 0;
+    for (size_t i = 0; i < cursor.n && i < 20; i++)
+        at = cursor.p[i] >= '0' && cursor.p[i] <= '9' ? at * 10 + (uint64_t)(cursor.p[i] - '0') : 0;
+    uint64_t worker = at >> 32;
+    return worker < (uint64_t)r->n ? (int)worker : r->self;
 }
 
 /* SCAN goes through one worker after the other; the cursor's upper half says which. */
 static enum remote_verdict route_scan(struct remote *r, struct session *s,
                                       const struct command_row *row, int argc,
                                       const struct str *argv) {
-    uint64_t cursor = 0;
-    for (size_t i = 0; i < argv[1].n && i < 20; i++)
-        cursor = argv[1].p[i] >= '0' && argv[1].p[i] <= '9'
-                     ? cursor * 10 + (uint64_t)(argv[1].p[i] - '0')
-                     : 0;
-    uint64_t worker = cursor >> 32;
-    int to = worker < (uint64_t)r->n ? (int)worker : r->self;
+    int to = remote_scanned(r, argv[1]);
     return to == r->self ? REMOTE_HERE : forward(r, s, to, row, argc, argv);
 }
 
@@ -172,7 +174,7 @@ static bool backed_up(const struct remote *r, int to) {
 static enum remote_verdict send_cross(struct remote *r, struct session *s,
                                       const struct command_row *row, int argc,
                                       const struct str *argv) {
-    struct message m = request_of(s, MSG_CROSS, row);
+    struct message m = remote_message(s, MSG_CROSS, row);
     s->barrier = output_first_slot(&s->out); /* what the client has sent before comes before */
     if (s->barrier) return REMOTE_BARRED;
     s->barrier = remote_open_slot(s);
@@ -184,6 +186,7 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
                                  int argc, const struct str *argv) {
     if (stage_any(r)) stage_apply(r);
     if (cross_held(r)) return REMOTE_WAIT;
+    if (row->spread == SPREAD_SESSION) return multi_route(r, s, row, argc, argv);
     if (row->spread == SPREAD_SCAN) return route_scan(r, s, row, argc, argv);
     int owner = owner_of_command(r, row, argc, argv);
     if (owner >= 0 && row->only_key) session_vote(s, owner);

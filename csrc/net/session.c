@@ -224,12 +224,12 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
         f->outcome |= FEED_CALL;
         return false;
     }
-    if (UNLIKELY(multi_is_exec(row))) {
+    enum remote_verdict where = REMOTE_HERE;
+    if (UNLIKELY(remote)) where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
+    if (where == REMOTE_HERE && UNLIKELY(multi_is_exec(row))) {
         multi_exec(s, &s->eng->hub->reply);
         return true;
     }
-    enum remote_verdict where = REMOTE_HERE;
-    if (UNLIKELY(remote)) where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
     if (where == REMOTE_HERE && dispatch_admit(s->eng, row, &s->eng->hub->reply))
         run_command(s, f, row, s->db);
     if (where == REMOTE_COPIED) run_on_copy(s, f, row);
@@ -300,6 +300,7 @@ static void look_ahead(struct session *s, struct feed *f) {
 static void execute_all(struct session *s, struct feed *f) {
     char error[128];
     struct resp_limits limits = { .bulk_max = s->eng->config.proto_max_bulk_len };
+    if (UNLIKELY(s->multi != NULL) && !s->barrier) multi_settle(s, &s->eng->hub->reply);
     if (multi_is_running(s) && !run_transaction(s, f)) return;
     while (f->start < f->n && !(s->flags & SESSION_CLOSING)) {
         if (too_much_unsent(s)) {
@@ -541,7 +542,8 @@ void session_vote(struct session *s, int owner) {
 int session_home(const struct session *s) {
     if (LIKELY(s->votes < MOVE_VOTES) || s->home == s->eng->worker) return -1;
     bool busy = output_has_slots(&s->out) || output_ready(&s->out) || s->stash || s->calling;
-    bool bound = s->fieldsets || s->multi || s->flags & (SESSION_CLOSING | SESSION_REPLY_SKIP);
+    bool bound =
+        s->fieldsets || multi_is_busy(s) || s->flags & (SESSION_CLOSING | SESSION_REPLY_SKIP);
     return busy || bound || !s->watched ? -1 : s->home;
 }
 

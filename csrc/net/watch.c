@@ -104,7 +104,18 @@ void watch_remove(struct engine *eng, struct watcher_id who, int db, struct str 
     forget_unwatched(eng->watches, at);
 }
 
-void watch_forget_worker(struct engine *eng, int worker) {
+static void touch(struct engine *eng, const struct watched *k) {
+    for (const struct watcher *x = k->watchers; x; x = x->next) {
+        const struct str name = { k->name, k->n };
+        struct message m = { .kind = MSG_TOUCHED, .db = k->db };
+        if (x->who.session)
+            multi_touch(x->who.session);
+        else
+            remote_send_command(eng->remote, x->who.worker, &m, 1, &name);
+    }
+}
+
+void watch_reborn(struct engine *eng, int worker) {
     struct watches *w = eng->watches;
     for (size_t i = 0; i < w->buckets; i++)
         for (struct watched **at = &w->bucket[i]; *at;) {
@@ -113,18 +124,27 @@ void watch_forget_worker(struct engine *eng, int worker) {
                     free_watcher(x);
                 else
                     x = &(*x)->next;
+            if (key_owner((struct str){ (*at)->name, (*at)->n }, eng->workers) == worker)
+                touch(eng, *at);
             if (!forget_unwatched(w, at)) at = &(*at)->next;
         }
 }
 
-static void touch(struct engine *eng, const struct watched *k) {
-    for (const struct watcher *x = k->watchers; x; x = x->next) {
-        struct message m = { .kind = MSG_TOUCHED, .id = x->who.id };
-        if (x->who.session)
-            multi_touch(x->who.session);
-        else
-            remote_send(eng->remote, x->who.worker, &m, (struct str){ NULL, 0 });
+void watch_receive(struct engine *eng, int from, const struct message *m, int argc,
+                   const struct str *argv) {
+    const struct watcher_id who = { NULL, from, m->value };
+    struct key key;
+    for (int i = 0; i < argc; i++) {
+        key_find(eng, m->db, argv[i], KEY_PEEK, &key); /* as multi.c does with one of its own */
+        watch_add(eng, who, m->db, argv[i]);
     }
+    remote_answer(eng->remote, from, m->id, STR("+OK\r\n"));
+}
+
+void watch_receive_end(struct engine *eng, int from, const struct message *m, int argc,
+                       const struct str *argv) {
+    const struct watcher_id who = { NULL, from, m->value };
+    for (int i = 0; i < argc; i++) watch_remove(eng, who, m->db, argv[i]);
 }
 
 static void modified(struct engine *eng, struct str key, int db) {

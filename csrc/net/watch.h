@@ -1,14 +1,16 @@
 /* watch.h - keys whose change makes somebody's transaction fail (WATCH).
  *
- * A table of this worker's watched keys. A watcher is a session of this worker, or one of another
- * worker's: that worker is then told by MSG_TOUCHED. Rings keep their order, so who holds this
- * worker (net/cross.h) has heard of every change made before the hold.
+ * A table of keys and who watches them: sessions of this worker, and for its own keys those of
+ * others. A session's worker has all its keys in its table, their owners have theirs, and tell of a
+ * change by MSG_TOUCHED. Rings keep their order, so who holds a worker (net/cross.h) has heard of
+ * every change made there before the hold.
  *
  * Owns      names and watchers (malloc). The engine's hooks `modified` and `replacing` end here.
  */
 #ifndef SHMREDIS_WATCH_H
 #define SHMREDIS_WATCH_H
 
+#include "net/message.h"
 #include "net/session.h"
 
 /* Of the engine, as long as it lives. */
@@ -26,8 +28,13 @@ static inline struct watcher_id watcher_here(struct session *s) {
 }
 void watch_add(struct engine *eng, struct watcher_id who, int db, struct str key);
 void watch_remove(struct engine *eng, struct watcher_id who, int db, struct str key);
-/* A worker has died: its sessions watch nothing any more. */
-void watch_forget_worker(struct engine *eng, int worker);
+/* A worker has died: its sessions watch nothing any more, its keys count as changed. */
+void watch_reborn(struct engine *eng, int worker);
+/* MSG_WATCH, MSG_UNWATCH. */
+void watch_receive(struct engine *eng, int from, const struct message *m, int argc,
+                   const struct str *argv);
+void watch_receive_end(struct engine *eng, int from, const struct message *m, int argc,
+                       const struct str *argv);
 /* Sessions of this worker that watch something; net/multi.c counts them. */
 void watch_count_session(struct engine *eng, int change);
 /* Watched keys of this worker and those sessions, for INFO. */

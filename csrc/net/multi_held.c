@@ -1,0 +1,295 @@
+/* multi_held.c - transactions and watches over keys of several workers.
+ *
+ * EXEC becomes a task under holds on all owners of its keys and of the watched ones (net/cross.h).
+ * Commands on keys run on copies, in their order; those about all keys (FLUSHALL, SCAN) by the
+ * workers themselves, between two rounds of copies. Their replies are kept, and when the session
+ * goes on it answers with them and runs the rest of the queue: what has no keys, and commands of
+ * Python.
+ */
+#include "cmd/call.h"
+#include "db/clock.h"
+#include "net/cross.h"
+#include "net/dispatch.h"
+#include "net/hub.h"
+#include "net/multi.h"
+#include "net/watch.h"
+
+struct held {
+    struct cross_task task;
+    struct session *session; /* NULL: gone */
+    int at, db;
+};
+
+void multi_forget_held(struct multi *m) {
+    if (m->held) m->held->session = NULL;
+    m->held = NULL;
+}
+
+static void delete_held(struct cross_task *t) {
+    struct held *h = (struct held *)t;
+    if (h->session) h->session->multi->held = NULL;
+    free(h);
+}
+
+/* --- which keys, of whom --- */
+
+static bool is_select(const struct queued *q) {
+    return !strcmp(q->row->cmd.name, "SELECT");
+}
+
+static int selected(const struct session *s, const struct queued *q, int db) {
+    int64_t to;
+    bool valid = is_select(q) && str_to_i64(q->argv[1], &to) && to >= 0 && to < s->eng->databases;
+    return valid ? (int)to : db;
+}
+
+static bool is_spread(const struct queued *q) {
+    enum spread how = q->row->spread;
+    return spread_to_all(how) || how == SPREAD_SCAN;
+}
+
+struct key_set {
+    struct carried *key;
+    int n, cap;
+    uint64_t owners; /* bits of workers */
+};
+
+static void add_key(const struct session *s, struct key_set *set, struct carried key) {
+    if (key.db < 0 || key.db >= s->eng->databases) return;
+    if (set->n == set->cap) {
+        set->cap = set->cap ? 2 * set->cap : 32;
+        set->key = realloc(set->key, (size_t)set->cap * sizeof *set->key);
+        ASSERT(set->key);
+    }
+    set->key[set->n++] = key;
+    set->owners |= UINT64_C(1) << key_owner(key.name, s->eng->workers);
+}
+
+/* COPY and MOVE name a second database. */
+static void add_second(const struct session *s, struct key_set *set, const struct queued *q) {
+    int64_t db = -1;
+    struct str name = q->argv[1];
+    if (!strcmp(q->row->cmd.name, "MOVE")) {
+        if (!str_to_i64(q->argv[2], &db)) return;
+    } else if (!strcmp(q->row->cmd.name, "COPY")) {
+        name = q->argv[2];
+        for (int i = 3; i + 1 < q->argc; i++)
+            if (str_is(q->argv[i], "DB") && !str_to_i64(q->argv[i + 1], &db)) return;
+    }
+    if (db >= 0 && db < s->eng->databases)
+        add_key(s, set, (struct carried){ .db = (int)db, .written = true, .name = name });
+}
+
+static void add_command(const struct session *s, struct key_set *set, int db,
+                        const struct queued *q) {
+    int n = command_keys(&q->row->cmd, q->argc, q->argv, NULL, 0);
+    if (!n || !q->row->cmd.fn) return;
+    struct key_at *keys = malloc((size_t)n * sizeof *keys);
+    ASSERT(keys);
+    command_keys(&q->row->cmd, q->argc, q->argv, keys, n);
+    for (int i = 0; i < n; i++) {
+        bool written = keys[i].flags & (KF_RW | KF_OW | KF_RM);
+        add_key(s, set,
+                (struct carried){ .db = db, .written = written, .name = q->argv[keys[i].index] });
+    }
+    free(keys);
+    add_second(s, set, q);
+}
+
+static int by_name(const void *a, const void *b) {
+    const struct carried *x = a, *y = b;
+    if (x->db != y->db) return x->db < y->db ? -1 : 1;
+    size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
+    int order = memcmp(x->name.p, y->name.p, n);
+    return order ? order : (x->name.n > y->name.n) - (x->name.n < y->name.n);
+}
+
+/* Each key once; written if one of its commands may. */
+static void unite(struct key_set *set) {
+    int n = 0;
+    if (set->n) qsort(set->key, (size_t)set->n, sizeof *set->key, by_name);
+    for (int i = 0; i < set->n; i++) {
+        bool again = n && !by_name(&set->key[n - 1], &set->key[i]);
+        if (again)
+            set->key[n - 1].written |= set->key[i].written;
+        else
+            set->key[n++] = set->key[i];
+    }
+    set->n = n;
+}
+
+static void collect(const struct session *s, struct key_set *set) {
+    const struct multi *m = s->multi;
+    int db = s->db, workers = s->eng->workers;
+    for (int i = 0; i < m->n; i++) {
+        db = selected(s, &m->queue[i], db);
+        add_command(s, set, db, &m->queue[i]);
+        if (is_spread(&m->queue[i])) set->owners |= UINT64_MAX >> (64 - workers);
+    }
+    for (const struct watched_key *k = m->watched; k; k = k->next)
+        set->owners |= UINT64_C(1) << key_owner(k->name, workers);
+    unite(set);
+}
+
+/* --- under holds --- */
+
+static void keep_reply(struct multi *m, int at, struct str resp) {
+    char *copy = malloc(resp.n + 1);
+    ASSERT(copy);
+    memcpy(copy, resp.p, resp.n);
+    m->chunk[at] = (struct str){ copy, resp.n };
+}
+
+static void run_here(struct remote *r, struct held *h, const struct queued *q) {
+    struct call c = { .eng = r->eng,
+                      .out = &r->out,
+                      .cmd = &q->row->cmd,
+                      .fieldsets = &h->session->fieldsets,
+                      .argc = q->argc,
+                      .argv = q->argv,
+                      .db = h->db,
+                      .quiet = true };
+    r->out.n = 0;
+    r->out.resp = h->session->resp;
+    dispatch_run(&c, q->row, clock_duration_ns());
+    reply_settle(&r->out);
+    keep_reply(h->session->multi, h->at, (struct str){ r->out.p, r->out.n });
+}
+
+static enum task_verdict ask_for_spread(const struct remote *r, struct held *h,
+                                        const struct queued *q) {
+    struct cross_task *t = &h->task;
+    t->spread = remote_message(h->session, MSG_RUN, q->row);
+    t->spread.db = h->db;
+    t->how = q->row->spread;
+    t->spread_argc = q->argc;
+    t->spread_argv = q->argv;
+    t->spread_to = UINT64_MAX >> (64 - r->n);
+    if (t->how == SPREAD_SCAN) t->spread_to = UINT64_C(1) << remote_scanned(r, q->argv[1]);
+    return TASK_SPREAD;
+}
+
+static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct str spread_reply) {
+    struct held *h = (struct held *)t;
+    r->out.n = 0;
+    if (!h->session) return TASK_DONE;
+    struct multi *m = h->session->multi;
+    if (!m->chunk) multi_expire_watched(h->session);
+    if (!m->chunk && m->touched) {
+        m->held_state = HELD_TOUCHED;
+        return TASK_DONE;
+    }
+    if (!m->chunk) m->chunk = calloc((size_t)m->n + 1, sizeof *m->chunk);
+    ASSERT(m->chunk);
+    if (spread_reply.p) keep_reply(m, h->at++, spread_reply);
+    for (; h->at < m->n; h->at++) {
+        const struct queued *q = &m->queue[h->at];
+        h->db = selected(h->session, q, h->db);
+        if (is_spread(q)) return ask_for_spread(r, h, q);
+        if (q->row->cmd.fn && command_keys(&q->row->cmd, q->argc, q->argv, NULL, 0))
+            run_here(r, h, q);
+    }
+    m->held_state = HELD_RUN;
+    r->out.n = 0;
+    return TASK_DONE;
+}
+
+void multi_settle(struct session *s, struct reply *out) {
+    struct multi *m = s->multi;
+    switch (m->held_state) {
+    case HELD_NOT: return;
+    case HELD_WAITING: multi_end(s); return;
+    case HELD_TOUCHED: {
+        size_t mark = out->n;
+        reply_null_array(out);
+        multi_end(s);
+        session_mute(s, mark);
+        return;
+    }
+    case HELD_RUN: m->held_state = HELD_NOT; multi_start(s, out);
+    }
+}
+
+/* Begins to take the holds; the session waits. */
+static void begin_held(struct remote *r, struct session *s, const struct command_row *row,
+                       const struct key_set *set) {
+    struct message head = remote_message(s, MSG_CROSS, row);
+    struct held *h = calloc(1, sizeof *h);
+    ASSERT(h);
+    *h = (struct held){ .task = { .run = run_held, .delete = delete_held },
+                        .session = s,
+                        .db = s->db };
+    s->multi->held = h;
+    s->multi->held_state = HELD_WAITING;
+    s->barrier = remote_open_slot(s);
+    head.id = remote_expect(r, r->self, s, s->barrier, NULL);
+    cross_begin_task(r, &head, set->n, set->key, set->owners, &h->task);
+}
+
+static enum remote_verdict route_exec(struct remote *r, struct session *s,
+                                      const struct command_row *row) {
+    struct multi *m = s->multi;
+    if (!multi_is_open(s) || m->aborted || m->touched) return REMOTE_HERE;
+    struct key_set set = { 0 };
+    enum remote_verdict where = REMOTE_HERE;
+    collect(s, &set);
+    if (set.owners & ~(UINT64_C(1) << r->self)) {
+        s->barrier = output_first_slot(&s->out); /* what the client sent before comes before */
+        where = s->barrier ? REMOTE_BARRED : REMOTE_SENT;
+        if (!s->barrier) begin_held(r, s, row, &set);
+    }
+    free(set.key);
+    return where;
+}
+
+/* --- watches --- */
+
+/* The keys of a worker among the arguments. */
+static int of_worker(const struct remote *r, int worker, int argc, const struct str *argv,
+                     struct str *out) {
+    int n = 0;
+    for (int i = 1; i < argc; i++)
+        if (key_owner(argv[i], r->n) == worker) out[n++] = argv[i];
+    return n;
+}
+
+/* The reply comes when all owners know: from then on no change goes unseen. */
+static enum remote_verdict route_watch(struct remote *r, struct session *s,
+                                       const struct command_row *row, int argc,
+                                       const struct str *argv) {
+    struct message m = remote_message(s, MSG_WATCH, row);
+    struct str *keys = malloc((size_t)argc * sizeof *keys);
+    struct gather *g = gather_new(s, SPREAD_OK);
+    ASSERT(keys);
+    for (int i = 1; i < argc; i++) multi_watch(s, s->db, argv[i]);
+    for (int w = 0; w < r->n; w++) g->left += w != r->self && of_worker(r, w, argc, argv, keys);
+    g->silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+    g->slot = g->left ? remote_open_slot(s) : 0;
+    m.value = s->id;
+    for (int w = 0; g->slot && w < r->n; w++) {
+        int n = w == r->self ? 0 : of_worker(r, w, argc, argv, keys);
+        if (!n) continue;
+        m.id = remote_expect(r, w, s, g->slot, g);
+        remote_send_command(r, w, &m, n, keys);
+    }
+    enum remote_verdict where = g->slot ? REMOTE_SENT : REMOTE_HERE;
+    if (!g->slot) gather_delete(g);
+    free(keys);
+    return where;
+}
+
+void multi_unwatch_others(struct session *s) {
+    struct remote *r = s->eng->remote;
+    for (const struct watched_key *k = s->multi->watched; k; k = k->next) {
+        struct message m = { .kind = MSG_UNWATCH, .db = k->db, .value = s->id };
+        int owner = key_owner(k->name, r->n);
+        if (owner != r->self) remote_send_command(r, owner, &m, 1, &k->name);
+    }
+}
+
+enum remote_verdict multi_route(struct remote *r, struct session *s, const struct command_row *row,
+                                int argc, const struct str *argv) {
+    if (multi_is_exec(row)) return route_exec(r, s, row);
+    if (multi_is_watch(row) && !multi_is_open(s)) return route_watch(r, s, row, argc, argv);
+    return REMOTE_HERE;
+}
