@@ -71,6 +71,8 @@ class _Report:
     def failure(self, error: RdbError) -> None:
         facts = self._load.facts()
         text = "RDB CRC error" if facts.doing == "check-sum" else str(error)
+        if text == "Unexpected EOF":
+            text = "Unexpected EOF reading RDB file"
         print("--- RDB ERROR DETECTED ---")
         print(f"[offset {facts.offset}] {text}")
         print(f"[additional info] While doing: {facts.doing}")
