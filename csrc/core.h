@@ -68,7 +68,7 @@ enum loading_state {
     LOADING_OTHERS = 1, /* other workers are not ready yet: clients' commands */
     LOADING_SELF = 2    /* the data of this one is not whole: other workers' commands, too */
 };
-enum aof_fsync { AOF_FSYNC_NO = 0, AOF_FSYNC_EVERYSEC = 1, AOF_FSYNC_ALWAYS = 2 };
+enum aof_fsync { AOF_FSYNC_EVERYSEC = 0, AOF_FSYNC_ALWAYS = 1, AOF_FSYNC_NO = 2 };
 
 struct engine_stats {
     uint64_t commands, connections, hits, misses;
@@ -373,8 +373,8 @@ const char *engine_debug(struct engine *eng, int db, int resp, int argc, const c
  * has `size` bytes and is appended to. What was logged into a file before is written and synced
  * there first. 0 or an errno. */
 int engine_aof_open(struct engine *eng, int fd, uint64_t seq, uint64_t size);
-/* The same for the instant of the next fork (engine_aof_instant), when the new file begins; -1: no
- * more. */
+/* The same for the instant of the next fork, when the new file begins: its first line is the claim
+ * of engine_aof_claim. fd -1: no more. engine_aof_instant: without a fork. */
 int engine_aof_prepare(struct engine *eng, int fd, uint64_t seq, uint64_t size);
 int engine_aof_instant(struct engine *eng);
 /* Writes and syncs what is left, logs no more. 0 or an errno. */
@@ -388,11 +388,16 @@ struct aof_info {
     uint64_t delayed_fsyncs;
     int write_errno, fsync_errno; /* of the last try; 0: fine */
     bool open, fsync_pending;
+    /* of the superblock: which file the arena goes with, how much of it the arena has, and bytes
+     * that the arena has beyond it */
+    uint64_t arena_seq, arena_position, arena_ahead;
 };
 void engine_aof_info(const struct engine *eng, struct aof_info *out);
 /* Several workers: says that this worker's parts of all commands of several workers until now are
  * in the log, or in what the file continues. Not while `engine_aof_busy`: it is held by one. */
 void engine_aof_claim(struct engine *eng);
+/* Which life of this worker it is, since the server began: the first is 1. */
+uint32_t engine_life(const struct engine *eng);
 bool engine_aof_busy(const struct engine *eng);
 /* A line into the log that its readers skip: "TXN-KEEP". Not beginning with '#'. */
 void engine_aof_note(struct engine *eng, const char *line);
@@ -475,8 +480,9 @@ const char *core_rdb_type_name(int type_byte);
  * ------------------------------------------------------------------ */
 
 /* What such a child writes: the records of all databases in the form of an RDB file (SELECTDB,
- * RESIZEDB, keys; no magic, no end). A further kind is a further row in persist/fork.c. */
-enum fork_kind { FORK_RDB };
+ * RESIZEDB, keys; no magic, no end), or as commands. A further kind is a further row in
+ * persist/fork.c. */
+enum fork_kind { FORK_RDB, FORK_COMMANDS };
 struct fork_options {
     bool compress;       /* rdbcompression */
     bool checksum;       /* rdbchecksum: the report has a CRC */
@@ -549,6 +555,10 @@ struct replay_info {
     char text[256]; /* what is wrong */
 };
 void replay_info(const struct replay *l, struct replay_info *out);
+
+/* Copies the keys that belong to this engine's worker out of another engine, with their expiry; all
+ * of them for a single worker. 0 or a status. */
+int engine_take_keys(struct engine *eng, struct engine *from);
 
 /* Looking through such a file for what is no ordinary command. NULL: it cannot be mapped. */
 struct aof_scan;

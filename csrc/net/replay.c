@@ -15,6 +15,7 @@
 #include "cmd/registry.h"
 #include "core.h"
 #include "db/clock.h"
+#include "mem/share.h"
 #include "persist/aof_read.h"
 
 #define CLOCK_EVERY 64u /* commands between two looks at the clock */
@@ -165,9 +166,11 @@ static void run(struct replay *l, const struct command_row *row) {
                       .db = l->db,
                       .quiet = true };
     eng->now_ms = needs_clock(l) ? eng->now_us / 1000 : 0;
+    share_begin(&eng->arena);
     arena_enter(&eng->arena);
     row->cmd.fn(&c);
     arena_leave(&eng->arena);
+    share_end(&eng->arena);
     eng->now_ms = 0;
     call_flush_propagation(&c);
     reply_settle(&l->out);

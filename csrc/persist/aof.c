@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "db/clock.h"
+#include "mem/fault.h"
 #include "mem/number.h"
 #include "persist/aof_sync.h"
 
@@ -42,6 +43,7 @@ struct aof {
     uint64_t delayed, said_us;
     int next_fd; /* for aof_instant; -1: none */
     uint64_t next_seq, next_size;
+    char next_note[AOF_NOTE_MAX];
 };
 
 struct aof *aof_new(struct engine *eng) {
@@ -258,12 +260,21 @@ static void undo_short(struct aof *aof, size_t taken) {
     note_written(aof, taken);
 }
 
+static ssize_t write_some(const struct aof *aof, const char *p, size_t n) {
+    if (FAULT_FAILS("aof.write")) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (FAULT_FAILS("aof.short_write") && n > 1) n /= 2;
+    return write(aof->fd, p, n);
+}
+
 static int write_out(struct aof *aof, uint64_t now_us) {
     size_t done = 0;
     if (UNLIKELY(aof->eng->config.aof_flush_sleep_us))
         usleep((useconds_t)aof->eng->config.aof_flush_sleep_us);
     while (done < aof->n) {
-        ssize_t n = write(aof->fd, aof->buf + done, aof->n - done);
+        ssize_t n = write_some(aof, aof->buf + done, aof->n - done);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
             int error = n < 0 ? errno : ENOSPC;
@@ -276,6 +287,7 @@ static int write_out(struct aof *aof, uint64_t now_us) {
         }
         done += (size_t)n;
     }
+    FAULT("aof.written");
     note_written(aof, done);
     if (UNLIKELY(aof->write_error)) set_write_error(aof, 0);
     return 0;
@@ -393,11 +405,12 @@ int aof_open(struct aof *aof, int fd, uint64_t seq, uint64_t size) {
     return 0;
 }
 
-int aof_prepare(struct aof *aof, int fd, uint64_t seq, uint64_t size) {
+int aof_prepare(struct aof *aof, int fd, uint64_t seq, uint64_t size, const char *note) {
     if (aof->next_fd >= 0) close(aof->next_fd);
     aof->next_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
     aof->next_seq = seq;
     aof->next_size = size;
+    snprintf(aof->next_note, sizeof aof->next_note, "%s", note);
     return fd >= 0 && aof->next_fd < 0 ? errno : 0;
 }
 
@@ -408,6 +421,7 @@ int aof_instant(struct aof *aof) {
     if (error) return error;
     begin_file(aof, aof->next_fd, aof->next_seq, aof->next_size);
     aof->next_fd = -1;
+    if (aof->next_note[0]) aof_note(aof, "%s", aof->next_note);
     return 0;
 }
 
@@ -420,11 +434,11 @@ int aof_close(struct aof *aof) {
     forget_old(aof);
     if (aof->fd >= 0) close(aof->fd);
     aof->fd = -1;
-    arena_super(&aof->eng->arena)->aof_seq = 0;
     return error;
 }
 
 void aof_info(const struct aof *aof, struct aof_info *out) {
+    const struct arena_super *super = arena_super(&aof->eng->arena);
     *out = (struct aof_info){ .open = aof->fd >= 0,
                               .seq = aof->seq,
                               .size = aof->size,
@@ -434,5 +448,8 @@ void aof_info(const struct aof *aof, struct aof_info *out) {
                               .delayed_fsyncs = aof->delayed,
                               .write_errno = aof->write_error,
                               .fsync_errno = aof_sync_errno(aof->sync),
-                              .fsync_pending = aof_sync_busy(aof->sync) };
+                              .fsync_pending = aof_sync_busy(aof->sync),
+                              .arena_seq = super->aof_seq,
+                              .arena_position = super->aof_position,
+                              .arena_ahead = super->aof_ahead };
 }

@@ -30,6 +30,8 @@
 
 #include "db/engine.h"
 
+#define AOF_NOTE_MAX 128 /* bytes of a line, with a NUL in place of its '#' and end */
+
 /* Part `part` (from 1) of `parts` of a command of several workers. */
 struct aof_part {
     uint64_t life, position, owners;
@@ -41,7 +43,8 @@ void aof_delete(struct aof *aof);
 
 /* See core.h. */
 int aof_open(struct aof *aof, int fd, uint64_t seq, uint64_t size);
-int aof_prepare(struct aof *aof, int fd, uint64_t seq, uint64_t size);
+/* `note`: the first line of the new file, empty: none. */
+int aof_prepare(struct aof *aof, int fd, uint64_t seq, uint64_t size, const char *note);
 int aof_instant(struct aof *aof);
 int aof_close(struct aof *aof);
 bool aof_is_open(const struct aof *aof);

@@ -12,6 +12,7 @@
 #include "mem/fault.h"
 #include "mem/freeze.h"
 #include "persist/aof.h"
+#include "persist/aof_base.h"
 #include "persist/rdb_save.h"
 
 #define CHILD_FD 3
@@ -90,7 +91,9 @@ static void write_rdb_records(struct fork_task *task) {
     sink_free(&file.sink);
 }
 
-static fork_writer *const writers[] = { [FORK_RDB] = write_rdb_records };
+static fork_writer *const writers[] = {
+    [FORK_RDB] = write_rdb_records, [FORK_COMMANDS] = aof_write_base
+};
 
 /* Keeps nothing of the parent's but the descriptor to write to and standard error: clients must see
  * their connections end when the parent goes. */

@@ -16,6 +16,7 @@ from shmredis.commands.rates import Rates
 from shmredis.engine import Engine, session_info
 
 if TYPE_CHECKING:
+    from shmredis.persistence.aof_log import AppendLog
     from shmredis.persistence.desk import Desk
     from shmredis.persistence.snapshot import Snapshots
 
@@ -163,6 +164,9 @@ class Server(Protocol):
 
     @property
     def snapshots(self) -> "Snapshots": ...
+
+    @property
+    def append_log(self) -> "AppendLog": ...
 
     @property
     def desk(self) -> "Desk":

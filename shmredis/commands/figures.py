@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shmredis._core import ffi
+from shmredis.commands.info_aof import merge_aof
 from shmredis.commands.info_snapshots import merge_snapshots
 from shmredis.engine import CommandFacts, LatencyEvent, session_info
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from shmredis.commands.context import Server
 
 __all__ = [
+    "AOF",
     "CLIENTS",
     "COMMANDS",
     "COUNTS",
@@ -321,6 +323,7 @@ CLIENTS = Part("clients", _read_clients, _merge_clients)
 COUNTS = Part("counts", _read_counts, _sum_fields)
 PROCESS = Part("process", _read_process, _sum_fields)
 WORKERS = Part("workers", _read_workers, _merge_workers)
+AOF = Part("aof", lambda server: server.append_log.figures(), merge_aof)
 SNAPSHOTS = Part("snapshots", lambda server: server.snapshots.figures(), merge_snapshots)
 
 PARTS: dict[str, Part[Any]] = {
@@ -339,5 +342,6 @@ PARTS: dict[str, Part[Any]] = {
         PROCESS,
         WORKERS,
         SNAPSHOTS,
+        AOF,
     )
 }

@@ -5,7 +5,8 @@ import sys
 import time
 
 from shmredis.commands.context import Context
-from shmredis.commands.figures import CLIENTS, PROCESS, SNAPSHOTS, STATS
+from shmredis.commands.figures import AOF, CLIENTS, PROCESS, SNAPSHOTS, STATS
+from shmredis.commands.info_aof import aof_fields, aof_size_fields
 from shmredis.commands.info_snapshots import progress_fields, snapshot_fields
 from shmredis.commands.settings import setting
 from shmredis.commands.version import REDIS_VERSION
@@ -86,8 +87,8 @@ def clients_section(ctx: Context) -> Fields:
 
 
 def persistence_section(ctx: Context) -> Fields:
-    """Snapshots; nothing is loaded or logged yet."""
-    snapshots = ctx.figures[SNAPSHOTS]
+    """Snapshots and the append-only file."""
+    snapshots, aof = ctx.figures[SNAPSHOTS], ctx.figures[AOF]
     return [
         ("loading", 0),
         ("async_loading", 0),
@@ -95,19 +96,11 @@ def persistence_section(ctx: Context) -> Fields:
         *snapshot_fields(snapshots),
         ("rdb_last_load_keys_expired", 0),
         ("rdb_last_load_keys_loaded", 0),
-        ("aof_enabled", 0),
-        ("aof_rewrite_in_progress", 0),
-        ("aof_rewrite_scheduled", 0),
-        ("aof_last_rewrite_time_sec", -1),
-        ("aof_current_rewrite_time_sec", -1),
-        ("aof_last_bgrewrite_status", "ok"),
-        ("aof_rewrites", 0),
-        ("aof_rewrites_consecutive_failures", 0),
-        ("aof_last_write_status", "ok"),
-        ("aof_last_cow_size", 0),
+        *aof_fields(aof),
         ("backup_in_progress", 0),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
+        *aof_size_fields(aof),
     ]
 
 

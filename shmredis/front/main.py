@@ -19,6 +19,7 @@ from shmredis.front.server import Front
 from shmredis.front.shm import ShmInUse
 from shmredis.front.supervisor import StartFailed, Supervisor
 from shmredis.front.worker_process import ServerIdentity
+from shmredis.persistence.aof_layout import finish_layout, prepare_layout
 
 __all__ = ["main"]
 
@@ -97,11 +98,13 @@ def run_front(config: Config, listeners: list[Listener]) -> int:
     base = config["shm-name"] or f"shmredis-{config['port'] or config['tls-port'] or os.getpid()}"
     identity = ServerIdentity(secrets.token_hex(20), secrets.token_hex(20), time.time())
     try:
+        prepare_layout(config, config["workers"])
         front = Front(config, listeners, Supervisor(config, base, identity))
     except (ShmInUse, OSError) as error:
         return refuse(error)
     try:
         front.start()
+        finish_layout(config)
         log.info("Server initialized")
         front.run()
     except (ShmInUse, StartFailed, OSError) as error:

@@ -34,6 +34,7 @@ class ForkKind(IntEnum):
     """What a child writes; enum fork_kind of csrc/core.h."""
 
     RDB = lib.FORK_RDB
+    COMMANDS = lib.FORK_COMMANDS
 
 
 @dataclass(slots=True, frozen=True)
@@ -161,12 +162,12 @@ class Forks:
         copied = self.state().copied
         return Ending(error, max(0, -code), report.bytes, report.crc, report.field_ttls, copied)
 
-    def write_here(self, path: Path, options: Options) -> Records:
+    def write_here(self, path: Path, options: Options, kind: ForkKind = ForkKind.RDB) -> Records:
         """What a child would write, appended to the file by this process. Raises: OSError."""
         report = ffi.new("struct fork_report *")
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
-            lib.engine_write(self._engine, lib.FORK_RDB, fd, options.struct(), report)
+            lib.engine_write(self._engine, int(kind), fd, options.struct(), report)
         finally:
             os.close(fd)
         if report.error:

@@ -62,6 +62,11 @@ class Part:
         self._ending: Ending | None = None
         self.changed = asyncio.Event()  # set at each step
 
+    @property
+    def prepared(self) -> bool:
+        """A child is to be forked at an instant to come."""
+        return self._stage is Stage.PREPARED
+
     def prepare(self, order: Order) -> str:
         """Empty: the instant may come; "busy": not yet; else why this is impossible."""
         if not self._forks.possible:

@@ -23,10 +23,12 @@ from shmredis.front.channel import Kind, read_batch, receive_with_sockets
 from shmredis.front.shm import object_name, remove_object
 from shmredis.front.worker_process import Birth, Plan
 from shmredis.persistence.marks import note_files
+from shmredis.persistence.aof_load import AofError
 from shmredis.worker.cron import engine_cron, mind_clients
 from shmredis.worker.links import Links
 from shmredis.worker.post import Post
 from shmredis.worker.recovery import Beginning, StartError, begin
+from shmredis.worker.restore import restore
 from shmredis.worker.server import Server
 from shmredis.worker.socket_connection import SocketConnection, Sockets
 from shmredis.worker.tls import make_context
@@ -43,6 +45,13 @@ FAREWELL_S = 0.2  # for the last replies to leave
 def python_xxh3(p: Any, n: int) -> int:
     """XXH3 of n bytes at p, for DIGEST and its like."""
     return xxhash.xxh3_64_intdigest(ffi.buffer(p, n))
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def python_say(level: int, text: Any) -> None:
+    """A line of the core for the log."""
+    line = ffi.string(text).decode("utf-8", "replace")
+    log.log(logging.WARNING if level == lib.SAY_WARNING else logging.INFO, "%s", line)
 
 
 def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> int:
@@ -121,11 +130,18 @@ async def _serve(
     tasks = [
         loop.create_task(engine_cron(server), name="engine cron"),
         loop.create_task(mind_clients(server), name="mind clients"),
+        loop.create_task(server.append_log.watch(), name="append log"),
     ]
     if server.snapshots.leads:
         tasks.append(loop.create_task(server.desk.follow_rules(), name="save rules"))
-    engine.set_option("loading", lib.LOADING_OTHERS)
-    channel.send(b"R" + beginning.origin.to_json())
+    try:
+        origin = await restore(server, plan.config, beginning.origin)
+    except (AofError, OSError) as error:
+        channel.send(b"F" + str(error).encode())
+        server.stopped.set()
+    else:
+        engine.set_option("loading", lib.LOADING_OTHERS)
+        channel.send(b"R" + origin.to_json())
     await server.stopped.wait()
     loop.remove_reader(channel.fileno())
     if links:
@@ -140,6 +156,7 @@ async def _serve(
                 await asyncio.sleep(0.005)
     sockets.close()
     server.snapshots.forks.kill_and_thaw()
+    server.append_log.close()
     return reception.ending
 
 

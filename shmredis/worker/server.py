@@ -17,6 +17,8 @@ from shmredis.config.types import Enumeration
 from shmredis.engine import Engine
 from shmredis.front.channel import send_state
 from shmredis.log import LEVELS, set_level
+from shmredis.persistence.aof_folder import own_folder
+from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
 from shmredis.worker.closing import Closing
@@ -60,6 +62,15 @@ class Server:
         self.snapshots = Snapshots(engine, config, workers, self.spawn, facts.started_s)
         self.desk = Desk(self.snapshots, workers)
         self.closing = Closing(self, channel, self._save_all)
+        self.append_log = AppendLog(
+            engine,
+            config,
+            own_folder(config, workers.index if workers else 0, workers.count if workers else 1),
+            self.snapshots.forks,
+            self.snapshots.part,
+            self.spawn,
+            self._turn_changed,
+        )
         self._map_shared_input()
         self._follow_config()
         self.commands = CommandTable(engine)
@@ -83,6 +94,7 @@ class Server:
         follow("requirepass", lambda v: self.engine.set_option("auth_required", int(bool(v))))
         follow("loglevel", set_level)
         follow("client-output-buffer-limit", self._set_output_limits)
+        follow("appendonly", self.append_log.switch)
         for name in ("save", "stop-writes-on-bgsave-error"):
             follow(name, lambda _value: self.snapshots.apply_refusal())
 
@@ -102,6 +114,9 @@ class Server:
         self.output_limit = limits["normal"]
 
     # --- connections ---
+
+    def _turn_changed(self) -> None:
+        self.end_turn()
 
     def _end_turn_alone(self) -> None:
         """When the event loop has served all that is ready, the core logs and sends. Links replaces this."""

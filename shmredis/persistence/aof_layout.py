@@ -1,0 +1,69 @@
+"""The append-only folders of a server, and what becomes of them when it has another number of workers.
+
+    appendonlydir/               of one worker, as Redis has it
+    appendonlydir/worker-<n>/    of several
+    appendonlydir.reshape/       what workers of another number have left: all is loaded from it, until
+                                 each worker has written a first base of its own
+
+The front renames before it spawns workers, and removes when all have begun. A crash in between leaves the
+old folders whole.
+"""
+
+import contextlib
+import logging
+import shutil
+from pathlib import Path
+
+from shmredis.config import Config
+from shmredis.persistence.aof_folder import Folder, folders_in, sync_folder
+
+__all__ = ["finish_layout", "layout_to_load", "prepare_layout"]
+
+log = logging.getLogger(__name__)
+
+
+def _whole(config: Config) -> Path:
+    return Path(config["appenddirname"]).absolute()
+
+
+def _left(config: Config) -> Path:
+    whole = _whole(config)
+    return whole.with_name(whole.name + ".reshape")
+
+
+def _fits(folders: dict[int, Folder], count: int) -> bool:
+    """Whether these are the folders of so many workers; -1 stands for the one of a single worker."""
+    return set(folders) == ({-1} if count == 1 else set(range(count)))
+
+
+def prepare_layout(config: Config, count: int) -> None:
+    """Before workers are spawned. Raises: OSError."""
+    whole, left = _whole(config), _left(config)
+    folders = folders_in(whole, config["appendfilename"])
+    if left.exists():
+        log.warning("The append-only files are still those of another number of workers")
+        shutil.rmtree(whole, ignore_errors=True)
+    elif config["appendonly"] and folders and not _fits(folders, count):
+        log.info("The append-only files are of %d workers; %d will load them", len(folders), count)
+        whole.rename(left)
+        sync_folder(left.parent)
+
+
+def finish_layout(config: Config) -> None:
+    """All workers have begun a log of their own. Raises: OSError."""
+    left = _left(config)
+    if not left.exists():
+        return
+    gone = left.with_name(left.name + ".gone")
+    left.rename(gone)
+    sync_folder(left.parent)
+    with contextlib.suppress(OSError):
+        shutil.rmtree(gone)
+
+
+def layout_to_load(config: Config) -> tuple[dict[int, Folder], bool]:
+    """The folders with a log, by worker (-1: of a single one), and whether they fit this server."""
+    left, prefix = _left(config), config["appendfilename"]
+    if left.exists():
+        return folders_in(left, prefix), False
+    return folders_in(_whole(config), prefix), True

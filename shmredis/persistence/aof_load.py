@@ -1,0 +1,209 @@
+"""Loading append-only folders: base, incremental files, what is torn or does not count.
+
+`AofLoad.step` does a slice and returns, so that the event loop can answer -LOADING meanwhile. What it
+raises ends the server: the text is the log line. Source: the rules and lines of Redis, specs/aof.md §4.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from shmredis._core import ffi, lib
+from shmredis.config import Config
+from shmredis.engine import Engine
+from shmredis.persistence.aof_folder import Folder
+from shmredis.persistence.aof_manifest import LogFile, Manifest, ManifestError, Role
+from shmredis.persistence.rdb_load import RdbError, RdbLoad
+
+__all__ = ["AofError", "AofLoad", "LoadRules", "manifest_of"]
+
+log = logging.getLogger(__name__)
+
+SLICE_US = 10_000
+RDB_SLICE = 1 << 20
+MAGIC = b"REDIS"
+
+Call = Callable[[int, list[bytes]], None]  # a command of Python: the database and its arguments
+
+
+class AofError(Exception):
+    """The log cannot be loaded; the text is for the log."""
+
+
+@dataclass(slots=True, frozen=True)
+class LoadRules:
+    """What is done about damage."""
+
+    truncated: bool  # aof-load-truncated
+    corrupt_tail: int  # aof-load-corrupt-tail-max-size
+
+    @classmethod
+    def of(cls, config: Config) -> "LoadRules":
+        return cls(config["aof-load-truncated"], config["aof-load-corrupt-tail-max-size"])
+
+
+def manifest_of(folder: Folder) -> Manifest | None:
+    """None: there is nothing to load. Raises: AofError."""
+    try:
+        return folder.read()
+    except ManifestError as error:
+        lines = ["", "*** FATAL AOF MANIFEST FILE ERROR ***"]
+        if error.number:
+            lines += [f"Reading the manifest file, at line {error.number}", f">>> '{error.line}'"]
+        raise AofError("\n".join([*lines, str(error)])) from None
+    except OSError as error:
+        raise AofError(
+            f"Fatal error: can't open the AOF manifest file {folder.manifest_path}: {error.strerror}"
+        ) from None
+
+
+class AofLoad:
+    """One folder into one engine, which logs nothing and serves nobody meanwhile."""
+
+    def __init__(
+        self, engine: Engine, folder: Folder, rules: LoadRules, dropped: set[str], call: Call
+    ) -> None:
+        """`dropped`: ids of parts that do not count. Raises: AofError."""
+        self._load_into = engine
+        self._engine = engine.handle
+        self._folder = folder
+        self._rules = rules
+        self._dropped = dropped
+        self._call = call
+        self.manifest = manifest_of(folder) or Manifest()
+        self._work = self._load()
+        self.total = folder.size(self.manifest.files)
+        self.done = 0  # bytes
+        self.commands = self.errors = self.left_out = 0
+
+    def step(self) -> bool:
+        """A slice of work; True when all is loaded. Raises: AofError."""
+        return next(self._work, None) is None
+
+    def _load(self) -> Iterator[bool]:
+        files = self.manifest.files
+        self._check_presence(files)
+        started = time.monotonic()
+        for i, file in enumerate(files):
+            yield from self._load_file(file, last=i == len(files) - 1)
+        log.info("DB loaded from append only file: %.3f seconds", time.monotonic() - started)
+
+    def _check_presence(self, files: tuple[LogFile, ...]) -> None:
+        """Raises: AofError."""
+        for file in files:
+            path = self._folder.place(file)
+            if not path.exists():
+                raise AofError(f"The AOF file {file.name} doesn't exist")
+
+    def _load_file(self, file: LogFile, *, last: bool) -> Iterator[bool]:
+        started, before = time.monotonic(), self.done
+        path = self._folder.place(file)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise AofError(
+                f"Fatal error: can't open the append log file {file.name} for reading: {error.strerror}"
+            ) from None
+        try:
+            size = os.fstat(fd).st_size
+            offset = 0
+            if os.pread(fd, len(MAGIC), 0) == MAGIC:
+                log.info("Reading RDB base file on AOF loading...")
+                offset = yield from self._load_rdb(fd, file, size)
+            if size > offset:
+                yield from self._replay(fd, file, offset, last=last)
+        finally:
+            os.close(fd)
+        self.done = before + size
+        if size:
+            kind = "base" if file.role is Role.BASE else "incr"
+            spent = time.monotonic() - started
+            log.info("DB loaded from %s file %s: %.3f seconds", kind, file.name, spent)
+
+    # --- the base ---
+
+    def _load_rdb(self, fd: int, file: LogFile, size: int) -> Generator[bool, None, int]:
+        """Returns where commands begin."""
+        before = self.done
+        os.lseek(fd, 0, os.SEEK_SET)
+        with RdbLoad(self._load_into, fd, size) as load:
+            try:
+                while not load.step(RDB_SLICE):
+                    self.done = before + load.facts().offset
+                    yield False
+            except RdbError as error:
+                raise AofError(
+                    f"{error}\nError reading the RDB preamble of the AOF file {file.name}, "
+                    "AOF loading aborted"
+                ) from None
+            for library in load.libraries():
+                self._call(0, [b"FUNCTION", b"LOAD", b"REPLACE", library])
+            return load.facts().offset
+
+    # --- commands ---
+
+    def _replay(self, fd: int, file: LogFile, offset: int, *, last: bool) -> Iterator[bool]:
+        error = ffi.new("int *")
+        replay = lib.replay_new(self._engine, fd, offset, error)
+        if not replay:
+            raise AofError(f"Fatal error: can't read {file.name}: {os.strerror(error[0])}")
+        for name in self._dropped:
+            lib.replay_drop(replay, name.encode())
+        info, before = ffi.new("struct replay_info *"), self.done
+        try:
+            while True:
+                outcome = lib.replay_step(replay, SLICE_US)
+                lib.replay_info(replay, info)
+                self.done = before + int(info.at)
+                if outcome == lib.REPLAY_CALL:
+                    self._call(int(info.db), _argv(replay))
+                elif outcome == lib.REPLAY_MORE:
+                    yield False
+                else:
+                    break
+        finally:
+            lib.replay_delete(replay)
+        self.commands += int(info.commands)
+        self.errors += int(info.errors)
+        self.left_out += int(info.skipped)
+        if outcome != lib.REPLAY_DONE:
+            self._mend(fd, file, outcome, info, last=last)
+
+    def _mend(self, fd: int, file: LogFile, outcome: int, info: Any, *, last: bool) -> None:
+        """Cuts a torn end, if that is allowed. Raises: AofError."""
+        name, valid, lost = file.name, int(info.valid), int(info.size - info.valid)
+        if outcome == lib.REPLAY_UNKNOWN:
+            text = ffi.string(info.text).decode("utf-8", "replace")
+            raise AofError(f"Unknown command '{text}' reading the append only file {name}")
+        if outcome == lib.REPLAY_BAD and not (last and lost <= self._rules.corrupt_tail):
+            raise AofError(
+                f"Bad file format reading the append only file {name}: make a backup of your AOF file, "
+                "then use ./shmredis-check-aof --fix <filename.manifest>"
+            )
+        if outcome == lib.REPLAY_TORN and not (last and self._rules.truncated):
+            raise AofError(
+                f"Unexpected end of file reading the append only file {name}. You can: 1) Make a backup "
+                "of your AOF file, then use ./shmredis-check-aof --fix <filename.manifest>. 2) "
+                "Alternatively you can set the 'aof-load-truncated' configuration option to yes and "
+                "restart the server."
+            )
+        what = "short read" if outcome == lib.REPLAY_TORN else "corrupt tail"
+        log.warning("!!! Warning: %s while loading the AOF file %s!!!", what, name)
+        log.warning("Truncating the AOF %s at offset %d", name, valid)
+        try:
+            os.ftruncate(fd, valid)
+            os.fsync(fd)
+        except OSError as error:
+            raise AofError(f"Error truncating the AOF file {name}: {error.strerror}") from None
+        log.warning("AOF %s loaded anyway because aof-load-truncated is enabled", name)
+
+
+def _argv(replay: Any) -> list[bytes]:
+    n, argv = ffi.new("size_t *"), []
+    for i in range(lib.replay_argc(replay)):
+        text = lib.replay_argv(replay, i, n)
+        argv.append(bytes(ffi.buffer(text, n[0])))
+    return argv

@@ -1,0 +1,137 @@
+"""A worker's data out of the append-only folders of the server, at its start.
+
+Usually a worker loads its own folder. When the folders are those of another number of workers, each is
+loaded into an engine of its own, out of which the keys of this worker's slots are taken.
+"""
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from shmredis._core import ffi, lib
+from shmredis.commands.registry import CommandTable
+from shmredis.config import Config
+from shmredis.engine import Engine
+from shmredis.persistence.aof_folder import Folder, own_folder
+from shmredis.persistence.aof_layout import layout_to_load
+from shmredis.persistence.aof_load import AofError, AofLoad, Call, LoadRules, manifest_of
+from shmredis.persistence.aof_transactions import Parts, incomplete, parts_in
+
+__all__ = ["AofRecovery", "Recovered"]
+
+ALONE = -1
+
+
+@dataclass(slots=True)
+class Recovered:
+    """How it went. `found` is false when there was no log: the worker is empty."""
+
+    found: bool = False
+    reshaped: bool = False  # the log was that of another number of workers
+    dropped: set[str] = field(default_factory=set)  # parts left out
+    commands: int = 0
+    errors: int = 0
+
+
+class AofRecovery:
+    """Loads in slices; `done` and `total` are bytes."""
+
+    def __init__(self, engine: Engine, config: Config, index: int, count: int, call: Call) -> None:
+        """Raises: AofError, OSError."""
+        self._engine = engine
+        self._config = config
+        self._index = index
+        self._count = count
+        self._call = call
+        self._rules = LoadRules.of(config)
+        self.result = Recovered()
+        own = own_folder(config, index, count)
+        if count == 1:
+            own.upgrade(own.path.parent)
+        self._folders, self._fits = layout_to_load(config)
+        self.result.found = bool(self._folders)
+        self.result.reshaped = not self._fits
+        self.total = sum(self._size(folder) for folder in self._chosen().values())
+        self.done = 0
+        self._work = self._load()
+
+    @staticmethod
+    def _size(folder: Folder) -> int:
+        manifest = manifest_of(folder)
+        return folder.size(manifest.files) if manifest else 0
+
+    def _chosen(self) -> dict[int, Folder]:
+        """The folders that this worker has to load."""
+        if not self._fits:
+            return self._folders
+        own = ALONE if self._count == 1 else self._index
+        return {own: self._folders[own]} if own in self._folders else {}
+
+    def step(self) -> bool:
+        """A slice; True when all is loaded. Raises: AofError, OSError."""
+        return next(self._work, None) is None
+
+    def _load(self) -> Iterator[bool]:
+        logs = self._parts() if self._judges else {}
+        for number, folder in self._chosen().items():
+            dropped = incomplete(logs, number) if number in logs else set()
+            self.result.dropped |= dropped
+            if self._fits:
+                yield from self._load_folder(self._engine, folder, dropped, self._call)
+            else:
+                yield from self._take(folder, dropped)
+
+    @property
+    def _judges(self) -> bool:
+        """When a single worker is brought back, the others have their parts, so its own count, too."""
+        return bool(set(self._folders) - {ALONE}) and lib.engine_life(self._engine.handle) == 1
+
+    def _parts(self) -> dict[int, Parts]:
+        """What all folders say of commands of several workers."""
+        logs = {}
+        for number, folder in self._folders.items():
+            manifest = manifest_of(folder)
+            files = manifest.files if manifest else ()
+            paths = [folder.place(file) for file in files]
+            logs[number] = parts_in(path for path in paths if path.exists())
+        return logs
+
+    def _load_folder(
+        self, engine: Engine, folder: Folder, dropped: set[str], call: Call
+    ) -> Generator[bool, None, None]:
+        load = AofLoad(engine, folder, self._rules, dropped, call)
+        before = self.done
+        while not load.step():
+            self.done = before + load.done
+            yield False
+        self.done = before + load.done
+        self.result.commands += load.commands
+        self.result.errors += load.errors
+
+    def _take(self, folder: Folder, dropped: set[str]) -> Iterator[bool]:
+        with scratch_engine(self._config) as scratch:
+            yield from self._load_folder(scratch, folder, dropped, _no_call)
+            if status := lib.engine_take_keys(self._engine.handle, scratch.handle):
+                why = ffi.string(lib.core_status_text(status)).decode()
+                raise AofError(f"The keys of {folder.path} cannot be taken over: {why}")
+
+
+def _no_call(_db: int, _argv: list[bytes]) -> None:
+    """Functions are loaded by the worker that has them in its own log."""
+
+
+@contextmanager
+def scratch_engine(config: Config) -> Iterator[Engine]:
+    """An engine for a while, with memory that nobody else sees. Raises: AofError."""
+    fd, status = os.memfd_create("shmredis-load", os.MFD_CLOEXEC), ffi.new("int *")
+    size, databases = config["arena-max"], config["databases"]
+    handle = lib.engine_new(fd, b"load", size, os.urandom(16), databases, status)
+    if not handle:
+        raise AofError(ffi.string(lib.core_status_text(status[0])).decode())
+    try:
+        engine = Engine(handle)
+        CommandTable(engine)
+        yield engine
+    finally:
+        lib.engine_delete(handle)
