@@ -149,7 +149,10 @@ class AppendLog:
         lib.engine_aof_claim(self._handle)
 
     def resume(self) -> None:
-        """The arena was taken over: goes on with the log if it fits, else soon makes a new base. Raises: OSError."""
+        """The arena was taken over: goes on with the log, and soon makes a new base unless it fits.
+
+        Raises: OSError.
+        """
         info = self._info()
         seq, position, ahead = int(info.arena_seq), int(info.arena_position), int(info.arena_ahead)
         manifest = self._folder.read() if self._config["appendonly"] else None

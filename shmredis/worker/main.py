@@ -22,8 +22,8 @@ from shmredis.commands.everywhere import answer_others
 from shmredis.front.channel import Kind, read_batch, receive_with_sockets
 from shmredis.front.shm import object_name, remove_object
 from shmredis.front.worker_process import Birth, Plan
-from shmredis.persistence.marks import note_files
 from shmredis.persistence.aof_load import AofError
+from shmredis.persistence.marks import note_files
 from shmredis.worker.cron import engine_cron, mind_clients
 from shmredis.worker.links import Links
 from shmredis.worker.post import Post
