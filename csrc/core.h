@@ -37,6 +37,8 @@ struct engine_config {
     int64_t set_max_intset_entries, set_max_listpack_entries, set_max_listpack_value;
     int64_t zset_max_listpack_entries, zset_max_listpack_value;
     int64_t list_max_listpack_size, list_compress_depth;
+    int64_t stream_node_max_bytes, stream_node_max_entries;
+    int64_t stream_idmp_duration, stream_idmp_maxsize; /* seconds; records a producer */
     int64_t proto_max_bulk_len, client_query_buffer_limit;
     int64_t maxmemory, maxmemory_policy, maxmemory_samples; /* policy: enum maxmemory_policy */
     int64_t lfu_log_factor, lfu_decay_time;

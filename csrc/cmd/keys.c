@@ -173,6 +173,7 @@ static void spec_keys(const struct key_spec *spec, int argc, const struct str *a
     if (!begin) return;
     if (spec->find == 'r') {
         int last = spec->a < 0 ? argc + spec->a : begin + spec->a;
+        if (spec->c > 1) last = begin + (last - begin + 1) / spec->c - 1; /* a part of the rest */
         add_keys(l, begin, last < argc ? last : argc - 1, spec->b > 0 ? spec->b : 1, spec->flags);
     } else if (spec->find == 'n') {
         int64_t n;

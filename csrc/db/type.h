@@ -16,7 +16,8 @@ enum value_type {
     TYPE_SET = 2,
     TYPE_ZSET = 3,
     TYPE_HASH = 4,
-    TYPE_COUNT = 5
+    TYPE_STREAM = 6, /* 5 is Redis's for values of modules; digests mix these numbers */
+    TYPE_COUNT = 7
 };
 
 enum encoding {
@@ -30,7 +31,8 @@ enum encoding {
     ENC_QUICKLIST = 7,
     ENC_SKIPLIST = 8, /* the counted B+tree; Redis's name is kept for OBJECT ENCODING */
     ENC_TEMPLATE = 9, /* hash of HIMPORT: a listpack of pairs in the order of their names */
-    ENC_COUNT = 10
+    ENC_STREAM = 10,  /* root is struct stream, db/type_stream.h */
+    ENC_COUNT = 11
 };
 
 struct value {
@@ -72,7 +74,7 @@ struct type_ops {
                             size_t budget);
 };
 
-extern const struct type_ops string_type, list_type, set_type, zset_type, hash_type;
+extern const struct type_ops string_type, list_type, set_type, zset_type, hash_type, stream_type;
 
 /* The row of a type id that lies in an arena. */
 const struct type_ops *type_of(unsigned id);

@@ -144,6 +144,39 @@ static void write_entry(uint8_t *p, struct str s) {
     write_backlen(p + body, body);
 }
 
+/* --- bodies --- */
+
+size_t lp_body_put(uint8_t *p, struct str s) {
+    int64_t v;
+    if (as_integer(s, &v)) return lp_body_put_integer(p, v);
+    write_string(p, s);
+    return string_body(s.n);
+}
+
+size_t lp_body_put_integer(uint8_t *p, int64_t v) {
+    size_t body = integer_body(v);
+    write_integer(p, v, body);
+    return body;
+}
+
+size_t lp_body_bytes(const uint8_t *p) {
+    return body_size(p);
+}
+
+size_t lp_body_integer_bytes(int64_t v) {
+    return integer_body(v);
+}
+
+size_t lp_body_whole(size_t body) {
+    return body + backlen_size(body);
+}
+
+bool lp_body_valid(const uint8_t *p, size_t left) {
+    if (left == 0 || *p > 0xf4) return false;
+    size_t head = *p < 0xc0 ? 1 : *p < 0xf0 ? 2 : *p == 0xf0 ? 5 : 1;
+    return left >= head && left >= body_size(p);
+}
+
 /* --- reading --- */
 
 struct lp_value lp_get(const uint8_t *p) {
@@ -291,6 +324,15 @@ uint8_t *lp_delete(uint8_t *lp, uint8_t *p, size_t count) {
         add_count(lp, -n);
     }
     return *p == END ? NULL : p;
+}
+
+void lp_append_body(uint8_t *lp, const uint8_t *body) {
+    size_t bytes = body_size(body);
+    uint8_t *p = lp + lp_bytes(lp) - 1;
+    memcpy(p, body, bytes);
+    *write_backlen(p + bytes, bytes) = END;
+    set_bytes(lp, lp_bytes(lp) + bytes + backlen_size(bytes));
+    add_count(lp, 1);
 }
 
 /* --- hostile bytes --- */

@@ -58,6 +58,22 @@ uint8_t *lp_replace(uint8_t *lp, uint8_t *p, struct str s);
  */
 uint8_t *lp_delete(uint8_t *lp, uint8_t *p, size_t count);
 
+/* Bodies: elements without their backlens, as stream nodes keep them (db/stream_node.h). lp_get and
+ * lp_text read them too. Writes one and returns its bytes; a string takes at most LP_BODY_HEAD more
+ * than its own. */
+#define LP_BODY_HEAD 5
+#define LP_BODY_INTEGER_MAX 9
+size_t lp_body_put(uint8_t *p, struct str s);
+size_t lp_body_put_integer(uint8_t *p, int64_t v);
+size_t lp_body_bytes(const uint8_t *p);
+size_t lp_body_integer_bytes(int64_t v);
+/* Bytes of the element that has this body. */
+size_t lp_body_whole(size_t body);
+/* The body lies within `left` bytes. */
+bool lp_body_valid(const uint8_t *p, size_t left);
+/* Appends the element of a body to a listpack; the caller has made room. */
+void lp_append_body(uint8_t *lp, const uint8_t *body);
+
 /* Hostile bytes: the whole of `bytes` is one well-formed listpack. */
 bool lp_valid(const uint8_t *lp, size_t bytes);
 void lp_check(const uint8_t *lp);

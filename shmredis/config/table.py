@@ -424,10 +424,12 @@ REDIS_OPTIONS = (
     Option("slowlog-max-len", Integer(0, INT64_MAX), "128", core="slowlog_max_len"),
     Option("socket-mark-id", Integer(0, 4294967295), "0", mutable=False),
     Option("stop-writes-on-bgsave-error", Boolean(), "yes"),
-    Option("stream-idmp-duration", Integer(1, 86400), "100"),
-    Option("stream-idmp-maxsize", Integer(1, 10000), "100"),
-    Option("stream-node-max-bytes", Memory(), "4096"),
-    Option("stream-node-max-entries", Integer(0, INT64_MAX), "100"),
+    Option("stream-idmp-duration", Integer(1, 86400), "100", core="stream_idmp_duration"),
+    Option("stream-idmp-maxsize", Integer(1, 10000), "100", core="stream_idmp_maxsize"),
+    Option("stream-node-max-bytes", Memory(), "4096", core="stream_node_max_bytes"),
+    Option(
+        "stream-node-max-entries", Integer(0, INT64_MAX), "100", core="stream_node_max_entries"
+    ),
     Option(
         "supervised",
         Enumeration(
