@@ -268,9 +268,10 @@ static bool holes_after(const struct stream *s, struct stream_id id) {
     return s->length && !stream_id_zero(s->max_deleted) && stream_id_cmp(id, s->max_deleted) <= 0;
 }
 
-/* How many entries there ever were up to this one; ENTRIES_READ_UNKNOWN. Known are the ends, and
- * what lies before the first entry as long as nothing behind it was deleted. */
-static uint64_t position_of(const struct stream *s, struct stream_id id) {
+/* Known are the ends, and what lies before the first entry as long as nothing behind it was
+ * deleted.
+ */
+uint64_t stream_position(const struct stream *s, struct stream_id id) {
     if (!s->added) return 0;
     if (!s->length && stream_id_cmp(id, s->last) <= 0) return s->added;
     if (!stream_id_zero(id) && stream_id_cmp(id, s->max_deleted) < 0) return ENTRIES_READ_UNKNOWN;
@@ -288,7 +289,7 @@ void stream_group_advance(const struct stream *s, struct stream_group *g, struct
     if (g->entries_read != ENTRIES_READ_UNKNOWN && in_step)
         g->entries_read++;
     else if (s->added)
-        g->entries_read = position_of(s, id);
+        g->entries_read = stream_position(s, id);
     g->last = id;
 }
 
@@ -301,7 +302,7 @@ bool stream_group_lag(const struct stream *s, const struct stream_group *g, uint
         *lag = s->length;
         return true;
     }
-    if (read == ENTRIES_READ_UNKNOWN || holes_after(s, g->last)) read = position_of(s, g->last);
+    if (read == ENTRIES_READ_UNKNOWN || holes_after(s, g->last)) read = stream_position(s, g->last);
     if (read == ENTRIES_READ_UNKNOWN) return false;
     *lag = s->added - read;
     return true;

@@ -112,6 +112,8 @@ bool stream_pending_anywhere(const struct arena *a, const struct stream *s, stru
 void stream_forget(struct arena *a, struct stream *s, struct stream_id id);
 
 /* --- how far a group has read --- */
+/* How many entries there ever were up to this one, or ENTRIES_READ_UNKNOWN. */
+uint64_t stream_position(const struct stream *s, struct stream_id id);
 /* The entry, behind the group's last one, was delivered: it is the last one now. */
 void stream_group_advance(const struct stream *s, struct stream_group *g, struct stream_id id);
 /* Entries it has yet to read; false: nobody can know. */

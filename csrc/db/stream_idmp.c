@@ -81,7 +81,7 @@ static size_t bytes_to_drop(const struct arena *a, const struct stream *s,
 
 /* --- adding --- */
 
-static status make_idmp(struct arena *a, struct stream *s) {
+status stream_idmp_make(struct arena *a, struct stream *s) {
     if (s->idmp) return ST_OK;
     ref_t r = heap_alloc(a, OWN_STREAM, sizeof(struct stream_idmp));
     if (!r) return ST_ARENA_FULL;
@@ -95,7 +95,7 @@ static status make_producer(struct arena *a, struct stream *s, struct str pid,
     uint32_t number;
     *out = find_producer(a, s, pid);
     if (*out) return ST_OK;
-    if (make_idmp(a, s) != ST_OK) return ST_ARENA_FULL;
+    if (stream_idmp_make(a, s) != ST_OK) return ST_ARENA_FULL;
     ref_t r = heap_alloc(a, OWN_STREAM, sizeof(struct stream_producer) + pid.n);
     if (!r) return ST_ARENA_FULL;
     struct stream_producer *p = producer_ptr(a, r);
@@ -214,7 +214,7 @@ status stream_idmp_copy(struct arena *to, const struct arena *from, const struct
     const struct stream_idmp *m = stream_idmp_of(from, s);
     struct stream_idmp *copy;
     if (!m) return ST_OK;
-    if (make_idmp(to, dst) != ST_OK) return ST_ARENA_FULL;
+    if (stream_idmp_make(to, dst) != ST_OK) return ST_ARENA_FULL;
     for (uint32_t i = 0; i < m->producers.count; i++) {
         const struct stream_producer *p = stream_producer_at(from, m, i);
         struct stream_producer *q;

@@ -43,6 +43,8 @@ status stream_idmp_reserve(struct arena *a, struct stream *s, struct str pid, st
                            uint64_t now_ms);
 status stream_idmp_add(struct arena *a, struct stream *s, struct str pid, struct str iid,
                        struct stream_id id, uint64_t now_ms);
+/* Makes sure that there is a struct stream_idmp. */
+status stream_idmp_make(struct arena *a, struct stream *s);
 /* Forgets all producers, not the two counts. */
 void stream_idmp_clear(struct arena *a, struct stream *s);
 

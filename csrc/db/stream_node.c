@@ -1,7 +1,7 @@
 /* stream_node.c - appending to a node and reading it. */
 #include "db/stream_node.h"
 
-#include "ds/listpack.h"
+#include "db/stream_pen.h"
 
 #define ENTRY_HEAD_MAX (1 + 3 * LP_BODY_INTEGER_MAX) /* flags, two differences, count of fields */
 
@@ -14,33 +14,11 @@ static size_t room_for(const struct str *words, size_t n, size_t step) {
     return bytes;
 }
 
-static size_t whole_integer(int64_t v) {
-    return lp_body_whole(lp_body_integer_bytes(v));
-}
-
 size_t stream_node_pack_bytes(const struct stream_node *n) {
     return n->pack_bytes + whole_integer(n->live) + whole_integer(n->deleted);
 }
 
 /* --- writing --- */
-
-/* Where bodies are written, with the bytes their elements would have in a listpack. */
-struct pen {
-    uint8_t *p;
-    size_t pack;
-};
-
-static void put(struct pen *pen, struct str s) {
-    size_t n = lp_body_put(pen->p, s);
-    pen->p += n;
-    pen->pack += lp_body_whole(n);
-}
-
-static void put_integer(struct pen *pen, int64_t v) {
-    size_t n = lp_body_put_integer(pen->p, v);
-    pen->p += n;
-    pen->pack += lp_body_whole(n);
-}
 
 ref_t stream_node_new(struct arena *a, const struct str *pairs, uint32_t n) {
     size_t names = room_for(pairs, n, 2), entry = room_for(pairs + 1, n, 2) + ENTRY_HEAD_MAX;
@@ -48,7 +26,7 @@ ref_t stream_node_new(struct arena *a, const struct str *pairs, uint32_t n) {
     if (!r) return REF_NULL;
     struct stream_node *node = stream_node_at(a, r);
     struct pen pen = { node->data, 0 };
-    for (uint32_t i = 0; i < n; i++) put(&pen, pairs[2 * i]);
+    for (uint32_t i = 0; i < n; i++) pen_string(&pen, pairs[2 * i]);
     uint32_t used = (uint32_t)(pen.p - node->data);
     *node = (struct stream_node){ .bytes = used, .fields = n, .names_bytes = used };
     node->pack_bytes = (uint32_t)(LP_EMPTY_BYTES + whole_integer(n) + pen.pack + whole_integer(0));
@@ -77,12 +55,12 @@ static status reserve(struct arena *a, ref_t *r, size_t more) {
 }
 
 static void put_pairs(struct pen *pen, const struct str *pairs, uint32_t n, bool same) {
-    if (!same) put_integer(pen, n);
+    if (!same) pen_integer(pen, n);
     for (uint32_t i = 0; i < n; i++) {
-        if (!same) put(pen, pairs[2 * i]);
-        put(pen, pairs[2 * i + 1]);
+        if (!same) pen_string(pen, pairs[2 * i]);
+        pen_string(pen, pairs[2 * i + 1]);
     }
-    pen->pack += whole_integer(same ? 3 + (int64_t)n : 4 + 2 * (int64_t)n); /* count of elements */
+    pen->pack += whole_integer(entry_elements(same, n)); /* count of elements */
 }
 
 status stream_node_append(struct arena *a, ref_t *r, struct stream_id base, struct stream_id id,
@@ -92,9 +70,9 @@ status stream_node_append(struct arena *a, ref_t *r, struct stream_id base, stru
     if (reserve(a, r, more) != ST_OK) return ST_ARENA_FULL;
     struct stream_node *node = stream_node_at(a, *r);
     struct pen pen = { stream_node_end(node), 0 };
-    put_integer(&pen, same ? STREAM_ENTRY_SAME : 0);
-    put_integer(&pen, (int64_t)(id.ms - base.ms));
-    put_integer(&pen, (int64_t)(id.seq - base.seq));
+    pen_integer(&pen, same ? STREAM_ENTRY_SAME : 0);
+    pen_integer(&pen, (int64_t)(id.ms - base.ms));
+    pen_integer(&pen, (int64_t)(id.seq - base.seq));
     put_pairs(&pen, pairs, n, same);
     node->bytes = (uint32_t)(pen.p - node->data);
     node->pack_bytes += (uint32_t)pen.pack;

@@ -21,7 +21,9 @@ static void put_value(const struct arena *a, const struct entry *e, bool compres
 void dump_entry(const struct arena *a, const struct entry *e, bool compress, struct sink *out) {
     uint8_t type_byte;
     put_value(a, e, compress, out, &type_byte);
-    uint16_t version = type_byte < RDB_HASH_FIELDS_RC ? RDB_VERSION_PLAIN : RDB_VERSION_FIELDS;
+    uint16_t version = type_byte < RDB_HASH_FIELDS_RC ? RDB_VERSION_PLAIN
+                       : type_byte < RDB_STREAM_4     ? RDB_VERSION_FIELDS
+                                                      : RDB_VERSION_MAX;
     sink_put(out, &version, sizeof version);
     uint64_t crc = sink_crc(out);
     sink_put(out, &crc, sizeof crc);

@@ -2,8 +2,9 @@
 #include "persist/rdb_codec.h"
 
 static const struct rdb_codec *const codecs[TYPE_COUNT] = {
-    [TYPE_STRING] = &rdb_string_codec, [TYPE_LIST] = &rdb_list_codec, [TYPE_SET] = &rdb_set_codec,
-    [TYPE_ZSET] = &rdb_zset_codec,     [TYPE_HASH] = &rdb_hash_codec,
+    [TYPE_STRING] = &rdb_string_codec, [TYPE_LIST] = &rdb_list_codec,
+    [TYPE_SET] = &rdb_set_codec,       [TYPE_ZSET] = &rdb_zset_codec,
+    [TYPE_HASH] = &rdb_hash_codec,     [TYPE_STREAM] = &rdb_stream_codec,
 };
 
 /* A value's structure: s string, n length, 8 eight bytes, 6 sixteen bytes, d double as text,
@@ -29,20 +30,21 @@ static const struct type_row rows[RDB_TYPES] = {
     [RDB_ZSET_ZIPLIST] = { "zset-ziplist", "s", &rdb_zset_codec },
     [RDB_HASH_ZIPLIST] = { "hash-ziplist", "s", &rdb_hash_codec },
     [RDB_QUICKLIST_ZIPLISTS] = { "quicklist", "n(s)", &rdb_list_codec },
-    [RDB_STREAM_1] = { "stream", STREAM_HEAD "n(snnn(68n)n(s8n(6)))", NULL },
+    [RDB_STREAM_1] = { "stream", STREAM_HEAD "n(snnn(68n)n(s8n(6)))", &rdb_stream_codec },
     [RDB_HASH_LISTPACK] = { "hash-listpack", "s", &rdb_hash_codec },
     [RDB_ZSET_LISTPACK] = { "zset-listpack", "s", &rdb_zset_codec },
     [RDB_QUICKLIST] = { "quicklist-v2", "n(ns)", &rdb_list_codec },
-    [RDB_STREAM_2] = { "stream-v2", STREAM_HEAD "nnnnnn(snnnn(68n)n(s8n(6)))", NULL },
+    [RDB_STREAM_2] = { "stream-v2", STREAM_HEAD "nnnnnn(snnnn(68n)n(s8n(6)))", &rdb_stream_codec },
     [RDB_SET_LISTPACK] = { "set-listpack", "s", &rdb_set_codec },
-    [RDB_STREAM_3] = { "stream-v3", STREAM_HEAD "nnnnnn(snnnn(68n)n(s88n(6)))", NULL },
+    [RDB_STREAM_3] = { "stream-v3", STREAM_HEAD "nnnnnn(snnnn(68n)n(s88n(6)))", &rdb_stream_codec },
     [RDB_HASH_FIELDS_RC] = { "hash-hashtable-md-pre-release", "n(nss)", &rdb_hash_codec },
     [RDB_HASH_PACK_FIELDS_RC] = { "hash-listpack-md-pre-release", "s", &rdb_hash_codec },
     [RDB_HASH_FIELDS] = { "hash-hashtable-md", "8n(nss)", &rdb_hash_codec },
     [RDB_HASH_PACK_FIELDS] = { "hash-listpack-md", "8s", &rdb_hash_codec },
-    [RDB_STREAM_4] = { "stream-v4", STREAM_HEAD "nnnnnn(snnnn(68n)n(s88n(6)))" STREAM_TAIL, NULL },
+    [RDB_STREAM_4] = { "stream-v4", STREAM_HEAD "nnnnnn(snnnn(68n)n(s88n(6)))" STREAM_TAIL,
+                       &rdb_stream_codec },
     [RDB_STREAM_5] = { "stream-v5", STREAM_HEAD "nnnnnn(snnnn(68n)n(s88n(6))n(6))" STREAM_TAIL,
-                       NULL },
+                       &rdb_stream_codec },
     [RDB_ARRAY] = { "array", "A", NULL },
     [RDB_HASH_TEMPLATE_DUMP] = { "hash-template", "nss", &rdb_hash_codec },
     [RDB_HASH_TEMPLATE] = { "hash-template-ref", "s", &rdb_hash_codec },
