@@ -427,9 +427,7 @@ REDIS_OPTIONS = (
     Option("stream-idmp-duration", Integer(1, 86400), "100", core="stream_idmp_duration"),
     Option("stream-idmp-maxsize", Integer(1, 10000), "100", core="stream_idmp_maxsize"),
     Option("stream-node-max-bytes", Memory(), "4096", core="stream_node_max_bytes"),
-    Option(
-        "stream-node-max-entries", Integer(0, INT64_MAX), "100", core="stream_node_max_entries"
-    ),
+    Option("stream-node-max-entries", Integer(0, INT64_MAX), "100", core="stream_node_max_entries"),
     Option(
         "supervised",
         Enumeration(

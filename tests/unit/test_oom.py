@@ -200,7 +200,9 @@ def twins() -> Iterator[Twins]:
 def timeless(info: Any) -> Any:
     """What XINFO says, but for times: when entries were delivered, when consumers were seen."""
     if isinstance(info, dict):
-        return [(k, timeless(v)) for k, v in info.items() if k not in (b"seen-time", b"active-time")]
+        return [
+            (k, timeless(v)) for k, v in info.items() if k not in (b"seen-time", b"active-time")
+        ]
     if isinstance(info, list):
         return [timeless(v) for v in info]
     return "time" if isinstance(info, int) and 10**12 < info < 10**15 else info
