@@ -22,8 +22,8 @@ def config_get(ctx: Context) -> Reply:
     return found
 
 
-def _tell_front(ctx: Context, replies: list[Reply]) -> Reply:
-    ctx.server.tell_settings(_pairs(ctx))
+async def _tell_front(ctx: Context, replies: list[Reply]) -> Reply:
+    await ctx.server.tell_settings(_pairs(ctx))
     return replies[0]
 
 
@@ -31,7 +31,7 @@ def _pairs(ctx: Context) -> list[tuple[str, str]]:
     """Names and values. Raises: CommandError."""
     words = [shown(arg) for arg in ctx.argv[2:]]
     if len(words) % 2:
-        raise CommandError("ERR wrong number of arguments for 'config|set' command")
+        raise CommandError("ERR syntax error")
     pairs = list(zip(words[::2], words[1::2], strict=True))
     if len(json.dumps(pairs)) >= MESSAGE_MAX:  # the front could not be told
         raise CommandError("ERR CONFIG SET failed - the values are too long")

@@ -178,8 +178,8 @@ class Server(Protocol):
     async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         """Begins an orderly stop of all processes; comes back only if that fails."""
 
-    def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
-        """The front learns of changed directives."""
+    async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
+        """The front learns of changed directives; it follows them for connections that come later."""
 
     def log(self, level: str, text: str) -> None:
         """Writes a line to the server's log."""

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[Context], Reply | Awaitable[Reply]]
 Run = Callable[[Context], Any]
-Merge = Callable[[Context, list[Any]], Reply]
+Merge = Callable[[Context, list[Any]], Reply | Awaitable[Reply]]
 
 _runs: dict[str, Run] = {}  # what others may ask us to run, by name
 
@@ -70,7 +70,8 @@ async def _merged(ctx: Context, merge: Merge, own: Any, answers: Awaitable[list[
     results = [pickle.loads(answer) for answer in await answers]
     if isinstance(own, Exception):
         raise own
-    return merge(ctx, [own, *(r for r in results if not isinstance(r, CommandError))])
+    reply = merge(ctx, [own, *(r for r in results if not isinstance(r, CommandError))])
+    return await reply if isinstance(reply, Awaitable) else reply
 
 
 def at_owner(place: int) -> Callable[[Run], Handler]:

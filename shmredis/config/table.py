@@ -9,11 +9,16 @@ from shmredis.config.types import (
     Decimal,
     Enumeration,
     EventClasses,
+    Flags,
     Integer,
     Memory,
+    MemoryOrPercent,
     Octal,
+    OomScores,
     OutputLimits,
+    Percentiles,
     SavePoints,
+    ShutdownFlags,
     Text,
     ValueType,
     Words,
@@ -65,7 +70,7 @@ REDIS_OPTIONS = (
     Option("acllog-max-len", Integer(0, INT64_MAX), "128"),
     Option("active-defrag-cycle-max", Integer(1, 99), "25", core="active_defrag_cycle_max"),
     Option("active-defrag-cycle-min", Integer(1, 99), "1", core="active_defrag_cycle_min"),
-    Option("active-defrag-ignore-bytes", Memory(), "104857600", core="active_defrag_ignore_bytes"),
+    Option("active-defrag-ignore-bytes", Memory(1), "104857600", core="active_defrag_ignore_bytes"),
     Option(
         "active-defrag-max-scan-fields",
         Integer(1, INT64_MAX),
@@ -135,7 +140,12 @@ REDIS_OPTIONS = (
         OutputLimits(),
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
     ),
-    Option("client-query-buffer-limit", Memory(), "1073741824", core="client_query_buffer_limit"),
+    Option(
+        "client-query-buffer-limit",
+        Memory(1048576),
+        "1073741824",
+        core="client_query_buffer_limit",
+    ),
     Option("cluster-allow-pubsubshard-when-down", Boolean(), "yes"),
     Option("cluster-allow-reads-when-down", Boolean(), "no"),
     Option("cluster-allow-replica-migration", Boolean(), "yes"),
@@ -169,7 +179,7 @@ REDIS_OPTIONS = (
     Option("cluster-require-full-coverage", Boolean(), "yes"),
     Option("cluster-slot-migration-handoff-max-lag-bytes", Memory(), "1048576"),
     Option("cluster-slot-migration-write-pause-timeout", Integer(0, INT64_MAX), "10000"),
-    Option("cluster-slot-stats-enabled", Words(), "no"),
+    Option("cluster-slot-stats-enabled", Flags(("no", "yes", "cpu", "net", "mem")), "no"),
     Option("crash-log-enabled", Boolean(), "yes"),
     Option("crash-memcheck-enabled", Boolean(), "yes"),
     Option("daemonize", Boolean(), "no", mutable=False),
@@ -234,7 +244,7 @@ REDIS_OPTIONS = (
         "latency-monitor-threshold", Integer(0, INT64_MAX), "0", core="latency_monitor_threshold"
     ),
     Option("latency-tracking", Boolean(), "yes", core="latency_tracking"),
-    Option("latency-tracking-info-percentiles", Words(), "50 99 99.9"),
+    Option("latency-tracking-info-percentiles", Percentiles(), "50 99 99.9"),
     Option("lazyfree-lazy-eviction", Boolean(), "no", core="lazyfree_lazy_eviction"),
     Option("lazyfree-lazy-expire", Boolean(), "no", core="lazyfree_lazy_expire"),
     Option("lazyfree-lazy-server-del", Boolean(), "no", core="lazyfree_lazy_server_del"),
@@ -250,7 +260,7 @@ REDIS_OPTIONS = (
         core="list_max_listpack_size",
     ),
     Option("locale-collate", Text(), ""),
-    Option("logfile", Text(), ""),
+    Option("logfile", Text(), "", mutable=False),
     Option(
         "loglevel",
         Enumeration(
@@ -271,7 +281,7 @@ REDIS_OPTIONS = (
     Option("max-new-tls-connections-per-cycle", Integer(1, 1000), "1"),
     Option("maxclients", Integer(1, 4294967295), "10000"),
     Option("maxmemory", Memory(), "0", core="maxmemory"),
-    Option("maxmemory-clients", Text(), "0"),
+    Option("maxmemory-clients", MemoryOrPercent(), "0"),
     Option("maxmemory-eviction-tenacity", Integer(0, 100), "10"),
     Option(
         "maxmemory-policy",
@@ -309,9 +319,10 @@ REDIS_OPTIONS = (
         ),
         "no",
     ),
-    Option("oom-score-adj-values", Words(), "0 200 800"),
+    Option("oom-score-adj-values", OomScores(), "0 200 800"),
     Option("pidfile", Text(), "", mutable=False),
     Option("port", Integer(0, 65535), "6379"),
+    Option("prefetch-batch-max-size", Integer(0, 128), "16", hidden=True),
     Option("preload-file", Text(), "", mutable=False),
     Option("proc-title-template", Text(), "{title} {listen-addr} {server-mode}"),
     Option(
@@ -384,32 +395,8 @@ REDIS_OPTIONS = (
     ),
     Option("set-max-listpack-value", Integer(0, INT64_MAX), "64", core="set_max_listpack_value"),
     Option("set-proc-title", Boolean(), "yes", mutable=False),
-    Option(
-        "shutdown-on-sigint",
-        Enumeration(
-            (
-                "default",
-                "save",
-                "nosave",
-                "now",
-                "force",
-            )
-        ),
-        "default",
-    ),
-    Option(
-        "shutdown-on-sigterm",
-        Enumeration(
-            (
-                "default",
-                "save",
-                "nosave",
-                "now",
-                "force",
-            )
-        ),
-        "default",
-    ),
+    Option("shutdown-on-sigint", ShutdownFlags(), "default"),
+    Option("shutdown-on-sigterm", ShutdownFlags(), "default"),
     Option("shutdown-timeout", Integer(0, 2147483647), "10"),
     Option("slowlog-entry-max-argc", Integer(2, 2147483647), "32", core="slowlog_entry_max_argc"),
     Option(

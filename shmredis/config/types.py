@@ -15,11 +15,16 @@ __all__ = [
     "Decimal",
     "Enumeration",
     "EventClasses",
+    "Flags",
     "Integer",
     "Memory",
+    "MemoryOrPercent",
     "Octal",
+    "OomScores",
     "OutputLimits",
+    "Percentiles",
     "SavePoints",
+    "ShutdownFlags",
     "Text",
     "ValueType",
     "Words",
@@ -57,6 +62,8 @@ class Integer:
     def canonical(self, words: list[str]) -> str:
         try:
             number = int(words[0], 10)
+            if abs(number) > INT64_MAX:
+                raise ValueError
         except ValueError:
             raise ConfigError("argument couldn't be parsed into an integer") from None
         return str(self.checked(number))
@@ -113,6 +120,26 @@ class Memory:
 
 
 @dataclass(slots=True, frozen=True)
+class MemoryOrPercent:
+    """Bytes, or a share of maxmemory: 5%."""
+
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        if not re.fullmatch(r"\d+%", words[0]):
+            try:
+                return Memory().canonical(words)
+            except ConfigError:
+                raise ConfigError("argument must be a memory or percent value") from None
+        if int(words[0][:-1]) > 100:
+            raise ConfigError("percentage argument must be less or equal to 100")
+        return words[0]
+
+    def value(self, text: str) -> str:
+        return text
+
+
+@dataclass(slots=True, frozen=True)
 class Octal:
     """Permissions: 700."""
 
@@ -158,6 +185,80 @@ class Enumeration:
 
     def value(self, text: str) -> str:
         return text
+
+
+@dataclass(slots=True, frozen=True)
+class Flags:
+    """Some of the words; the first says that there is none and counts only when it stands alone."""
+
+    choices: tuple[str, ...]
+    words: bool = True
+
+    def canonical(self, words: list[str]) -> str:
+        chosen = {Enumeration(self.choices).canonical([word]) for word in words}
+        ordered = [word for word in self.choices[1:] if word in chosen]
+        return " ".join(ordered) or self.choices[0]
+
+    def value(self, text: str) -> list[str]:
+        return text.split()
+
+
+@dataclass(slots=True, frozen=True)
+class ShutdownFlags:
+    """What a signal asks for: words of SHUTDOWN."""
+
+    words: bool = True
+
+    def canonical(self, words: list[str]) -> str:
+        text = Flags(("default", "save", "nosave", "now", "force")).canonical(words)
+        if {"save", "nosave"} <= set(text.split()):
+            raise ConfigError("shutdown options SAVE and NOSAVE can't be used simultaneously")
+        return text
+
+    def value(self, text: str) -> str:
+        return text
+
+
+@dataclass(slots=True, frozen=True)
+class Percentiles:
+    """Numbers from 0 to 100."""
+
+    words: bool = True
+
+    def canonical(self, words: list[str]) -> str:
+        numbers = " ".join(words).split()
+        try:
+            good = all(0 <= float(number) <= 100 for number in numbers)
+        except ValueError:
+            raise ConfigError("Invalid latency-tracking-info-percentiles parameters") from None
+        if not good:
+            raise ConfigError(
+                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
+            )
+        return " ".join(repr(float(number)).removesuffix(".0") for number in numbers)
+
+    def value(self, text: str) -> list[float]:
+        return [float(number) for number in text.split()]
+
+
+@dataclass(slots=True, frozen=True)
+class OomScores:
+    """Three adjustments of the kernel's out-of-memory score."""
+
+    words: bool = True
+
+    def canonical(self, words: list[str]) -> str:
+        if len(words) != 3:
+            raise ConfigError("wrong number of arguments")
+        try:
+            return " ".join(Integer(-2000, 2000).canonical([word]) for word in words)
+        except ConfigError:
+            raise ConfigError(
+                "Invalid oom-score-adj-values, elements must be between -2000 and 2000."
+            ) from None
+
+    def value(self, text: str) -> list[int]:
+        return [int(word) for word in text.split()]
 
 
 @dataclass(slots=True, frozen=True)

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from collections.abc import Callable
 
 from shmredis.config import Config
 from shmredis.front.channel import MAX_BATCH, Kind
@@ -37,29 +38,54 @@ class Acceptor:
     serves, connections wait in the listen queue.
     """
 
-    def __init__(self, config: Config, handover: Handover, lobby: Lobby | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        handover: Handover,
+        lobby: Lobby | None,
+        catch_up: Callable[[], None],
+    ) -> None:
         self._config = config
         self._handover = handover
         self._lobby = lobby
+        self._catch_up = catch_up
         self.refused = 0
 
     def accept(self, listener: Listener) -> None:
-        """Takes what has arrived on one listening socket, a batch at most."""
+        """Takes what has arrived on one listening socket, a batch at most.
+
+        A client that has seen the OK of CONFIG SET may connect at once: before connections that are here
+        are judged, all is heard that workers have said until now.
+        """
         if not self._handover.possible:
             return
-        places = self._config["maxclients"] - self._handover.connections
-        if self._lobby is not None:
-            places -= self._lobby.guests
+        arrived = self._arrivals(listener)
+        if arrived:
+            self._catch_up()
+        for sock in arrived:
+            self._judge(sock, listener.kind)
+
+    def _arrivals(self, listener: Listener) -> list[socket.socket]:
+        arrived: list[socket.socket] = []
         try:
-            for _ in range(MAX_BATCH):
-                sock = self._accept_one(listener)
-                if sock is None:
-                    return
-                if self._admit(sock, listener.kind, places):
-                    places -= 1
-                    self._let_in(listener.kind, sock)
+            while len(arrived) < MAX_BATCH and (sock := self._accept_one(listener)):
+                arrived.append(sock)
         except OSError as error:
             log.warning("Error accepting a client connection: %s", error)
+        return arrived
+
+    def _judge(self, sock: socket.socket, kind: Kind) -> None:
+        try:
+            if self._admit(sock, kind):
+                self._let_in(kind, sock)
+        except OSError as error:
+            log.debug("a client was gone before it was let in: %s", error)
+            sock.close()
+
+    @property
+    def _places(self) -> int:
+        guests = self._lobby.guests if self._lobby else 0
+        return int(self._config["maxclients"]) - self._handover.connections - guests
 
     def _let_in(self, kind: Kind, sock: socket.socket) -> None:
         if self._lobby is None or kind is Kind.TLS:
@@ -74,8 +100,8 @@ class Acceptor:
             return None
         return sock
 
-    def _admit(self, sock: socket.socket, kind: Kind, places: int) -> bool:
-        if places <= 0:
+    def _admit(self, sock: socket.socket, kind: Kind) -> bool:
+        if self._places <= 0:
             self.refused += 1
             return self._turn_away(sock, REFUSED)
         if kind is not Kind.UNIX:

@@ -8,7 +8,6 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
 from functools import partial
 
 from shmredis.config import Config
@@ -35,12 +34,11 @@ class Front:
     def __init__(self, config: Config, listeners: list[Listener], supervisor: Supervisor) -> None:
         self._config = config
         self._listeners = listeners
-        self._doors = {listener.sock.fileno() for listener in listeners}
         self._supervisor = supervisor
         workers = supervisor.workers
         self._handover = Handover(workers)
         self._lobby = Lobby(len(workers), self._handover.add) if len(workers) > 1 else None
-        self._acceptor = Acceptor(config, self._handover, self._lobby)
+        self._acceptor = Acceptor(config, self._handover, self._lobby, self._catch_up)
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._signals: list[signal.Signals] = []
@@ -84,8 +82,8 @@ class Front:
             self._selector.register(self._lobby, selectors.EVENT_READ, self._lobby.look)
         self._welcome_clients()
         while not self._stopping:
-            for hear in self._news():
-                hear()
+            for key, _ in self._selector.select(self._patience_s()):
+                key.data()
             self._handover.flush()
             for worker in self._supervisor.due():
                 self._respawn(worker)
@@ -96,11 +94,6 @@ class Front:
             self._obey_signals()
             if not self._handover.possible:
                 time.sleep(BACKOFF_S)  # connections wait in the listen queues
-
-    def _news(self) -> list[Callable[[], None]]:
-        """What there is to do; new connections last: settings told before them hold for them."""
-        keys = [key for key, _ in self._selector.select(self._patience_s())]
-        return [key.data for key in sorted(keys, key=lambda key: key.fd in self._doors)]
 
     def _patience_s(self) -> float | None:
         """How long the loop may sleep; None: until something happens."""
@@ -168,8 +161,14 @@ class Front:
 
     # --- the workers ---
 
+    def _catch_up(self) -> None:
+        """Obeys all that workers have said until now."""
+        for worker in self._supervisor.workers:
+            if worker.channel:
+                self._hear(worker)
+
     def _hear(self, worker: WorkerProcess) -> None:
-        """Messages of a worker: all of them, so that none waits behind a new connection."""
+        """Messages of a worker, all of them."""
         for message, sockets in worker.hear():
             self._obey(worker, message, sockets)
 

@@ -206,9 +206,22 @@ class Server:
             await run.finished.wait()
         await self.desk.save()
 
-    def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
-        """The front learns of changed directives: it needs some, and workers to come need all."""
-        self._channel.send(b"G" + json.dumps(pairs).encode())
+    async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
+        """The front learns of changed directives: it needs some, and workers to come need all.
+
+        When this returns, the front knows of them before it judges a connection that comes later.
+        """
+        message = b"G" + json.dumps(pairs).encode()
+        while True:
+            try:
+                self._channel.send(message)
+            except BlockingIOError:  # the front is slow to listen
+                await asyncio.sleep(RETRY_S)
+            except OSError:
+                self.stopped.set()  # the front is gone
+                return
+            else:
+                return
 
     def log(self, level: str, text: str) -> None:
         log.log(LEVELS.get(level, logging.INFO), "%s", text)

@@ -85,7 +85,7 @@ class FakeServer:
     async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         self.shutdowns.append((mode, now, force))
 
-    def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
+    async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         self.told_settings += pairs
 
     def log(self, level: str, text: str) -> None:
