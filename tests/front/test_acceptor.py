@@ -31,7 +31,7 @@ class FullHouse:
 def door() -> Iterator[Listener]:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.setblocking(False)
-        yield Listener(sock, Kind.TCP)
+        yield Listener(Kind.TCP, sock)
 
 
 def arrive(door: Listener) -> socket.socket:
