@@ -3,12 +3,14 @@
 #include "persist/fork.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "db/clock.h"
+#include "db/keyspace.h"
 #include "mem/fault.h"
 #include "mem/freeze.h"
 #include "persist/aof.h"
@@ -102,7 +104,10 @@ static void cut_off(struct fork_task *task, pid_t parent) {
     if (getppid() != parent) _exit(1);
     prctl(PR_SET_NAME, "shmredis-write");
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
-    signal(SIGINT, SIG_IGN); /* of a terminal, meant for the front */
+    signal(SIGINT, SIG_IGN);  /* of a terminal, meant for the front */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
+    struct sched_param none_needed = { 0 };
+    sched_setscheduler(0, SCHED_BATCH, &none_needed); /* wakes up in nobody's way */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -112,8 +117,6 @@ static void cut_off(struct fork_task *task, pid_t parent) {
 }
 
 static void run_writer(struct fork_task *task, int kind) {
-    for (int i = 0; i < task->eng->databases; i++)
-        task->report->keys_total += engine_db(task->eng, i)->keys.count;
     FAULT("fork.writing");
     writers[kind](task);
     if (!task->report->error && FAULT_FAILS("fork.sync")) task->report->error = EIO;
@@ -131,20 +134,21 @@ static _Noreturn void live(struct fork_task *task, int kind, pid_t parent) {
 void engine_write(struct engine *eng, int kind, int fd, const struct fork_options *options,
                   struct fork_report *report) {
     struct fork_task task = { .eng = eng, .fd = fd, .options = *options, .report = report };
-    *report = (struct fork_report){ 0 };
+    *report = (struct fork_report){ .keys_total = keyspace_total(eng) };
     run_writer(&task, kind);
 }
 
 /* --- the instant --- */
 
-static bool new_report(struct forks *f) {
+static bool new_report(struct engine *eng) {
+    struct forks *f = eng->forks;
     void *p = f->report;
     if (!p)
         p = mmap(NULL, sizeof *f->report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
                  0);
     if (p == MAP_FAILED) return false;
     f->report = p;
-    *f->report = (struct fork_report){ 0 };
+    *f->report = (struct fork_report){ .keys_total = keyspace_total(eng) };
     return true;
 }
 
@@ -159,7 +163,7 @@ static int fork_prepared(struct engine *eng) {
     struct forks *f = eng->forks;
     if (f->fd < 0) return EBADF; /* the duplicate could not be made */
     if (eng->arena.freeze.phase != ARENA_LIVE) return EBUSY;
-    if (!new_report(f)) return ENOMEM;
+    if (!new_report(eng)) return ENOMEM;
     struct fork_task task = { .eng = eng, .fd = f->fd, .options = f->options, .report = f->report };
     int error = log_up_to_here(eng);
     if (error) return error;

@@ -17,13 +17,14 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.persistence.rdb_file import Records
 
-__all__ = ["Ending", "ForkKind", "Forks", "Options"]
+__all__ = ["BY_SIGNAL", "Ending", "ForkKind", "Forks", "Options"]
 
 log = logging.getLogger(__name__)
 
+BY_SIGNAL = "terminated by signal"
 SYNC_BYTES = 4 << 20  # rdb-save-incremental-fsync
 FOREVER_US = 1 << 60
-THAW_US, THAW_PAUSE_S = 1000, 0.001  # of the event loop at a time, and between two
+THAW_US, THAW_PAUSE_S = 500, 0.001  # of the event loop at a time, and between two
 SLOWER = {
     1: "/proc/self/pagemap cannot be read: after a snapshot all pages are compared",
     2: "MADV_POPULATE_READ is missing: page tables are filled page by page",
@@ -154,7 +155,7 @@ class Forks:
     def _judge(self, code: int) -> Ending:
         report, error = self.report(), ""
         if code < 0:
-            error = f"terminated by signal {-code}"
+            error = f"{BY_SIGNAL} {-code}"
         elif report.error:
             error = os.strerror(report.error)
         elif code or not report.done:

@@ -129,6 +129,11 @@ class Part:
             self._ending,
         )
 
+    def close(self) -> None:
+        """Drops whatever there is."""
+        if self._order:
+            self.drop(self._order.number)
+
     def drop(self, number: int, *, keep_file: bool = False) -> None:
         """Ends the part: no child, no file of its own."""
         if self._order is None or self._order.number != number:

@@ -22,7 +22,7 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.faults import fault
 from shmredis.persistence.crew import Crew, CrewError, Outcome
-from shmredis.persistence.forks import Ending, Forks, Options
+from shmredis.persistence.forks import BY_SIGNAL, Ending, Forks, Options
 from shmredis.persistence.part import Order, Part, PartState
 from shmredis.persistence.rdb_file import Frame, Records, write_end, write_head
 
@@ -151,6 +151,8 @@ class Snapshots:
         except (CrewError, OSError) as error:
             run.error = str(error)
             await self.crew.drop(run.number)
+            for worker in self.crew.others:
+                _part_path(worker).unlink(missing_ok=True)  # of one that has died
         except asyncio.CancelledError:
             run.error = "the server stops"
             self.part.drop(run.number)
@@ -167,14 +169,14 @@ class Snapshots:
         frame = self._frame()
         self._make_head(temporary, frame)
         order = Order(run.number, temporary, Options.of(self._config), append=True)
-        await self.crew.prepare(order, lambda w: folder / f"temp-{os.getpid()}.{w}.rdb")
+        await self.crew.prepare(order, _part_path)
         state = await self.crew.instant(run.number)
         run.pid = state.pid
         log.info("Background saving started by pid %d", state.pid)
         run.started.set()
         parts = await self.crew.wait(run.number)
-        others = [folder / f"temp-{os.getpid()}.{w}.rdb" for w in self.crew.others]
-        records = [_records(p, at) for p, at in zip(parts, [None, *others], strict=True)]
+        paths = [None, *map(_part_path, self.crew.others)]
+        records = [_records(part, path) for part, path in zip(parts, paths, strict=True)]
         checksum = self._config["rdbchecksum"]
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, _complete, temporary, target, frame, records, checksum)
@@ -221,13 +223,8 @@ class Snapshots:
         if not run.error:
             self._note_success()
             log.info("Background saving terminated with success")
-        elif self._killed:
-            log.warning("Background saving terminated by signal 9")
         else:
-            self.last_ok = False
-            self.failures += 1
-            log.warning("%s", run.error)
-            log.warning("Background saving error")
+            self._note_failure(run.error)
         self.apply_refusal()
         run.started.set()
         run.finished.set()
@@ -238,11 +235,26 @@ class Snapshots:
         self.last_save_s = int(time.time())
         self.apply_refusal()
 
+    def _note_failure(self, why: str) -> None:
+        if why.startswith(BY_SIGNAL):
+            log.warning("Background saving %s", why)
+        else:
+            log.warning("%s", why)
+            log.warning("Background saving error")
+        if not self._killed:
+            self.last_ok = False
+            self.failures += 1
+
     def kill(self) -> None:
         """Ends what is under way, without calling it a failure."""
         self._killed = True
         self.scheduled = False
         self.forks.kill()
+
+    def close(self) -> None:
+        """At an orderly end: no child and no temporary file are left, the object is the present state."""
+        self.part.close()
+        self.forks.kill_and_thaw()
 
     # --- after failures ---
 
@@ -310,6 +322,11 @@ class Snapshots:
         self.part.drop(number)
         self.last_ok = outcome.ok
         self._engine.set_option("save_failed", int(outcome.refuse_writes))
+
+
+def _part_path(worker: int) -> Path:
+    """Where another worker writes its part to."""
+    return Path.cwd() / f"temp-{os.getpid()}.{worker}.rdb"
 
 
 def _records(state: PartState, path: Path | None) -> Records:

@@ -155,7 +155,7 @@ async def _serve(
             while server.clients:
                 await asyncio.sleep(0.005)
     sockets.close()
-    server.snapshots.forks.kill_and_thaw()
+    server.snapshots.close()
     server.append_log.close()
     return reception.ending
 
