@@ -611,9 +611,9 @@ enum drain_outcome {
 };
 int engine_drain(struct engine *eng, bool rung);
 
-/* One descriptor for all watched sessions: when it is readable, engine_poll serves those that are
- * ready and returns drain_outcome bits (DRAIN_READY: some need attention). -1: the kernel refuses.
- */
+/* One descriptor for all watched sessions, and for what other workers ring (the eventfd need not be
+ * looked at then): when it is readable, engine_poll serves all that is ready and returns
+ * drain_outcome bits (DRAIN_READY: some need attention). -1: the kernel refuses. */
 int engine_poll_fd(struct engine *eng);
 int engine_poll(struct engine *eng);
 /* A session that has output to be written or input to be executed, and its feed_outcome bits

@@ -14,6 +14,7 @@
 #include "db/latency.h"
 #include "db/lazyfree.h"
 #include "mem/fault.h"
+#include "mem/share.h"
 #include "db/orphans.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
@@ -243,9 +244,18 @@ static int64_t *option_at(const struct engine *eng, const char *field) {
     return NULL;
 }
 
+/* Other workers do not read what is not whole. */
+static void share_if_whole(struct engine *eng) {
+    if (eng->config.loading == LOADING_SELF)
+        share_shut(&eng->arena, SHARE_LOADING);
+    else
+        share_open(&eng->arena, SHARE_LOADING);
+}
+
 bool engine_set_option(struct engine *eng, const char *field, int64_t value) {
     int64_t *at = option_at(eng, field);
     if (at) *at = value;
+    if (at == &eng->config.loading) share_if_whole(eng);
     return at;
 }
 

@@ -1,4 +1,4 @@
-/* poll.c - the epoll set of plain connections. */
+/* poll.c - the epoll set of plain connections, and of the bell that other workers ring. */
 #include "net/poll.h"
 
 #include <errno.h>
@@ -6,16 +6,28 @@
 #include <sys/socket.h>
 
 #include "db/clock.h"
+#include "mem/fault.h"
 #include "net/hub.h"
+#include "net/remote.h"
 
 #define BATCH 128                            /* sockets in one round */
 #define BUSY 4                               /* sockets in a round after which more are likely */
 #define POLL_NS 1000000u                     /* after so long other tasks of the worker come */
 #define READ_STOP ((size_t)64 * 1024 * 1024) /* nothing is read while this much is unsent */
 
+/* What other workers ring, by an event without a session. Edge-triggered: each ring is an event, so
+ * nobody has to read the eventfd. */
+static void watch_bell(const struct engine *eng) {
+    struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+    if (eng->remote)
+        ASSERT(!epoll_ctl(eng->hub->poll_fd, EPOLL_CTL_ADD, links_bell(eng->remote->links), &e));
+}
+
 int engine_poll_fd(struct engine *eng) {
     struct hub *hub = eng->hub;
-    if (hub->poll_fd < 0) hub->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (hub->poll_fd >= 0) return hub->poll_fd;
+    hub->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (hub->poll_fd >= 0) watch_bell(eng);
     return hub->poll_fd;
 }
 
@@ -85,12 +97,18 @@ static int serve(struct session *s, uint32_t events) {
 static int serve_round(struct engine *eng, int *found) {
     struct epoll_event ready[BATCH];
     int n = epoll_wait(eng->hub->poll_fd, ready, BATCH, 0);
+    bool rung = false;
     for (int i = 0; i < n; i++) {
         struct session *s = ready[i].data.ptr;
+        if (!s) {
+            FAULT("links.awake");
+            rung = true;
+            continue;
+        }
         int outcome = serve(s, ready[i].events);
         if (UNLIKELY(outcome)) hub_note_ready(eng->hub, s->id, outcome);
     }
-    if (eng->hub->turn.due) *found |= engine_drain(eng, false);
+    if (rung || eng->hub->turn.due) *found |= engine_drain(eng, false);
     return n;
 }
 

@@ -1,4 +1,4 @@
-"""What other workers send: the eventfd that says so, and who is told."""
+"""What other workers send: when it is read, and who is told."""
 
 import asyncio
 
@@ -12,36 +12,33 @@ LATER_S = 0.002  # how long replies may wait for those after them
 
 
 class Links:
-    """Reads what has come from other workers whenever the wake-up descriptor is readable."""
+    """Does what is left to do when the core has read what others sent; engine_poll sees their rings."""
 
-    def __init__(self, server: Server, post: Post, wake_fd: int) -> None:
+    def __init__(self, server: Server, post: Post) -> None:
         self._server = server
         self._engine = server.engine.handle
         self._post = post
-        self._wake_fd = wake_fd
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(wake_fd, self._drain, True)
         self._timer: asyncio.TimerHandle | None = None
         server.end_turn = self._end_turn
         server.attend = self._attend
         self._end_turn()  # for what has come before, and for a predecessor who died awake
 
     def close(self) -> None:
-        self._loop.remove_reader(self._wake_fd)
         if self._timer:
             self._timer.cancel()
 
     def _end_turn(self) -> None:
         """Drains when the event loop has served all that is ready: one wake-up of others for all."""
-        self._loop.call_soon(self._drain, False)
+        self._loop.call_soon(self._drain)
 
     def _drain_late(self) -> None:
         self._timer = None
-        self._drain(False)
+        self._drain()
 
-    def _drain(self, rung: bool) -> None:
+    def _drain(self) -> None:
         """Handles a batch."""
-        self._attend(lib.engine_drain(self._engine, rung))
+        self._attend(lib.engine_drain(self._engine, False))
 
     def _attend(self, found: int) -> None:
         if found & lib.DRAIN_READY:
@@ -51,6 +48,6 @@ class Links:
         if found & lib.DRAIN_RESUME:
             self._server.resume_waiting()
         if found & lib.DRAIN_MORE:
-            self._loop.call_soon(self._drain, False)
+            self._loop.call_soon(self._drain)
         if found & lib.DRAIN_LATER and not self._timer:
             self._timer = self._loop.call_later(LATER_S, self._drain_late)

@@ -119,7 +119,7 @@ async def _serve(
     control = plan.control
     post = Post(engine, index, control.workers) if control else None
     server = Server(engine, plan.config, facts, channel, post)
-    links = Links(server, post, control.wake_fds[index]) if control and post else None
+    links = Links(server, post) if post else None
     if post:
         answer_others(server, post)
         server.join_snapshots(post)

@@ -372,6 +372,28 @@ def test_the_arena_of_an_earlier_life_is_not_read(
     assert at_once(reader, "GET", key) == b"$5\r\nafter\r\n"
 
 
+def test_what_is_being_loaded_is_not_read(
+    fleet: Fleet, owner: Client, reader: Client, key: str
+) -> None:
+    owner.call("SET", key, "v")
+    lib.engine_set_option(fleet.engines[1], b"loading", lib.LOADING_SELF)
+    assert hops(fleet, reader, "GET", key).startswith(b"-LOADING")
+    lib.engine_set_option(fleet.engines[1], b"loading", lib.LOADING_NOT)
+    assert at_once(reader, "GET", key) == b"$1\r\nv\r\n"
+
+
+def test_a_frozen_arena_is_not_read(fleet: Fleet, owner: Client, reader: Client, key: str) -> None:
+    """Its object shows the instant of the freeze, not what was written since."""
+    arena = lib.wb_engine_arena(fleet.engines[1])
+    owner.call("SET", key, "frozen")
+    lib.freeze_begin(arena)
+    owner.call("SET", key, "newer")
+    assert hops(fleet, reader, "GET", key) == b"$5\r\nnewer\r\n"
+    while not lib.freeze_thaw(arena, 1000):
+        pass
+    assert at_once(reader, "GET", key) == b"$5\r\nnewer\r\n"
+
+
 def test_no_hole_is_punched_under_a_reader(fleet: Fleet, owner: Client, key: str) -> None:
     owner.feed(b"".join(encode("SET", f"{{{key}}}{i}", "x" * 1000) for i in range(5000)))
     owner.call("FLUSHDB", "SYNC")
