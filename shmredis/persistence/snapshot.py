@@ -68,6 +68,7 @@ class Snapshots:
         self.forks = Forks(engine)
         self.part = Part(self.forks)
         self.crew = Crew(engine, self.part, workers)
+        self.changed: Callable[[], None] = lambda: None  # there is a new dump.rdb
         self.run: Run | None = None
         self.runs: dict[int, Run] = {}  # the last ones, by number
         self.scheduled = False
@@ -143,6 +144,7 @@ class Snapshots:
             raise
         log.info("DB saved on disk")
         self._saved_dirty = dirty
+        self.changed()
         self._note_success()
 
     async def _work(self, run: Run) -> None:
@@ -183,6 +185,7 @@ class Snapshots:
         log.info("DB saved on disk")
         self._note_copied(parts)
         self._saved_dirty = parts[0].dirty
+        self.changed()
         self.part.drop(run.number, keep_file=True)
 
     def _make_head(self, path: Path, frame: Frame) -> None:
@@ -318,6 +321,7 @@ class Snapshots:
         state = self.part.state(number)
         if outcome.ok:
             self._saved_dirty = state.dirty
+            self.changed()
             self.last_save_s = int(time.time())
         self.part.drop(number)
         self.last_ok = outcome.ok

@@ -24,6 +24,7 @@ async def restore(server: Server, config: Config, origin: Origin) -> Origin:
     workers, engine = server.workers, server.engine
     index = workers.index if workers else 0
     server.append_log.changed = lambda: note_files(engine, config, index)
+    server.snapshots.changed = lambda: note_files(engine, config, index)
     if origin.source is Source.ARENA:
         server.append_log.resume()
         return origin
