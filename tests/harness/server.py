@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.harness.resp import Client
 
-__all__ = ["Server", "free_port", "running", "wait_until"]
+__all__ = ["Server", "free_port", "running", "wait_until", "with_own_shm"]
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -32,10 +32,25 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-class Server:
-    """A server process with its log and its shared memory."""
+def with_own_shm(size: int, argv: list[str]) -> list[str]:
+    """The command in a mount namespace where /dev/shm has this size and is empty."""
+    mount = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", mount, "sh", *argv]
 
-    def __init__(self, *options: str, config: Path | None = None, workers: int = 1) -> None:
+
+class Server:
+    """A server process with its log and its shared memory.
+
+    `shm_bytes`: it has a /dev/shm of its own of this size, in a mount namespace of its own.
+    """
+
+    def __init__(
+        self,
+        *options: str,
+        config: Path | None = None,
+        workers: int = 1,
+        shm_bytes: int = 0,
+    ) -> None:
         self.port = free_port()
         self.shm_name = f"shmredis-test-{os.getpid()}-{self.port}"
         self.dir = Path(tempfile.mkdtemp(prefix="shmredis-"))
@@ -45,6 +60,8 @@ class Server:
         argv += ["--shm-name", self.shm_name, "--enable-debug-command", "yes"]
         argv += ["--warm-restart", "no"] if config else ["--save", ""]  # nothing shall stay
         argv += [*(["--workers", str(workers)] if workers > 1 else []), *options]
+        if shm_bytes:
+            argv = with_own_shm(shm_bytes, argv)
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self._log = self.logfile.open("wb")
         self.process = subprocess.Popen(
@@ -95,10 +112,14 @@ class Server:
 
 @contextlib.contextmanager
 def running(
-    *options: str, config: Path | None = None, workers: int = 1, status: int = 0
+    *options: str,
+    config: Path | None = None,
+    workers: int = 1,
+    status: int = 0,
+    shm_bytes: int = 0,
 ) -> Iterator[Server]:
     """A server that is ready; stopped and checked for leftovers and its exit status at the end."""
-    server = Server(*options, config=config, workers=workers)
+    server = Server(*options, config=config, workers=workers, shm_bytes=shm_bytes)
     try:
         server.wait_ready()
         yield server
