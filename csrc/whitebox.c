@@ -353,3 +353,7 @@ bool wb_btree_move_item(struct arena *a, struct btree *t, uint32_t item) {
     if (moved) *place = moved;
     return moved;
 }
+
+void wb_control_set_stuck(struct control *c, uint64_t ms) {
+    c->stuck_ms = ms;
+}

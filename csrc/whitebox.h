@@ -27,6 +27,9 @@ unsigned freeze_lacks(const struct arena *a);
 void freeze_set_lacks(struct arena *a, unsigned lacks);
 int wb_arena_phase(const struct arena *a); /* enum arena_phase */
 
+/* --- net/control.h: from when on a worker counts as stuck --- */
+void wb_control_set_stuck(struct control *c, uint64_t ms);
+
 /* --- db/engine.h --- */
 struct arena *wb_engine_arena(struct engine *eng);
 /* As if it were worker `self` of so many. */

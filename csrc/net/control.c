@@ -10,6 +10,8 @@
 #include "core.h"
 #include "db/clock.h"
 
+#define STUCK_MS 400u /* a worker beats ten times a second at least */
+
 size_t control_head_bytes(void) {
     return (sizeof(struct control) + 4095) & ~(size_t)4095;
 }
@@ -31,6 +33,7 @@ int control_format(int fd, int workers) {
     for (int w = 0; w < workers; w++) share_reset(&c->worker[w].share);
     c->layout = CONTROL_LAYOUT;
     c->workers = (uint32_t)workers;
+    c->stuck_ms = STUCK_MS;
     if (getrandom(&c->life, sizeof c->life, 0) != sizeof c->life) c->life = clock_duration_ns();
     c->magic = CONTROL_MAGIC;
     control_close(c);
@@ -52,10 +55,28 @@ void control_close(struct control *c) {
     munmap(c, control_head_bytes());
 }
 
+/* The same in all processes; of some milliseconds' resolution, which makes it cheap. */
+static uint64_t coarse_ms(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
+void control_beat(struct control *c, int worker) {
+    atomic_store_explicit(&c->worker[worker].beat_ms, coarse_ms(), memory_order_relaxed);
+}
+
+bool control_stuck(const struct control *c, int worker) {
+    uint64_t beat = atomic_load_explicit(&c->worker[worker].beat_ms, memory_order_relaxed);
+    return beat + c->stuck_ms < coarse_ms();
+}
+
 void control_new_epoch(struct control *c, int worker) {
     struct control_worker *w = &c->worker[worker];
     atomic_store(&w->used_memory, 0);
     for (int db = 0; db < CONTROL_DATABASES; db++) atomic_store(&w->keys[db], 0);
     share_reset(&w->share);
+    atomic_store(&w->hold, 0);
+    control_beat(c, worker);
     atomic_fetch_add(&w->epoch, 1);
 }

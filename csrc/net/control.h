@@ -33,12 +33,17 @@ struct control_worker {
     alignas(64) _Atomic uint64_t used_memory;
     _Atomic uint64_t keys[CONTROL_DATABASES]; /* of the first databases */
     _Atomic uint32_t barren;                  /* its last try to evict a key found none */
-    struct arena_share share;                 /* its arena as others may read it, mem/share.h */
+    /* by the worker: milliseconds of a monotonic clock at its last turn */
+    _Atomic uint64_t beat_ms;
+    /* the operation that holds it, and 1 when that has claimed it; 0: none (net/hold.c) */
+    _Atomic uint64_t hold;
+    struct arena_share share; /* its arena as others may read it, mem/share.h */
 };
 
 struct control {
     uint64_t magic;
     uint32_t layout, workers;
+    uint64_t stuck_ms; /* without a turn for so long, a worker counts as stuck */
     uint64_t life; /* of the server: random, so that positions in the log of commits are unique */
     struct control_worker worker[WORKERS_MAX];
     struct commit_log commits;
@@ -48,6 +53,16 @@ struct control {
 size_t control_head_bytes(void);
 static inline size_t control_ring_offset(int workers, int from, int to) {
     return control_head_bytes() + (size_t)(from * workers + to) * RING_OBJECT_BYTES;
+}
+
+/* The worker lives and goes on. */
+void control_beat(struct control *c, int worker);
+/* It has not had a turn for so long that others should not wait for it: stopped, or busy with one
+ * command. */
+bool control_stuck(const struct control *c, int worker);
+/* The holder's claim; false: the hold was taken back. */
+static inline bool hold_claim(struct control *c, int worker, uint64_t operation) {
+    return atomic_compare_exchange_strong(&c->worker[worker].hold, &operation, operation | 1);
 }
 
 #endif

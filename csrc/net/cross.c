@@ -6,18 +6,13 @@
 
 #include "mem/fault.h"
 #include "net/carry.h"
+#include "net/cross_impl.h"
 #include "net/cross_log.h"
 #include "net/dispatch.h"
 #include "net/stage.h"
 #include "persist/aof.h"
 
 #define HOLD_WAIT_MS 5000u
-/* A hold on this worker that was asked for. */
-struct hold {
-    struct hold *next;
-    int from;
-    uint64_t operation;
-};
 
 /* A command that is executed here over keys of several workers. */
 struct cross {
@@ -32,20 +27,12 @@ struct cross {
     struct str spread_reply; /* of the command that the task had spread; .p NULL: none */
     bool again;              /* a command of the task is to be spread next */
     uint64_t begun_ms;
+    bool waiting;       /* for a stuck worker, holding nobody meanwhile */
+    bool claimed;       /* all holds are; none can be taken back any more */
     bool fetched;       /* there are copies of foreign keys here */
     struct gather *all; /* the replies of all workers to a command about all keys, or NULL */
     char *reply;
     size_t reply_n;
-};
-
-struct crossing {
-    char *arena_base;
-    struct arena view[WORKERS_MAX]; /* others' arenas, mapped for reading */
-    uint32_t view_epoch[WORKERS_MAX];
-    struct hold *first, *last; /* the first has the hold when `granted` */
-    bool granted, resting;     /* resting: everybody else has a turn before the next hold */
-    struct cross *operations;
-    uint64_t last_id;
 };
 
 struct crossing *crossing_new(const char *arena_base) {
@@ -66,11 +53,7 @@ static void free_operation(struct cross *o) {
 }
 
 void crossing_delete(struct crossing *x) {
-    while (x->first) {
-        struct hold *h = x->first;
-        x->first = h->next;
-        free(h);
-    }
+    holds_clear(x);
     while (x->operations) {
         struct cross *o = x->operations;
         x->operations = o->next;
@@ -187,23 +170,36 @@ static struct cross *find_operation(struct remote *r, uint64_t id) {
     return o;
 }
 
+/* Unique among all workers, in all their lives. */
+static uint64_t new_id(struct remote *r) {
+    return commit_number(r->self, r->links->epoch, ++r->crossing->last_id);
+}
+
 static void tell(struct remote *r, int to, enum message_kind kind, uint64_t operation) {
     struct message m = { .kind = (uint8_t)kind, .id = operation };
     remote_send(r, to, &m, (struct str){ NULL, 0 });
 }
 
-/* Lets go what is held or asked for, and replies. */
+/* Lets go what is held or asked for. */
+static void let_go(struct remote *r, struct cross *o) {
+    uint64_t asked = o->asked, id = o->id;
+    o->asked = o->holds = 0;
+    o->id = new_id(r); /* whoever still grants the old one is told to take it back */
+    for (; asked; asked &= asked - 1) {
+        int w = __builtin_ctzll(asked);
+        if (w == r->self)
+            cross_release(r, w, id);
+        else
+            tell(r, w, MSG_RELEASE, id);
+    }
+}
+
+/* Lets go and replies. */
 static void finish(struct remote *r, struct cross *o) {
     struct cross **at = &r->crossing->operations;
     while (*at != o) at = &(*at)->next;
     *at = o->next;
-    for (uint64_t left = o->asked; left; left &= left - 1) {
-        int w = __builtin_ctzll(left);
-        if (w == r->self)
-            cross_release(r, w, o->id);
-        else
-            tell(r, w, MSG_RELEASE, o->id);
-    }
+    let_go(r, o);
     r->stats.hold_us += (r->eng->now_ms - o->begun_ms) * 1000;
     remote_answer(r, o->command->from, o->command->head.id, (struct str){ o->reply, o->reply_n });
     free_operation(o);
@@ -329,7 +325,6 @@ static void execute(struct remote *r, struct cross *o) {
 
 /* Brings the foreign keys here, executes when they are. */
 static void prepare(struct remote *r, struct cross *o) {
-    FAULT("cross.holding");
     fetch_keys(r, o);
     if (!o->fetching) execute(r, o);
 }
@@ -393,6 +388,32 @@ static void ask_next(struct remote *r, struct cross *o) {
         tell(r, w, MSG_HOLD, o->id);
 }
 
+/* Of the workers in `who`, this one left out. */
+static bool any_stuck(const struct remote *r, uint64_t who) {
+    for (who &= ~(UINT64_C(1) << r->self); who; who &= who - 1)
+        if (control_stuck(r->links->control, __builtin_ctzll(who))) return true;
+    return false;
+}
+
+/* Begins to take holds, unless that would have others wait for a stuck worker too. */
+static void begin_asking(struct remote *r, struct cross *o) {
+    o->waiting = any_stuck(r, o->needs);
+    if (!o->waiting) ask_next(r, o);
+}
+
+/* All holds are there: claims them, so that none is taken back. False: one was already. */
+static bool claim(struct remote *r, struct cross *o) {
+    uint64_t left = o->needs;
+    for (; left; left &= left - 1)
+        if (!hold_claim(r->links->control, __builtin_ctzll(left), o->id)) return false;
+    return o->claimed = true;
+}
+
+static void restart(struct remote *r, struct cross *o) {
+    let_go(r, o);
+    begin_asking(r, o);
+}
+
 /* COPY is the one such command whose second key may be in another database. */
 static int database_of(const struct kept *c, int index) {
     int64_t db;
@@ -424,7 +445,7 @@ static struct cross *new_operation(struct remote *r, struct kept *command) {
     struct cross *o = calloc(1, sizeof *o);
     ASSERT(o);
     *o = (struct cross){ .next = r->crossing->operations,
-                         .id = ++r->crossing->last_id,
+                         .id = new_id(r),
                          .command = command,
                          .needs = UINT64_C(1) << r->self,
                          .begun_ms = r->eng->now_ms };
@@ -436,7 +457,7 @@ void cross_instant(struct remote *r, const struct kept *k) {
     struct cross *o = new_operation(r, kept_new(r->self, &k->head, k->argc, k->argv));
     o->all = gather_new(NULL, SPREAD_ALL_OK);
     o->needs = UINT64_MAX >> (64 - r->n);
-    ask_next(r, o);
+    begin_asking(r, o);
 }
 
 void cross_begin(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
@@ -456,7 +477,7 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
         o->command->head.flags |= MSG_QUIET;
         find_keys(r, o, &row->cmd);
     }
-    ask_next(r, o);
+    begin_asking(r, o);
 }
 
 void cross_begin_task(struct remote *r, const struct message *m, int n, const struct carried *keys,
@@ -476,7 +497,7 @@ void cross_begin_task(struct remote *r, const struct message *m, int n, const st
         o->needs |= UINT64_C(1) << key_owner(keys[i].name, r->n);
     }
     free(names);
-    ask_next(r, o);
+    begin_asking(r, o);
 }
 
 void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
@@ -507,9 +528,17 @@ void cross_holding(struct remote *r, int from, uint64_t operation) {
         return;
     }
     o->holds |= UINT64_C(1) << from;
-    if (o->holds != o->needs)
+    if (o->holds != o->needs) {
         ask_next(r, o);
-    else if (o->all)
+        return;
+    }
+    FAULT("cross.holding");
+    if (!claim(r, o)) {
+        restart(r, o);
+        return;
+    }
+    FAULT("cross.claimed");
+    if (o->all)
         run_everywhere(r, o);
     else
         begin(r, o);
@@ -537,83 +566,10 @@ void cross_ran(struct remote *r, int from, const struct message *m, struct str r
         gathered(r, o);
 }
 
-/* --- being held --- */
-
-bool cross_held(const struct remote *r) {
-    return r->crossing->granted;
-}
-
-bool cross_wanted(const struct remote *r) {
-    return r->crossing->first;
-}
-
-void cross_grant(struct remote *r) {
-    struct crossing *x = r->crossing;
-    if (!x->first || x->granted || x->resting || stage_any(r)) return;
-    if (r->eng->config.loading == LOADING_SELF) return; /* nobody may look at it yet */
-    x->granted = true;
-    share_shut(&r->eng->arena, SHARE_HELD);
-    FAULT("cross.granted");
-    struct hold h = *x->first;
-    if (h.from == r->self)
-        cross_holding(r, h.from, h.operation);
-    else
-        tell(r, h.from, MSG_HELD, h.operation);
-}
-
-void cross_hold(struct remote *r, int from, uint64_t operation) {
-    struct crossing *x = r->crossing;
-    struct hold *h = malloc(sizeof *h);
-    ASSERT(h);
-    *h = (struct hold){ .from = from, .operation = operation };
-    if (x->first)
-        x->last->next = h;
-    else
-        x->first = h;
-    x->last = h;
-    cross_grant(r);
-}
-
-/* Takes the hold behind `before` (NULL: the first) out of the queue. */
-static void remove_hold(struct remote *r, struct hold *before) {
-    struct crossing *x = r->crossing;
-    struct hold *gone = before ? before->next : x->first;
-    bool had_it = !before && x->granted;
-    if (before)
-        before->next = gone->next;
-    else
-        x->first = gone->next;
-    if (x->last == gone) x->last = before;
-    free(gone);
-    if (!had_it) return;
-    x->granted = false;
-    share_open(&r->eng->arena, SHARE_HELD);
-    x->resting = true;
-    remote_go_on(r);
-    remote_wake_self(r);
-}
-
-void cross_release(struct remote *r, int from, uint64_t operation) {
-    struct hold *before = NULL;
-    for (struct hold *h = r->crossing->first; h; before = h, h = h->next) {
-        if (h->from != from || h->operation != operation) continue;
-        remove_hold(r, before);
-        return;
-    }
-}
-
-void cross_rested(struct remote *r) {
-    r->crossing->resting = false;
-    cross_grant(r);
-}
-
-static bool has_hold(const struct remote *r, int from, uint64_t operation) {
-    const struct crossing *x = r->crossing;
-    return x->granted && x->first->from == from && x->first->operation == operation;
-}
+/* --- for who holds this worker --- */
 
 void cross_fetch(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
-    if (!has_hold(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
+    if (!holds_has(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
     struct message answer = { .kind = MSG_FETCHED, .flags = MSG_RECORDS, .id = m->id };
     int n;
     struct carried *keys = carry_read(r, m, argc, argv, &n);
@@ -629,7 +585,7 @@ static status take_back(struct remote *r, int from, const struct carried *k) {
 }
 
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
-    status st = has_hold(r, from, m->id) ? ST_OK : ST_SHM_OPEN;
+    status st = holds_has(r, from, m->id) ? ST_OK : ST_SHM_OPEN;
     uint64_t owners = load_u64(argv[argc - 1].p);
     int n;
     struct carried *keys = carry_read(r, m, argc - 1, argv, &n);
@@ -643,7 +599,7 @@ void cross_ship(struct remote *r, int from, const struct message *m, int argc, s
 }
 
 void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
-    if (!has_hold(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
+    if (!holds_has(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
     run_part(r, m, argc, argv);
     struct message answer = { .kind = MSG_RAN, .id = m->id };
     remote_send(r, from, &answer, (struct str){ r->out.p, r->out.n });
@@ -660,28 +616,41 @@ static void abandon(struct remote *r, struct cross *o, const char *line) {
 }
 
 void cross_reborn(struct remote *r, int from) {
-    struct crossing *x = r->crossing;
-    for (struct hold *h = x->first, *before = NULL; h;) {
-        struct hold *next = h->next;
-        if (h->from == from)
-            remove_hold(r, before);
-        else
-            before = h;
-        h = next;
-    }
     uint64_t bit = UINT64_C(1) << from;
-    for (struct cross *o = x->operations, *next; o; o = next) {
+    holds_reborn(r, from);
+    for (struct cross *o = r->crossing->operations, *next; o; o = next) {
         next = o->next;
         if (!(o->asked & bit)) continue;
         o->asked &= ~bit;
-        abandon(r, o, "ERR a worker was restarted while it was held for the command");
+        if (o->claimed || o->task || o->command->head.flags & MSG_INSTANT)
+            abandon(r, o, "ERR a worker was restarted while it was held for the command");
+        else
+            restart(r, o);
     }
 }
 
-void cross_tick(struct remote *r) {
-    for (struct cross *o = r->crossing->operations, *next; o; o = next) {
-        next = o->next;
-        if (o->holds == o->needs || r->eng->now_ms - o->begun_ms < HOLD_WAIT_MS) continue;
+static bool is_late(const struct remote *r, const struct cross *o) {
+    return !o->claimed && r->eng->now_ms - o->begun_ms >= HOLD_WAIT_MS;
+}
+
+/* Something about the operation that time has brought about; false: nothing. */
+static bool mind(struct remote *r, struct cross *o) {
+    if (is_late(r, o)) {
         abandon(r, o, "ERR timed out waiting for other workers");
+        return true;
     }
+    if (o->waiting) {
+        begin_asking(r, o);
+        return !o->waiting;
+    }
+    bool delays_others = !o->claimed && any_stuck(r, o->asked & ~o->holds);
+    if (delays_others) restart(r, o);
+    return delays_others;
+}
+
+void cross_tick(struct remote *r) {
+    holds_tick(r);
+    struct cross *o = r->crossing->operations;
+    while (o) /* the list may change with each that is minded */
+        o = mind(r, o) ? r->crossing->operations : o->next;
 }

@@ -13,8 +13,9 @@
  *
  * A task is what else is done under such holds, on copies of the keys that it names: a transaction.
  *
- * A hold is given up when its holder dies (its epoch in control memory moves on); an operation that
- * waits for holds longer than HOLD_WAIT_MS ends with an error.
+ * A hold is given up when its holder dies, and taken back from one that is stuck (net/hold.c). An
+ * operation that needs a stuck worker waits without holding others; one that has waited longer than
+ * HOLD_WAIT_MS ends with an error, having changed nothing.
  */
 #ifndef SHMREDIS_CROSS_H
 #define SHMREDIS_CROSS_H
@@ -51,7 +52,8 @@ void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct
                 const struct command *cmd, int argc, const struct str *argv);
 /* The arena of another worker, mapped for reading, or NULL: it has none now. */
 const struct arena *cross_view(struct remote *r, int worker);
-/* Somebody holds this worker: clients' commands and requests wait. */
+/* --- being held, net/hold.c ---
+ * Somebody holds this worker: clients' commands and requests wait. */
 bool cross_held(const struct remote *r);
 /* Somebody holds it, or waits to. */
 bool cross_wanted(const struct remote *r);
@@ -71,7 +73,7 @@ void cross_run(struct remote *r, int from, const struct message *m, int argc, st
 void cross_ran(struct remote *r, int from, const struct message *m, struct str resp);
 /* Worker `from` has died. */
 void cross_reborn(struct remote *r, int from);
-/* Ends operations that have waited too long. */
+/* Now and then: who is stuck, who has waited too long. */
 void cross_tick(struct remote *r);
 
 #endif

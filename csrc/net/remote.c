@@ -496,6 +496,7 @@ int engine_drain(struct engine *eng, bool rung) {
     if (rung) links_awake(r->links);
     engine_tick_clock(eng);
     r->clock_ns = clock_duration_ns();
+    control_beat(r->links->control, r->self);
     cross_rested(r);
     if (eng->config.maxmemory) remote_share_memory(r);
     while (n < DRAIN_BATCH && more) {
@@ -555,6 +556,7 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
 
 void remote_tick(struct remote *r) {
     struct control_worker *w = &r->links->control->worker[r->self];
+    control_beat(r->links->control, r->self);
     remote_share_memory(r);
     ask_to_evict(r);
     for (int db = 0; db < CONTROL_DATABASES && db < r->eng->databases; db++)

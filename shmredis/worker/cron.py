@@ -23,8 +23,6 @@ async def engine_cron(server: Server) -> None:
             server.facts.rates.sample(server.engine, now)
             server.facts.note_peak(server.engine.memory().peak, time.time())
             next_sample = now + RATE_EVERY_S
-            if server.workers:
-                server.end_turn()  # a worker that died before it rang, or is stuck, delays nobody else
         pause = delay_ms / 1000 if delay_ms else BUSY_PAUSE_S
         await asyncio.sleep(RATE_EVERY_S if server.cron_paused else pause)
 

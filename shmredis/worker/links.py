@@ -8,6 +8,7 @@ from shmredis.worker.server import Server
 
 __all__ = ["Links"]
 
+BEAT_S = 0.1  # a worker that gives no sign of life for longer is soon taken to be stuck
 LATER_S = 0.002  # how long replies may wait for those after them
 
 
@@ -22,11 +23,20 @@ class Links:
         self._timer: asyncio.TimerHandle | None = None
         server.end_turn = self._end_turn
         server.attend = self._attend
-        self._end_turn()  # for what has come before, and for a predecessor who died awake
+        self._beat()
 
     def close(self) -> None:
+        self._next_beat.cancel()
         if self._timer:
             self._timer.cancel()
+
+    def _beat(self) -> None:
+        """Looks at the rings, rung or not: a worker may have died, or be stuck, before it rang.
+
+        At the start it is for a predecessor who died while it was awake.
+        """
+        self._end_turn()
+        self._next_beat = self._loop.call_later(BEAT_S, self._beat)
 
     def _end_turn(self) -> None:
         """Drains when the event loop has served all that is ready: one wake-up of others for all."""

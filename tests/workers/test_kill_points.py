@@ -40,6 +40,7 @@ POINTS = [
     "stage.executed",
     "cross.granted",
     "cross.holding",
+    "cross.claimed",
     "cross.executed",
     "cross.shipped",
     "cross.taken_back",
