@@ -100,7 +100,8 @@ size_t lzf_compress(struct lzf *z, const char *in, size_t n, char *out, size_t r
         fits = put_literals(&o, literals, (size_t)(p - literals)) &&
                put_match(&o, here - seen, length);
         literals = p += length;
-        if (p + 2 <= end) z->place[hash_of(p - 2)] = base + (uint32_t)(p - 2 - start);
+        for (const uint8_t *q = p - 2; q < p && q + 4 <= end; q++)
+            z->place[hash_of(q)] = base + (uint32_t)(q - start);
     }
     fits = fits && put_literals(&o, literals, (size_t)(end - literals));
     next_base(z, n);
