@@ -47,8 +47,10 @@ enum key_flag {
     KF_DELETE = 1 << 7,
     KF_NOT_KEY = 1 << 8,
     KF_INCOMPLETE = 1 << 9,
-    KF_VARIABLE = 1 << 10
+    KF_VARIABLE = 1 << 10,
+    KF_CHANGED = 1 << 11 /* COMMAND says that it is read, and it is changed: XREADGROUP */
 };
+#define KF_WRITTEN (KF_RW | KF_OW | KF_RM | KF_CHANGED)
 /* Where keys are: an index or a keyword to begin at, then a range or a count of keys. */
 struct key_spec {
     uint16_t flags;

@@ -152,6 +152,14 @@ bool arg_trim_finish(struct call *c, struct stream_trim_args *t) {
     return true;
 }
 
+/* The id below which nothing is left: of the first entry, deleted or not. */
+static struct stream_id lowest_left(const struct call *c, const struct stream *s) {
+    struct idtree_iter it;
+    const uint8_t *record = idtree_first(&c->eng->arena, &stream_nodes_kind, &s->nodes, &it);
+    if (!record) return STREAM_ID_MAX;
+    return (struct stream_id){ idtree_word(record, 0), idtree_word(record, 1) };
+}
+
 void stream_propagate_trimmed(struct call *c, const struct stream *s,
                               const struct stream_trim_args *t, int id_at, struct stream_id id) {
     char left[STREAM_ID_TEXT], text[STREAM_ID_TEXT];
@@ -159,9 +167,10 @@ void stream_propagate_trimmed(struct call *c, const struct stream *s,
     struct str *argv = malloc((size_t)c->argc * sizeof *argv);
     ASSERT(argv);
     int n = 0;
+    struct stream_id lowest = lowest_left(c, s);
     for (int i = 0; i < c->argc; i++) {
         argv[n] = c->argv[i];
-        if (t->trim.approximate && i == t->limit_at) {
+        if (t->limit_at && i == t->limit_at) {
             i++;
             continue;
         }
@@ -170,7 +179,7 @@ void stream_propagate_trimmed(struct call *c, const struct stream *s,
         else if (t->trim.approximate && i == t->threshold_at && t->trim.how == TRIM_LENGTH)
             argv[n] = (struct str){ left, u64_to_text(left, s->length) };
         else if (t->trim.approximate && i == t->threshold_at)
-            argv[n] = (struct str){ left, stream_id_text(left, s->first) };
+            argv[n] = (struct str){ left, stream_id_text(left, lowest) };
         else if (id_at && i == id_at)
             argv[n] = (struct str){ text, stream_id_text(text, id) };
         n++;

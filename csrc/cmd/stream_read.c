@@ -449,14 +449,14 @@ static void cmd_xreadgroup(struct call *c) {
     xread(c, true);
 }
 
-#define STREAMS(at_)                                                                               \
+#define STREAMS(at_, more)                                                                         \
     {                                                                                              \
-        .flags = KF_RO | KF_ACCESS | KF_INCOMPLETE, .begin = 'k', .find = 'r', .at = (at_),        \
-        .a = -1, .b = 1, .c = 2, .keyword = "STREAMS"                                              \
+        .flags = KF_RO | KF_ACCESS | KF_INCOMPLETE | (more), .begin = 'k', .find = 'r',            \
+        .at = (at_), .a = -1, .b = 1, .c = 2, .keyword = "STREAMS"                                 \
     }
 #define WAITS CMD_BLOCKING | CMD_MOVABLE_KEYS
 static const struct command stream_read_rows[] = {
-    { "XREAD", -4, CMD_READ | WAITS, "stream", cmd_xread, { STREAMS(1) } },
-    { "XREADGROUP", -7, CMD_WRITE | WAITS, "stream", cmd_xreadgroup, { STREAMS(4) } },
+    { "XREAD", -4, CMD_READ | WAITS, "stream", cmd_xread, { STREAMS(1, 0) } },
+    { "XREADGROUP", -7, CMD_WRITE | WAITS, "stream", cmd_xreadgroup, { STREAMS(4, KF_CHANGED) } },
 };
 COMMAND_GROUP(stream_read_commands, "stream", stream_read_rows);

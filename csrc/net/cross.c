@@ -433,7 +433,7 @@ static void find_keys(struct remote *r, struct cross *o, const struct command *c
     command_keys(cmd, c->argc, c->argv, at, n);
     for (int i = 0; i < n; i++) {
         struct carried k = { .db = database_of(c, at[i].index),
-                             .written = at[i].flags & (KF_RW | KF_OW | KF_RM),
+                             .written = at[i].flags & KF_WRITTEN,
                              .name = c->argv[at[i].index] };
         o->needs |= UINT64_C(1) << key_owner(k.name, r->n);
         if (k.db < r->eng->databases) o->keys[o->n++] = k;
@@ -506,7 +506,7 @@ void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct
     int n = command_keys(cmd, argc, argv, few, 16), first = 0;
     if (n > 16) n = 16;
     for (int i = n - 1; i >= 0; i--)
-        if (few[i].flags & (KF_RW | KF_OW)) first = i;
+        if (few[i].flags & (KF_RW | KF_OW | KF_CHANGED)) first = i;
     int to = n ? key_owner(argv[few[first].index], r->n) : r->self;
     struct message cross = *m;
     cross.kind = MSG_CROSS;

@@ -88,7 +88,7 @@ static void add_command(const struct session *s, struct key_set *set, int db,
     ASSERT(keys);
     command_keys(&q->row->cmd, q->argc, q->argv, keys, n);
     for (int i = 0; i < n; i++) {
-        bool written = keys[i].flags & (KF_RW | KF_OW | KF_RM);
+        bool written = keys[i].flags & KF_WRITTEN;
         add_key(s, set,
                 (struct carried){ .db = db, .written = written, .name = q->argv[keys[i].index] });
     }
