@@ -12,6 +12,7 @@
 
 #define BATCH 128                            /* sockets in one round */
 #define BUSY 4                               /* sockets in a round after which more are likely */
+#define GATHER_ROUNDS 16                     /* at most, before a sync of the log */
 #define POLL_NS 1000000u                     /* after so long other tasks of the worker come */
 #define READ_STOP ((size_t)64 * 1024 * 1024) /* nothing is read while this much is unsent */
 
@@ -93,21 +94,34 @@ static int serve(struct session *s, uint32_t events) {
     return outcome & ~(FEED_BUFFER | FEED_TURN);
 }
 
-/* Serves the sockets that are ready now; how many there were. */
-static int serve_round(struct engine *eng, int *found) {
+/* Serves the sockets that are ready now; how many there were. *rung: others have rung. */
+static int serve_ready(struct engine *eng, bool *rung) {
     struct epoll_event ready[BATCH];
     int n = epoll_wait(eng->hub->poll_fd, ready, BATCH, 0);
-    bool rung = false;
     for (int i = 0; i < n; i++) {
         struct session *s = ready[i].data.ptr;
         if (!s) {
             FAULT("links.awake");
-            rung = true;
+            *rung = true;
             continue;
         }
         int outcome = serve(s, ready[i].events);
         if (UNLIKELY(outcome)) hub_note_ready(eng->hub, s->id, outcome);
     }
+    return n;
+}
+
+/* A sync of the log takes as long for many commands as for one: looks for more before each. */
+static void gather_more(struct engine *eng, bool *rung) {
+    if (eng->config.appendfsync != AOF_FSYNC_ALWAYS) return;
+    for (int round = 0; !*rung && round < GATHER_ROUNDS; round++)
+        if (!serve_ready(eng, rung)) return;
+}
+
+static int serve_round(struct engine *eng, int *found) {
+    bool rung = false;
+    int n = serve_ready(eng, &rung);
+    if (UNLIKELY(eng->unlogged)) gather_more(eng, &rung);
     if (rung || eng->hub->turn.due) *found |= engine_drain(eng, false);
     return n;
 }

@@ -14,6 +14,8 @@ from shmredis._core import ffi, lib
 from shmredis.commands.context import Context, ServerFacts, ShutdownMode
 from shmredis.commands.registry import CommandTable
 from shmredis.engine import Engine
+from shmredis.persistence.aof_folder import own_folder
+from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
 
@@ -78,6 +80,17 @@ class FakeServer:
         self.told_settings: list[tuple[str, str]] = []
         self.snapshots = Snapshots(self.engine, self.config, None, None, time.time())  # type: ignore[arg-type]
         self.desk = Desk(self.snapshots, None)
+        forks, part = self.snapshots.forks, self.snapshots.part
+        folder = own_folder(self.config, 0, 1)
+        self.append_log = AppendLog(
+            self.engine,
+            self.config,
+            folder,
+            forks,
+            part,
+            None,
+            lambda: None,  # type: ignore[arg-type]
+        )
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
         lib.engine_pause(self.engine.handle, until_ms, writes_only)

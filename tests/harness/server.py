@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -105,9 +106,7 @@ class Server:
     def check_clean(self) -> None:
         """Nothing may be left of it."""
         assert not self.shm_objects()
-        for path in self.dir.iterdir():
-            path.unlink()
-        self.dir.rmdir()
+        shutil.rmtree(self.dir)
 
 
 @contextlib.contextmanager

