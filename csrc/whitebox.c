@@ -15,6 +15,7 @@
 #include "mem/heap_impl.h"
 #include "mem/number.h"
 #include "net/control.h"
+#include "net/links.h"
 #include "persist/lzf.h"
 
 struct arena *wb_arena_new(uint64_t max_size) {
@@ -356,4 +357,28 @@ bool wb_btree_move_item(struct arena *a, struct btree *t, uint32_t item) {
 
 void wb_control_set_stuck(struct control *c, uint64_t ms) {
     c->stuck_ms = ms;
+}
+
+struct links *wb_links_open(int fd, int self, const int *wake_fds, int *st) {
+    static const bool never = false;
+    status why;
+    struct links *l = links_open(fd, self, wake_fds, &why);
+    *st = (int)why;
+    if (l) l->hold = &never;
+    return l;
+}
+
+void wb_links_send(struct links *l, int to, const char *p, size_t n) {
+    struct str part = { p, n };
+    links_send(l, to, &part, 1);
+}
+
+const char *wb_links_peek(struct links *l, int from, size_t *n) {
+    struct str s = links_peek(l, from);
+    *n = s.n;
+    return s.p;
+}
+
+uint64_t wb_links_waiting(const struct links *l) {
+    return l->waiting;
 }

@@ -27,6 +27,24 @@ unsigned freeze_lacks(const struct arena *a);
 void freeze_set_lacks(struct arena *a, unsigned lacks);
 int wb_arena_phase(const struct arena *a); /* enum arena_phase */
 
+/* --- net/links.h: messages between processes, without an engine --- */
+struct links;
+/* NULL: *st says why. */
+struct links *wb_links_open(int fd, int self, const int *wake_fds, int *st);
+void links_close(struct links *l);
+void wb_links_send(struct links *l, int to, const char *p, size_t n);
+/* The oldest message from that worker until links_done; NULL: none. */
+const char *wb_links_peek(struct links *l, int from, size_t *n);
+void links_done(struct links *l, int from);
+void links_give_room(struct links *l, int from);
+void links_pump(struct links *l);
+void links_wake(struct links *l);
+void links_awake(struct links *l);
+bool links_may_sleep(struct links *l);
+uint64_t links_sent(const struct links *l, int to);
+uint64_t links_abandon(struct links *l, int from);
+uint64_t wb_links_waiting(const struct links *l); /* bytes that found no room in rings */
+
 /* --- net/control.h: from when on a worker counts as stuck --- */
 void wb_control_set_stuck(struct control *c, uint64_t ms);
 

@@ -97,9 +97,13 @@ static bool send_now(struct link *k, const struct str *parts, int n, size_t tota
     return true;
 }
 
+static size_t next_piece(const struct overflow *o) {
+    return o->n - o->sent < PIECE_MAX ? o->n - o->sent : PIECE_MAX;
+}
+
 /* The next piece of a queued message; false: no room. */
 static bool send_piece(struct link *k, struct overflow *o) {
-    size_t left = o->n - o->sent, n = left < PIECE_MAX ? left : PIECE_MAX;
+    size_t n = next_piece(o);
     char *p = ring_reserve(&k->out, PREFIX + n);
     if (!p) return false;
     uint64_t prefix = o->n <= PIECE_MAX ? WHOLE : o->sent == 0 ? o->n : NEXT_PIECE;
@@ -194,12 +198,22 @@ static bool anything(struct links *l) {
     return false;
 }
 
+/* Whether something that is queued finds room; if not, the consumer rings when there is some. */
+static bool has_room_again(struct links *l) {
+    for (int i = 0; l->waiting && i < l->n; i++) {
+        const struct overflow *o = l->link[i].first;
+        if (o && ring_reserve(&l->link[i].out, PREFIX + next_piece(o))) return true;
+    }
+    return false;
+}
+
 bool links_may_sleep(struct links *l) {
     if (anything(l)) return false;
     /* Whoever sends from here on rings. What was sent before and not rung for is seen below: the
-     * exchange reads the sender's mark, and with it the ring's head. */
+     * exchange reads the sender's mark, and with it the ring's head. The same holds for room that
+     * was made while this worker was awake. */
     atomic_exchange(&l->control->worker[l->self].rung, 0);
-    if (!anything(l)) return true;
+    if (!anything(l) && !has_room_again(l)) return true;
     atomic_store(&l->control->worker[l->self].rung, 1);
     return false;
 }

@@ -59,7 +59,8 @@ static inline int links_bell(const struct links *l) {
 void links_awake(struct links *l);
 /* It will read its rings soon: nobody needs to ring before links_may_sleep. */
 void links_stay_awake(struct links *l);
-/* True when there is nothing to read and others will ring; else go on reading. */
+/* True when there is nothing to read and no room for what waits, and others will ring; else go on
+ * reading and pumping. */
 bool links_may_sleep(struct links *l);
 /* How many messages were ever sent to a worker. */
 uint64_t links_sent(const struct links *l, int to);
