@@ -6,6 +6,7 @@
 
 #include "db/keyspace.h"
 #include "mem/seal.h"
+#include "mem/share.h"
 
 __attribute__((format(printf, 2, 3))) static bool refuse(struct attach_report *out,
                                                          const char *format, ...) {
@@ -95,10 +96,12 @@ void engine_note_files(struct engine *eng, uint64_t print, const struct file_mar
 }
 
 void engine_load_begin(struct engine *eng) {
+    share_shut(&eng->arena, SHARE_LOADING);
     arena_enter(&eng->arena);
 }
 
 void engine_load_end(struct engine *eng) {
+    share_open(&eng->arena, SHARE_LOADING);
     arena_leave(&eng->arena);
 }
 

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shmredis.commands.figures import Figures
+from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.rates import Rates
 from shmredis.engine import Engine, session_info
 
@@ -171,6 +172,9 @@ class Server(Protocol):
     @property
     def desk(self) -> "Desk":
         """Where snapshots are asked for."""
+
+    def load_figures(self) -> LoadFigures:
+        """Of files that are being loaded, or were."""
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
         """Suspends clients until this wall-clock time; 0 ends a pause."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shmredis._core import ffi
 from shmredis.commands.info_aof import merge_aof
+from shmredis.commands.info_loading import merge_loads
 from shmredis.commands.info_snapshots import merge_snapshots
 from shmredis.engine import CommandFacts, LatencyEvent, session_info
 
@@ -29,6 +30,7 @@ __all__ = [
     "ERRORS",
     "HISTOGRAMS",
     "LATENCY",
+    "LOADS",
     "MEMORY",
     "PARTS",
     "PROCESS",
@@ -324,6 +326,7 @@ COUNTS = Part("counts", _read_counts, _sum_fields)
 PROCESS = Part("process", _read_process, _sum_fields)
 WORKERS = Part("workers", _read_workers, _merge_workers)
 AOF = Part("aof", lambda server: server.append_log.figures(), merge_aof)
+LOADS = Part("loads", lambda server: server.load_figures(), merge_loads)
 SNAPSHOTS = Part("snapshots", lambda server: server.snapshots.figures(), merge_snapshots)
 
 PARTS: dict[str, Part[Any]] = {
@@ -341,6 +344,7 @@ PARTS: dict[str, Part[Any]] = {
         COUNTS,
         PROCESS,
         WORKERS,
+        LOADS,
         SNAPSHOTS,
         AOF,
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import from_figures
-from shmredis.commands.figures import SNAPSHOTS, WORKERS
+from shmredis.commands.figures import LOADS, SNAPSHOTS, WORKERS
 from shmredis.commands.info_memory import MEASURED, memory_section
 from shmredis.commands.info_server import (
     clients_section,
@@ -56,7 +56,7 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
 }
 NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
 ONLY_OF_SEVERAL = {"Workers"}
-LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS)
+LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS)
 
 
 def chosen_sections(names: list[str]) -> list[str]:

@@ -5,8 +5,9 @@ import sys
 import time
 
 from shmredis.commands.context import Context
-from shmredis.commands.figures import AOF, CLIENTS, PROCESS, SNAPSHOTS, STATS
+from shmredis.commands.figures import AOF, CLIENTS, LOADS, PROCESS, SNAPSHOTS, STATS
 from shmredis.commands.info_aof import aof_fields, aof_size_fields
+from shmredis.commands.info_loading import last_load_fields, loading_fields
 from shmredis.commands.info_snapshots import progress_fields, snapshot_fields
 from shmredis.commands.settings import setting
 from shmredis.commands.version import REDIS_VERSION
@@ -87,20 +88,20 @@ def clients_section(ctx: Context) -> Fields:
 
 
 def persistence_section(ctx: Context) -> Fields:
-    """Snapshots and the append-only file."""
-    snapshots, aof = ctx.figures[SNAPSHOTS], ctx.figures[AOF]
+    """Loading, snapshots and the append-only file."""
+    snapshots, aof, load = ctx.figures[SNAPSHOTS], ctx.figures[AOF], ctx.figures[LOADS]
     return [
-        ("loading", 0),
+        ("loading", int(load.running)),
         ("async_loading", 0),
         *progress_fields(snapshots),
         *snapshot_fields(snapshots),
-        ("rdb_last_load_keys_expired", 0),
-        ("rdb_last_load_keys_loaded", 0),
+        *last_load_fields(load),
         *aof_fields(aof),
         ("backup_in_progress", 0),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
         *aof_size_fields(aof),
+        *loading_fields(load),
     ]
 
 

@@ -340,6 +340,13 @@ REDIS_OPTIONS = (
     Option("proto-max-bulk-len", Memory(1048576), "536870912", core="proto_max_bulk_len"),
     Option("rdb-del-sync-files", Boolean(), "no"),
     Option("rdb-key-save-delay", Integer(-(1 << 31), (1 << 31) - 1), "0", hidden=True),
+    Option("key-load-delay", Integer(-(1 << 31), (1 << 31) - 1), "0", hidden=True),
+    Option(
+        "loading-process-events-interval-bytes",
+        Integer(1024, INT64_MAX),
+        str(2 << 20),
+        hidden=True,
+    ),
     Option("rdb-save-incremental-fsync", Boolean(), "yes"),
     Option("rdbchecksum", Boolean(), "yes", mutable=False),
     Option("rdbcompression", Boolean(), "yes", core="rdbcompression"),

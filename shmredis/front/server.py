@@ -222,10 +222,8 @@ class Front:
 
     def _give_up(self, worker: WorkerProcess, why: str) -> None:
         """A server whose data cannot be loaded must not go on and save what it has over it."""
-        log.warning("Worker %d could not start: %s", worker.index, why)
-        if not self._open:
-            self.failed = True
-            self._stopping = True
+        log.warning("%s", why)
+        self.failed = self._stopping = True
 
     def _unregister(self, worker: WorkerProcess) -> None:
         if worker.channel:

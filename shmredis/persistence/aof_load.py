@@ -86,10 +86,8 @@ class AofLoad:
     def _load(self) -> Iterator[bool]:
         files = self.manifest.files
         self._check_presence(files)
-        started = time.monotonic()
         for i, file in enumerate(files):
             yield from self._load_file(file, last=i == len(files) - 1)
-        log.info("DB loaded from append only file: %.3f seconds", time.monotonic() - started)
 
     def _check_presence(self, files: tuple[LogFile, ...]) -> None:
         """Raises: AofError."""

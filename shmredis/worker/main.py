@@ -22,13 +22,12 @@ from shmredis.commands.everywhere import answer_others
 from shmredis.front.channel import Kind, read_batch, receive_with_sockets
 from shmredis.front.shm import object_name, remove_object
 from shmredis.front.worker_process import Birth, Plan
-from shmredis.persistence.aof_load import AofError
 from shmredis.persistence.marks import note_files
 from shmredis.worker.cron import engine_cron, mind_clients
 from shmredis.worker.links import Links
 from shmredis.worker.post import Post
 from shmredis.worker.recovery import Beginning, StartError, begin
-from shmredis.worker.restore import restore
+from shmredis.worker.restore import Restoration
 from shmredis.worker.server import Server
 from shmredis.worker.socket_connection import SocketConnection, Sockets
 from shmredis.worker.tls import make_context
@@ -134,14 +133,7 @@ async def _serve(
     ]
     if server.snapshots.leads:
         tasks.append(loop.create_task(server.desk.follow_rules(), name="save rules"))
-    try:
-        origin = await restore(server, plan.config, beginning.origin)
-    except (AofError, OSError) as error:
-        channel.send(b"F" + str(error).encode())
-        server.stopped.set()
-    else:
-        engine.set_option("loading", lib.LOADING_OTHERS)
-        channel.send(b"R" + origin.to_json())
+    Restoration(server, index, beginning, channel).begin()
     await server.stopped.wait()
     loop.remove_reader(channel.fileno())
     if links:

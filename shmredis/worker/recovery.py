@@ -31,6 +31,7 @@ class Beginning:
 
     engine: Engine
     origin: Origin
+    first: bool
 
 
 def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
@@ -43,7 +44,7 @@ def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
         if not beginning:
             origin, fd = Origin(why=why), replace_object(object_name(plan.base_name, index))
     if not beginning:
-        beginning = Beginning(_fresh(plan, index, fd), origin)
+        beginning = Beginning(_fresh(plan, index, fd), origin, birth.first)
     lib.engine_set_say(beginning.engine.handle, lib.python_say)
     lib.engine_set_slots(beginning.engine.handle, slots[0], slots[-1])
     _join(plan, index, beginning.engine.handle)
@@ -70,7 +71,9 @@ def _take_over(plan: Plan, index: int, birth: Birth, slots: range) -> tuple[Begi
         generation=report.generation,
         note=FROZEN if report.frozen else "",
     )
-    return Beginning(Engine(handle), origin), ""
+    engine = Engine(handle)
+    engine.stats.dirty = 0 if report.sealed else 1  # the files may be older
+    return Beginning(engine, origin, birth.first), ""
 
 
 def _objection(plan: Plan, index: int, birth: Birth, report: Any) -> str:

@@ -1,48 +1,150 @@
-"""What a worker does before it serves: its data come back out of the append-only file, which goes on.
+"""From an engine to a worker that serves: its data come back out of files if need be, and its log goes on.
 
-An arena that was taken over has its data already; then the log only has to fit it.
+    arena taken over ──► the log is fitted to it ───────────────────────────► reached, complete
+    files, worker brought back ── loaded for a moment, others wait ── done ─► reached, complete
+    files ──► reached, LOADING is said ──► loaded in slices ────────────────► complete
 """
 
-import asyncio
-import logging
-import time
-from dataclasses import replace
 
-from shmredis.config import Config
+import logging
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+from shmredis._core import lib
+from shmredis.commands.info_loading import LoadFigures
+from shmredis.persistence.aof_load import AofError
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.marks import note_files
 from shmredis.persistence.origin import Origin, Source
+from shmredis.worker.loader import Load, Loader, LoadFailed, RdbFileLoad
+from shmredis.worker.recovery import Beginning
 from shmredis.worker.server import Server
 
-__all__ = ["restore"]
+__all__ = ["Restoration", "find_load"]
 
 log = logging.getLogger(__name__)
 
-
-async def restore(server: Server, config: Config, origin: Origin) -> Origin:
-    """Where the data are from. Raises: AofError, OSError."""
-    workers, engine = server.workers, server.engine
-    index = workers.index if workers else 0
-    server.append_log.changed = lambda: note_files(engine, config, index)
-    server.snapshots.changed = lambda: note_files(engine, config, index)
-    if origin.source is Source.ARENA:
-        server.append_log.resume()
-        return origin
-    dropped: set[str] = set()
-    if config["appendonly"]:
-        started = time.monotonic()
-        recovery = AofRecovery(engine, config, index, workers.count if workers else 1, _call)
-        while not recovery.step():
-            await asyncio.sleep(0)
-        dropped = recovery.result.dropped
-        if recovery.result.found:
-            keys = sum(engine.database(i).keys for i in range(engine.databases))
-            spent = time.monotonic() - started
-            origin = replace(origin, source=Source.AOF, keys=keys, seconds=spent)
-    server.append_log.start()
-    server.append_log.settle(dropped)
-    return origin
+PATIENCE_S = 0.5  # that others wait for a worker which loads its data again
 
 
-def _call(db: int, argv: list[bytes]) -> None:
+class AofFilesLoad:
+    """The append-only folders of the server, as far as this worker needs them."""
+
+    source = Source.AOF
+
+    def __init__(self, recovery: AofRecovery) -> None:
+        self._recovery = recovery
+        self.figures = LoadFigures.begun(recovery.total)
+
+    def step(self, size: int) -> bool:
+        del size  # it has its own idea of a slice
+        try:
+            done = self._recovery.step()
+        except AofError as error:
+            raise LoadFailed(str(error)) from None
+        self.figures = replace(self.figures, running=not done, loaded=self._recovery.done)
+        return done
+
+    @property
+    def dropped(self) -> set[str]:
+        return self._recovery.result.dropped
+
+    def close(self) -> None:
+        """Files are closed when they are read."""
+
+
+def find_load(server: Server) -> Load | None:
+    """What a worker without data begins with; None: nothing. Raises: LoadFailed."""
+    engine, config, workers = server.engine, server.config, server.workers
+    path = Path(config["dbfilename"])
+    try:
+        if config["appendonly"]:
+            index, count = (workers.index, workers.count) if workers else (0, 1)
+            recovery = AofRecovery(engine, config, index, count, _leave_out)
+            return AofFilesLoad(recovery) if recovery.result.found else None
+        return RdbFileLoad(engine, config, path)
+    except AofError as error:
+        raise LoadFailed(str(error)) from None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LoadFailed(
+            f"Fatal error: can't open the RDB file {path} for reading: {error.strerror}"
+        ) from None
+
+
+def _leave_out(db: int, argv: list[bytes]) -> None:
     log.warning("A command of the append-only file is left out: %r in database %d", argv[0], db)
+
+
+class Restoration:
+    """The way of one worker from its start until it has its data. The front hears of each step."""
+
+    def __init__(
+        self, server: Server, index: int, beginning: Beginning, channel: socket.socket
+    ) -> None:
+        self._server = server
+        self._index = index
+        self._origin = beginning.origin
+        self._patience_s = 0.0 if beginning.first else PATIENCE_S
+        self._channel = channel
+        server.append_log.changed = self._note_files
+        server.snapshots.changed = self._note_files
+
+    def begin(self) -> None:
+        """Has the worker reached by clients, with all its data or while it loads them."""
+        try:
+            self._begin()
+        except (LoadFailed, AofError, OSError) as error:
+            self._fail(error)
+
+    def _begin(self) -> None:
+        server = self._server
+        server.engine.set_option("loading", lib.LOADING_OTHERS)
+        if self._origin.source is Source.ARENA:
+            server.append_log.resume()
+            self._tell(b"R", self._origin)
+        elif load := find_load(server):
+            self._begin_load(load)
+        else:
+            self._go_on(set())
+            self._tell(b"R", self._origin)
+
+    def _begin_load(self, load: Load) -> None:
+        self._server.loader = loader = Loader(self._server.engine, self._server.config, load)
+        if loader.run_for(self._patience_s):
+            self._tell(b"R", self._finish(loader, load))
+            return
+        self._channel.send(b"R")
+        self._server.spawn(self._load(loader, load), "load")
+
+    async def _load(self, loader: Loader, load: Load) -> None:
+        try:
+            await loader.run(bar=self._index == 0)
+            origin = self._finish(loader, load)
+        except (LoadFailed, AofError, OSError) as error:
+            self._fail(error)
+            return
+        self._tell(b"L", origin)
+
+    def _finish(self, loader: Loader, load: Load) -> Origin:
+        origin = loader.finish(self._origin.why)
+        self._go_on(load.dropped if isinstance(load, AofFilesLoad) else set())
+        return origin
+
+    def _go_on(self, dropped: set[str]) -> None:
+        """The log goes on behind what was loaded; the arena and the files go together now."""
+        self._server.append_log.start()
+        self._server.append_log.settle(dropped)
+        self._note_files()
+
+    def _note_files(self) -> None:
+        note_files(self._server.engine, self._server.config, self._index)
+
+    def _tell(self, kind: bytes, origin: Origin) -> None:
+        self._channel.send(kind + origin.to_json())
+
+    def _fail(self, error: Exception) -> None:
+        """The front ends the server: what is half loaded must not be saved over what is good."""
+        self._channel.send(b"F" + str(error).encode())

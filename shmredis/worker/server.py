@@ -10,6 +10,7 @@ from typing import Any
 
 from shmredis._core import ffi, lib
 from shmredis.commands.context import ServerFacts, ShutdownMode, Workers
+from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
@@ -23,6 +24,7 @@ from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
 from shmredis.worker.closing import Closing
 from shmredis.worker.connection import Connection
+from shmredis.worker.loader import Loader
 from shmredis.worker.post import Post
 
 __all__ = ["Server"]
@@ -61,6 +63,7 @@ class Server:
         self.attend: Callable[[int], None] = lambda _found: self.attend_sessions()
         self.snapshots = Snapshots(engine, config, workers, self.spawn, facts.started_s)
         self.desk = Desk(self.snapshots, workers)
+        self.loader: Loader | None = None
         self.closing = Closing(self, channel, self._save_all)
         self.append_log = AppendLog(
             engine,
@@ -194,6 +197,9 @@ class Server:
         waiting, self.waiting = self.waiting, set()
         for connection in waiting:
             connection.go_on()
+
+    def load_figures(self) -> LoadFigures:
+        return self.loader.figures if self.loader else LoadFigures()
 
     async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         await self.closing.request(mode, now=now, force=force)

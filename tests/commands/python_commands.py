@@ -12,6 +12,7 @@ from typing import Any
 
 from shmredis._core import ffi, lib
 from shmredis.commands.context import Context, ServerFacts, ShutdownMode
+from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.registry import CommandTable
 from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import own_folder
@@ -94,6 +95,9 @@ class FakeServer:
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
         lib.engine_pause(self.engine.handle, until_ms, writes_only)
+
+    def load_figures(self) -> LoadFigures:
+        return LoadFigures()
 
     async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         self.shutdowns.append((mode, now, force))
