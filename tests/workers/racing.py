@@ -83,6 +83,7 @@ class Writer:
         self.rng = random.Random(seed)
         self.number = 0
         self.filled = 0
+        self.live = True  # not frozen
 
     def text(self) -> bytes:
         self.number += 1
@@ -174,6 +175,15 @@ class Writer:
         if self.rng.randrange(20) == 0:
             self.execute("SWAPDB", FLUSHED_DB, FLUSHED_DB + 1)
 
+    def freeze_and_thaw(self, turn: int) -> None:
+        """As for a snapshot: what is written in between is not in the object."""
+        arena = lib.wb_engine_arena(self.fleet.engines[WRITER])
+        if turn % 40 == 3 and self.live:
+            lib.freeze_begin(arena)
+            self.live = False
+        elif turn % 40 >= 5 and not self.live:
+            self.live = lib.freeze_thaw(arena, 1000)
+
     def execute(self, *words: Any) -> None:
         args = [w if isinstance(w, bytes) else str(w).encode() for w in words]
         argv = ffi.new("char *[]", [ffi.from_buffer(arg) for arg in args])
@@ -185,6 +195,7 @@ class Writer:
         engine, turns = self.fleet.engines[WRITER], 0
         while time.monotonic() < until:
             self.client.feed(b"".join(self.change() for _ in range(BATCH)))
+            self.freeze_and_thaw(turns)
             self.client.feed(self.hammer())
             self.elsewhere()
             if turns % 5 == 0:
@@ -195,6 +206,8 @@ class Writer:
             self.client.take()
             serve(self.fleet, WRITER)
             turns += 1
+        while not lib.freeze_thaw(lib.wb_engine_arena(engine), 1000):
+            pass
         while not select.select([readers], [], [], 0.001)[0]:
             serve(self.fleet, WRITER)
         lib.engine_check(engine)
