@@ -4,6 +4,7 @@ Each part is read in a worker, and knows how to become one out of those of sever
 """
 
 import os
+import re
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -45,7 +46,6 @@ __all__ = [
 
 T = TypeVar("T")
 CLIENT_SAMPLE = 256
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 LATENCY_SAMPLES = 160  # of an event, as many as the core keeps
 
 
@@ -260,17 +260,19 @@ def _read_counts(server: "Server") -> SimpleNamespace:
     )
 
 
-def _resident_bytes() -> int:
-    """Resident memory of this process, shared pages included."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
+def _resident_bytes(server: "Server") -> int:
+    """Resident memory of this process and of its arena, without what it has read in others' arenas."""
+    status = Path("/proc/self/status").read_text()
+    own = sum(int(kib) for kib in re.findall(r"^Rss(?:Anon|File):\s+(\d+)", status, re.MULTILINE))
+    return own * 1024 + int(server.engine.memory().object)
 
 
-def _read_process(_server: "Server") -> SimpleNamespace:
+def _read_process(server: "Server") -> SimpleNamespace:
     whole = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     thread = resource.getrusage(resource.RUSAGE_THREAD)
     return SimpleNamespace(
-        rss=_resident_bytes(),
+        rss=_resident_bytes(server),
         system_s=whole.ru_stime,
         user_s=whole.ru_utime,
         children_system_s=children.ru_stime,
