@@ -192,7 +192,7 @@ class WorkerProcess:
 
         What it was still loading is of no use to anybody.
         """
-        useful = self.origin or self._adopted
+        useful = self.origin or (self._adopted and not self.ready)
         if self._owns and not (keep and useful):
             remove_object(self._name)
         if not self.pid:

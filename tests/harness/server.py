@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.harness.resp import Client
 
@@ -56,6 +57,11 @@ class Server:
         self.shm_name = f"shmredis-test-{os.getpid()}-{self.port}"
         self.dir = Path(tempfile.mkdtemp(prefix="shmredis-"))
         self.logfile = self.dir / "log"
+        self._log: BinaryIO | None = None
+        self.launch(*options, config=config, workers=workers)
+
+    def launch(self, *options: str, config: Path | None = None, workers: int = 1) -> None:
+        """Starts the process: the first, or another in the same place when that has ended."""
         argv = [sys.executable, "-m", "shmredis.front.main", *([str(config)] if config else [])]
         argv += ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.dir)]
         argv += ["--shm-name", self.shm_name, "--enable-debug-command", "yes"]
@@ -64,6 +70,8 @@ class Server:
         if shm_bytes:
             argv = with_own_shm(shm_bytes, argv)
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        if self._log:
+            self._log.close()
         self._log = self.logfile.open("wb")
         self.process = subprocess.Popen(
             argv, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, env=environment
@@ -100,12 +108,16 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
         status = self.process.wait(20)
-        self._log.close()
+        if self._log:
+            self._log.close()
         return status
 
     def check_clean(self) -> None:
         """Nothing may be left of it."""
-        assert not self.shm_objects()
+        left = self.shm_objects()
+        for path in left:
+            path.unlink(missing_ok=True)
+        assert not left
         shutil.rmtree(self.dir)
 
 
