@@ -1,10 +1,9 @@
 """From an engine to a worker that serves: its data come back out of files if need be, and its log goes on.
 
-    arena taken over ──► the log is fitted to it ───────────────────────────► reached, complete
-    files, worker brought back ── loaded for a moment, others wait ── done ─► reached, complete
-    files ──► reached, LOADING is said ──► loaded in slices ────────────────► complete
+arena taken over ──► the log is fitted to it ───────────────────────────► reached, complete
+files, worker brought back ── loaded for a moment, others wait ── done ─► reached, complete
+files ──► reached, LOADING is said ──► loaded in slices ────────────────► complete
 """
-
 
 import logging
 import socket

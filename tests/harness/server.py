@@ -58,6 +58,7 @@ class Server:
         self.dir = Path(tempfile.mkdtemp(prefix="shmredis-"))
         self.logfile = self.dir / "log"
         self._log: BinaryIO | None = None
+        self._shm_bytes = shm_bytes
         self.launch(*options, config=config, workers=workers)
 
     def launch(self, *options: str, config: Path | None = None, workers: int = 1) -> None:
@@ -67,8 +68,8 @@ class Server:
         argv += ["--shm-name", self.shm_name, "--enable-debug-command", "yes"]
         argv += ["--warm-restart", "no"] if config else ["--save", ""]  # nothing shall stay
         argv += [*(["--workers", str(workers)] if workers > 1 else []), *options]
-        if shm_bytes:
-            argv = with_own_shm(shm_bytes, argv)
+        if self._shm_bytes:
+            argv = with_own_shm(self._shm_bytes, argv)
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         if self._log:
             self._log.close()
