@@ -59,6 +59,7 @@ def data_set(field_ttls: bool) -> Iterator[Words]:
     yield "HSET", "hash", "f", "v", "n", 1, "long", "w" * 60
     yield "HSET", "large hash", *(word for n in range(600) for word in (f"f{n}", f"v{n}"))
     yield "HSET", "hash of long", "f", "v" * 100
+    yield from streams()
     if field_ttls:
         yield "HSET", "field ttls", "f", "v", "g", "w", "h", 3
         yield "HPEXPIREAT", "field ttls", THEN, "FIELDS", 1, "f"
@@ -68,6 +69,25 @@ def data_set(field_ttls: bool) -> Iterator[Words]:
     yield "SELECT", 3
     yield "SET", "elsewhere", "v"
     yield "SELECT", 0
+
+
+def streams() -> Iterator[Words]:
+    """One with a group and what it has not acknowledged, one of several nodes, an emptied one."""
+    for n in range(5):
+        yield "XADD", "stream", f"1000-{n}", "a", n, "b", "x" * n
+    yield "XADD", "stream", "1001-0", "c", 3
+    yield "XDEL", "stream", "1000-1", "1000-4"
+    yield "XGROUP", "CREATE", "stream", "group", "0"
+    yield "XGROUP", "CREATE", "stream", "idle group", "1000-2"
+    yield "XGROUP", "CREATECONSUMER", "stream", "group", "idle"
+    yield "XREADGROUP", "GROUP", "group", "busy", "COUNT", 2, "STREAMS", "stream", ">"
+    yield "XREADGROUP", "GROUP", "group", "other", "COUNT", 1, "STREAMS", "stream", ">"
+    yield "XACK", "stream", "group", "1000-0"
+    for n in range(1, 251):
+        yield "XADD", "long stream", f"{n}-1", "field", f"value {n}"
+    yield "XTRIM", "long stream", "MAXLEN", 240
+    yield "XADD", "emptied stream", "5-5", "a", "b"
+    yield "XDEL", "emptied stream", "5-5"
 
 
 def fill(engine: Engine, field_ttls: bool = True) -> None:

@@ -133,8 +133,8 @@ def test_lines(
 @pytest.mark.parametrize(
     ("name", "keys", "fields"),
     [
-        *[("redis62", 26, 0), ("redis74", 28, 2), ("redis8", 28, 2)],
-        *[("redis810", 30, 2), ("valkey", 28, 2)],
+        *[("redis62", 29, 0), ("redis74", 31, 2), ("redis8", 31, 2)],
+        *[("redis810", 33, 2), ("valkey", 31, 2)],
     ],
 )
 def test_files_of_servers_are_sound(

@@ -18,14 +18,21 @@ READS = {
         *[("ZRANGE", 0, -1, "WITHSCORES"), ("ZADD", 1, "x"), ("ZRANGEBYSCORE", "-inf", 5)],
         *[("ZREM", "a"), ("ZPOPMIN",)],
     ],
+    "stream": [
+        *[("XRANGE", "-", "+"), ("XREVRANGE", "+", "-"), ("XLEN",), ("XADD", "*", "x", "y")],
+        *[("XDEL", "1000-0"), ("XTRIM", "MAXLEN", 2), ("XACK", "group", "1000-2")],
+        *[("XPENDING", "group", "-", "+", 10), ("XGROUP", "DESTROY", "group")],
+    ],
     "hash": [("HGETALL",), ("HSET", "x", "y"), ("HDEL", "f"), ("HRANDFIELD",), ("HLEN",)],
 }
 
 
 def use(engine: Engine, key: bytes) -> None:
     """Reads and changes the value by all ways that trust its bytes."""
-    for command, *words in READS[engine.call("TYPE", key)]:
-        engine.call(command, key, *words)
+    for command, *rest in READS[engine.call("TYPE", key)]:
+        words = list(rest)
+        container = [words.pop(0)] if command == "XGROUP" else []
+        engine.call(command, *container, key, *words)
         if not engine.call("EXISTS", key):
             return
     engine.call("DUMP", key)
