@@ -75,11 +75,10 @@ static void reply_digest(struct call *c, const struct digest *d) {
     reply_simple(c->out, hex);
 }
 
-static void digest_database(struct call *c, int db, struct digest *whole) {
+/* The keys of a database, in any order, into `whole`. */
+static void digest_keys(struct call *c, int db, struct digest *whole) {
     const struct arena *a = &c->eng->arena;
     const struct dict *keys = &engine_db(c->eng, db)->keys;
-    if (!keys->count) return;
-    mix_u32(whole, (uint32_t)db);
     struct dict_iter it = { 0 };
     for (ref_t r = dict_next(a, keys, &it); r; r = dict_next(a, keys, &it)) {
         const struct entry *e = arena_ptr(a, r);
@@ -94,8 +93,23 @@ static void digest_database(struct call *c, int db, struct digest *whole) {
 static void debug_digest(struct call *c) {
     struct digest whole;
     digest_init(&whole);
-    for (int db = 0; db < c->eng->databases; db++) digest_database(c, db, &whole);
+    for (int db = 0; db < c->eng->databases; db++) {
+        if (!keyspace_count(c->eng, db)) continue;
+        mix_u32(&whole, (uint32_t)db);
+        digest_keys(c, db, &whole);
+    }
     reply_digest(c, &whole);
+}
+
+/* DEBUG DIGEST-KEYS, what DIGEST of several workers is made of: the keys of each database. */
+static void debug_digest_keys(struct call *c) {
+    reply_array(c->out, (size_t)c->eng->databases);
+    for (int db = 0; db < c->eng->databases; db++) {
+        struct digest keys;
+        digest_init(&keys);
+        digest_keys(c, db, &keys);
+        reply_digest(c, &keys);
+    }
 }
 
 static void debug_digest_value(struct call *c) {
@@ -205,6 +219,7 @@ static const struct command debug_rows[] = {
     { "OBJECT", 3, 0, "", debug_object, { { 0 } } },
     { "LISTPACK", 3, 0, "", debug_listpack, { { 0 } } },
     { "DIGEST", 2, 0, "", debug_digest, { { 0 } } },
+    { "DIGEST-KEYS", 2, 0, "", debug_digest_keys, { { 0 } } },
     { "DIGEST-VALUE", -2, 0, "", debug_digest_value, { { 0 } } },
     { "POPULATE", -3, 0, "", debug_populate, { { 0 } } },
     { "HTSTATS", -3, 0, "", debug_htstats, { { 0 } } },

@@ -326,12 +326,12 @@ static void cmd_delex(struct call *c) {
     }
     if (c->argc == 4) {
         enum condition cond = arg_comparison(c, 2);
-        if (cond == COND_NONE) {
-            reply_error(c->out, "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
-            return;
-        }
         if (entry_type(k.entry) != TYPE_STRING) {
             reply_error(c->out, "ERR Key should be of string type if conditions are specified");
+            return;
+        }
+        if (cond == COND_NONE) {
+            reply_error(c->out, "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
             return;
         }
         if (!check_digest_operand(c, cond, c->argv[3])) return;

@@ -45,6 +45,12 @@ static const char *take_line(struct resp_parser *p, const char *buf, size_t n, s
     return start;
 }
 
+/* More is needed, unless the line is too long already. */
+static enum resp_result line_missing(const struct resp_parser *p, size_t n, char error[128]) {
+    if (n - p->pos <= RESP_INLINE_MAX) return RESP_MORE;
+    return bad(error, p->left < 0 ? "too big mbulk count string" : "too big bulk count string");
+}
+
 /* Digits are what clients send nearly always; the rest goes the strict way. */
 static bool parse_length(const char *s, size_t n, int64_t *out) {
     if (n == 0 || n > 9) return str_to_i64((struct str){ s, n }, out);
@@ -61,10 +67,13 @@ static enum resp_result read_count(struct resp_parser *p, const struct resp_limi
                                    const char *buf, size_t n, char error[128]) {
     size_t length;
     const char *line = take_line(p, buf, n, &length);
-    if (!line) return n > RESP_INLINE_MAX ? bad(error, "too big mbulk count string") : RESP_MORE;
+    if (!line) return line_missing(p, n, error);
     int64_t count;
-    if (!parse_length(line + 1, length - 1, &count) || count > INT_MAX)
-        return bad(error, "invalid multibulk length");
+    if (!parse_length(line + 1, length - 1, &count) || count > INT_MAX) {
+        if (!memchr(line, '\0', length)) return bad(error, "invalid multibulk length");
+        p->pos = 0; /* to Redis no line ends behind a zero byte, here and inline */
+        return line_missing(p, n, error);
+    }
     if (count > UNAUTHENTICATED_ARGS_MAX && !limits->authenticated)
         return bad(error, "unauthenticated multibulk length");
     p->left = count > 0 ? count : 0;
@@ -73,10 +82,9 @@ static enum resp_result read_count(struct resp_parser *p, const struct resp_limi
 
 static enum resp_result read_bulk_header(struct resp_parser *p, const struct resp_limits *limits,
                                          const char *buf, size_t n, char error[128]) {
-    size_t length, before = p->pos;
+    size_t length;
     const char *line = take_line(p, buf, n, &length);
-    if (!line)
-        return n - before > RESP_INLINE_MAX ? bad(error, "too big bulk count string") : RESP_MORE;
+    if (!line) return line_missing(p, n, error);
     if (*line != '$') {
         char what[64];
         snprintf(what, sizeof what, "expected '$', got '%c'", *line);
@@ -175,6 +183,7 @@ static bool split_inline(struct resp_parser *p, char *line, size_t n) {
 
 static enum resp_result parse_inline(struct resp_parser *p, char *buf, size_t n, char error[128]) {
     char *newline = memchr(buf, '\n', n);
+    if (newline && memchr(buf, '\0', (size_t)(newline - buf))) newline = NULL;
     if (!newline) return n > RESP_INLINE_MAX ? bad(error, "too big inline request") : RESP_MORE;
     size_t length = (size_t)(newline - buf);
     p->pos = length + 1;

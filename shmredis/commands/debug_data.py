@@ -35,26 +35,25 @@ def _combine(digests: list[str]) -> str:
     return f"{total:0{DIGEST_DIGITS}x}"
 
 
-def _whole_digest(ctx: Context) -> tuple[str, set[int]]:
-    """The digest of all data of this worker, and the databases that have some."""
-    used = {i for i in range(ctx.engine.databases) if ctx.engine.database(i).keys}
-    return _lines(in_core(ctx))[0], used
+def _keys_digests(ctx: Context) -> list[str]:
+    """For each database the digest of the keys that this worker has; zero: none."""
+    reply = ctx.engine.debug(ctx.db, [b"DEBUG", b"DIGEST-KEYS"], ctx.resp)
+    assert reply is not None
+    return _lines(Raw(reply))
 
 
-def _one_digest(_ctx: Context, parts: list[tuple[str, set[int]]]) -> Reply:
-    """A worker's digest is that of the database's number, and of its keys by exclusive or.
-
-    With several databases in use it is not that of a single server, but still equal for equal data.
-    """
-    digests = [digest for digest, used in parts if used]
-    used = set().union(*(used for _, used in parts))
-    if len(used) == 1 and len(digests) % 2 == 0:
-        digests.append(_database_digest(used.pop()))
-    return Simple(_combine(digests))
+def _whole_digest(_ctx: Context, workers: list[list[str]]) -> Reply:
+    """Database by database: its number is mixed in, then its keys by exclusive or."""
+    whole = 0
+    for db, parts in enumerate(zip(*workers, strict=True)):
+        keys = int(_combine(list(parts)), 16)
+        if keys:
+            whole = _sha1(whole ^ _sha1(db, 4)) ^ keys
+    return Simple(f"{whole:0{DIGEST_DIGITS}x}")
 
 
-def _database_digest(db: int) -> str:
-    return hashlib.sha1(hashlib.sha1(db.to_bytes(4, "big")).digest()).hexdigest()
+def _sha1(number: int, size: int = DIGEST_DIGITS // 2) -> int:
+    return int.from_bytes(hashlib.sha1(number.to_bytes(size, "big")).digest(), "big")
 
 
 def _digest_of_each(_ctx: Context, replies: list[Raw]) -> Reply:
@@ -71,7 +70,7 @@ def _one_after_the_other(_ctx: Context, replies: list[Raw]) -> Reply:
 
 
 at_key_owner = at_owner(2)(in_core)
-digest = everywhere(_one_digest)(_whole_digest)
+digest = everywhere(_whole_digest)(_keys_digests)
 digest_values = everywhere(_digest_of_each)(in_core)
 populate = everywhere()(in_core)
 tables = everywhere(_one_after_the_other)(in_core)

@@ -107,6 +107,9 @@ def alone(client: Client) -> bool:
         (b"A" * (64 * KIB + 1), b"too big inline request"),
         (b"*" + b"1" * (64 * KIB), b"too big mbulk count string"),
         (b"*1\r\n$" + b"1" * (64 * KIB), b"too big bulk count string"),
+        (b"PI\0NG\r\n" + b"A" * (64 * KIB), b"too big inline request"),
+        (b"*\0001\r\n" + b"A" * (64 * KIB), b"too big mbulk count string"),
+        (b"*1\r\n$4\0\r\nPING\r\n", b"invalid bulk length"),
     ],
 )
 def test_a_protocol_error_is_told_and_closes(
@@ -177,7 +180,15 @@ def test_odd_frames_are_understood_as_redis_does(
 
 @pytest.mark.parametrize(
     "data",
-    [b"*2\r\n$4\r\nPI", b"*", b"*1\r\n", b"*2\r\n$3\r\nGET\r\n$100000\r\nabc", b"PING"],
+    [
+        b"*2\r\n$4\r\nPI",
+        b"*",
+        b"*1\r\n",
+        b"*2\r\n$3\r\nGET\r\n$100000\r\nabc",
+        b"PING",
+        b"PI\0NG\r\nPING\r\n",  # a line does not end behind a zero byte
+        b"*1\0\r\n$4\r\nPING\r\n",
+    ],
 )
 def test_a_command_that_is_cut_off_by_the_end_gets_no_reply(
     server: Server, bystander: Client, data: bytes
