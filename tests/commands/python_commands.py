@@ -14,6 +14,7 @@ from shmredis._core import ffi, lib
 from shmredis.commands.context import Context, ServerFacts, ShutdownMode
 from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.registry import CommandTable
+from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_log import AppendLog
@@ -41,7 +42,12 @@ class FakeConfig:
     def __init__(self) -> None:
         self.path: str | None = None
         self.values = dict(DEFAULTS)
+        self._defaults = Config()
         self.rewrites = 0
+
+    def __getitem__(self, name: str) -> Any:
+        """The default: nobody who asks so in these tests has it changed."""
+        return self._defaults[name]
 
     def text(self, name: str) -> str:
         return self.values[name]
