@@ -1,7 +1,7 @@
 """Connections move to the worker that owns most of the keys they ask for."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -56,6 +56,25 @@ def test_it_moves_with_its_state(trio: Server, target: int) -> None:
         listed = watcher.value("CLIENT", "LIST", "ID", number).decode()
         assert listed.count("name=traveller") == 1
         assert place_of(watcher, number) == target
+
+
+def test_it_stays_authenticated_and_only_then_moves(start_server: Callable[..., Server]) -> None:
+    server = start_server("--requirepass", "secret", workers=3)
+    with server.client() as client, server.client() as watcher:
+        watcher.call("AUTH", "secret")
+        client.call("AUTH", "secret")
+        number = client.value("CLIENT", "ID")
+        for target in range(3):  # two of them are other workers
+            key = key_of(target, prefix="auth")
+            ask_for(client, key)
+            assert int(client.value("GET", key)) == ENOUGH
+            assert client.value("CLIENT", "ID") == number
+            assert b"user=default" in client.value("CLIENT", "INFO")
+        with server.client() as stranger:
+            for _ in range(3):
+                for _ in range(ENOUGH):
+                    stranger.send(encode("GET", key))
+                    assert stranger.read() == b"-NOAUTH Authentication required.\r\n"
 
 
 def test_it_stays_where_its_keys_are_mixed(trio: Server) -> None:

@@ -215,6 +215,17 @@ def test_info_tells_totals(clients: list[Client]) -> None:
         assert int(told["rdb_changes_since_last_save"]) >= 6
 
 
+def test_expired_keys_of_all_are_counted_together(clients: list[Client]) -> None:
+    for i, client in enumerate(clients):
+        for n in range(i + 1):
+            client.call("SET", key_of(i, prefix=f"short{n}"), "v", "PX", "1")
+        client.call("HSET", key_of(i, prefix="fields"), "f", "v", "kept", "v")
+        client.call("HPEXPIRE", key_of(i, prefix="fields"), "1", "FIELDS", "1", "f")
+    wait_until(lambda: info(clients[0], "stats")["expired_keys"] == "6")
+    wait_until(lambda: info(clients[2], "stats")["expired_subkeys"] == "3")
+    assert clients[1].value("DBSIZE") == 3
+
+
 def test_info_says_the_same_of_the_server_in_all_workers(clients: list[Client]) -> None:
     names = ("run_id", "process_id", "master_replid", "tcp_port", "config_file")
     told = [info(client) for client in clients]
