@@ -178,4 +178,20 @@ bool btree_free_some(struct arena *a, struct btree *t, size_t leaves);
 size_t btree_memory(const struct arena *a, const struct btree *t);
 void btree_check(const struct arena *a, const struct btree *t);
 
+/* --- ds/idtree.h: keys of two words, payloads of four bytes --- */
+struct idtree;
+struct idtree *wb_idtree_new(void);
+void wb_idtree_delete(struct idtree *t);
+int wb_idtree_insert(struct arena *a, struct idtree *t, uint64_t high, uint64_t low);
+bool wb_idtree_remove(struct arena *a, struct idtree *t, uint64_t high, uint64_t low);
+/* The key is there, with the payload that it was given. */
+bool wb_idtree_find(const struct arena *a, const struct idtree *t, uint64_t high, uint64_t low);
+/* Keys from this one on, or down from it; returns how many, at most max. */
+size_t wb_idtree_keys(const struct arena *a, const struct idtree *t, uint64_t high, uint64_t low,
+                      bool backwards, uint64_t *out, size_t max);
+bool wb_idtree_free_some(struct arena *a, struct idtree *t, size_t leaves);
+/* Moves so many leaves after those to skip; what to skip next, 0 at the end. */
+uint64_t wb_idtree_relocate(struct arena *a, struct idtree *t, uint64_t skip, size_t budget);
+void wb_idtree_check(const struct arena *a, const struct idtree *t);
+
 #endif

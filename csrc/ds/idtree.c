@@ -240,7 +240,7 @@ static void insert_upwards(struct arena *a, const struct idtree_kind *k, struct 
                            const struct idtree_iter *path, const uint64_t *key, const void *payload,
                            struct spare *s) {
     uint64_t carried[IDTREE_WORDS_MAX];
-    ref_t fresh;
+    ref_t child; /* what `rest` is from the second level on */
     memcpy(carried, key, 8 * (size_t)k->words);
     const void *rest = payload;
     for (uint32_t level = path->depth;; level--) {
@@ -251,14 +251,15 @@ static void insert_upwards(struct arena *a, const struct idtree_kind *k, struct 
             insert_entry(n, k, leaf, at, carried, rest);
             return;
         }
-        fresh = split(a, k, n, leaf, at == n->count, s);
+        ref_t fresh = split(a, k, n, leaf, at == n->count, s);
         struct node *right = node_at(a, fresh);
         if (at > n->count || right->count == 0)
             insert_entry(right, k, leaf, at - n->count, carried, rest);
         else
             insert_entry(n, k, leaf, at, carried, rest);
         read_key(k, entry_at(right, k, leaf, 0), carried);
-        rest = &fresh;
+        child = fresh;
+        rest = &child;
         if (level == 0) {
             new_root(a, k, t, carried, fresh, s);
             return;
