@@ -162,6 +162,10 @@ void engine_reset_peak(struct engine *eng);
 /* Background work within `budget_us`: active expiry, lazy free, eviction, defragmentation, clock.
  * Returns ms until it wants to run again (at most 1000 / hz; 0: at once, there is more to do). */
 int engine_cron(struct engine *eng, uint64_t budget_us);
+/* After engine_cron: sessions have output, engine_drain is due at the end of this turn. */
+bool engine_turn_due(const struct engine *eng);
+/* Sessions that wait in a blocking command, and the keys that are waited for. */
+void engine_blocked(const struct engine *eng, uint64_t *sessions, uint64_t *keys);
 /* MEMORY PURGE: defragments everything now and gives empty pages back; bytes released. */
 uint64_t engine_purge(struct engine *eng);
 /* Walks every invariant of arena, tables and values; aborts on a breach. DEBUG and tests. */
@@ -230,6 +234,8 @@ int session_command(const struct session *s);
 /* Gives the RESP reply of the pending Python command (n may be 0: no reply) and ends it; `usec` is
  * how long it took, for statistics. */
 void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec);
+/* CLIENT UNBLOCK: as if its time were up, or with an error; false: it does not wait. */
+bool session_unblock(struct session *s, bool error);
 /* The reply of the pending Python command will come later than this turn of the event loop. */
 void session_suspend(struct session *s);
 /* Keys of this worker that are watched by WATCH, and sessions that watch some. */
@@ -269,6 +275,7 @@ struct session_info {
     int multi;             /* commands queued by MULTI, -1: not in a transaction */
     int watches;           /* keys watched */
     uint64_t multi_memory; /* bytes of the queue */
+    bool blocked;          /* it waits in a command */
     bool pending_call;
 };
 void session_info(const struct session *s, struct session_info *out);

@@ -16,10 +16,12 @@
 #include "mem/fault.h"
 #include "mem/share.h"
 #include "db/orphans.h"
+#include "net/block.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/multi.h"
+#include "net/observe.h"
 #include "net/slowlog.h"
 #include "net/turn.h"
 #include "persist/aof.h"
@@ -88,7 +90,7 @@ static const struct engine_config default_config = {
 static void free_local(struct engine *eng) {
     evict_delete(eng->evict);
     defrag_delete(eng->defrag);
-    watches_delete(eng);
+    observe_delete(eng);
     batch_delete(eng->batch);
     registry_delete(eng->registry);
     slowlog_delete(eng);
@@ -111,7 +113,7 @@ static struct engine *new_local(void) {
     eng->defrag = defrag_new();
     eng->registry = registry_new();
     multi_register(eng->registry);
-    watches_create(eng);
+    observe_create(eng);
     eng->hub = hub_new();
     eng->aof = aof_new(eng);
     eng->forks = forks_new(eng);
@@ -331,9 +333,20 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
     latency_note(eng, "expire-cycle", eng->stats.expire_cycle_us - before.expire_cycle_us);
     latency_note(eng, "eviction-cycle", eng->stats.evict_us - before.evict_us);
     latency_note(eng, "active-defrag-cycle", eng->stats.defrag_us - before.defrag_us);
+    uint64_t next_ms = block_tick(eng);
+    block_after(eng);
     turn_log(eng);
     int64_t hz = eng->config.hz > 0 ? eng->config.hz : 10;
-    return more ? 0 : (int)(1000 / hz);
+    if (next_ms > (uint64_t)(1000 / hz)) next_ms = (uint64_t)(1000 / hz);
+    return more ? 0 : (int)next_ms;
+}
+
+bool engine_turn_due(const struct engine *eng) {
+    return eng->hub->turn.n;
+}
+
+void engine_blocked(const struct engine *eng, uint64_t *sessions, uint64_t *keys) {
+    block_count(eng, sessions, keys);
 }
 
 uint64_t engine_purge(struct engine *eng) {

@@ -97,6 +97,12 @@ class Engine:
         lib.engine_watches(self.handle, keys, sessions)
         return int(keys[0]), int(sessions[0])
 
+    def blocked(self) -> tuple[int, int]:
+        """Sessions that wait in a blocking command, and the keys that are waited for."""
+        sessions, keys = ffi.new("uint64_t *"), ffi.new("uint64_t *")
+        lib.engine_blocked(self.handle, sessions, keys)
+        return int(sessions[0]), int(keys[0])
+
     @property
     def databases(self) -> int:
         return int(lib.engine_databases(self.handle))

@@ -1,6 +1,8 @@
 /* call.c - keys of a call, and what follows a change. */
 #include "cmd/call.h"
 
+#include <math.h>
+
 struct entry *call_find(struct call *c, int i, enum key_access access, struct key *k) {
     if (UNLIKELY(c->no_touch) && access == KEY_READ) access = KEY_LOOK;
     return key_find(c->eng, c->db, c->argv[i], access, k);
@@ -45,4 +47,31 @@ bool call_ok(struct call *c, status st) {
     if (LIKELY(st == ST_OK)) return true;
     reply_status(c->out, st);
     return false;
+}
+
+void call_block(struct call *c, const struct block_wish *wish) {
+    if (c->may_block) {
+        c->wish = *wish;
+        c->wish.wanted = true;
+    } else if (wish->bulk) {
+        reply_null(c->out);
+    } else {
+        reply_null_array(c->out);
+    }
+}
+
+bool arg_timeout(struct call *c, int i, uint64_t *until_ms) {
+    double seconds;
+    if (!arg_double(c, i, &seconds, "ERR timeout is not a float or out of range")) return false;
+    double ms = ceil(seconds * 1000);
+    if (ms < 0) {
+        reply_error(c->out, "ERR timeout is negative");
+        return false;
+    }
+    if (ms >= (double)(INT64_MAX - (int64_t)c->eng->now_ms)) {
+        reply_error(c->out, "ERR timeout is out of range");
+        return false;
+    }
+    *until_ms = ms > 0 ? c->eng->now_ms + (uint64_t)ms : 0;
+    return true;
 }

@@ -10,6 +10,14 @@
 #include "cmd/reply.h"
 #include "db/keyspace.h"
 
+/* What a blocking command that has found nothing waits for. */
+struct block_wish {
+    bool wanted;
+    bool bulk;             /* where nobody may wait the reply is a null bulk string, no array */
+    uint64_t until_ms;     /* wall clock; 0: for ever */
+    int first, last, step; /* the arguments that are its keys */
+};
+
 struct call {
     struct engine *eng;
     struct reply *out;
@@ -20,9 +28,12 @@ struct call {
     struct str
         *argv; /* argv[0] is the name; bytes live until the command ends, never in the arena */
     int db;
-    uint64_t dirty;            /* changes so far; 0 at the end: nothing is propagated */
-    bool quiet;                /* propagate nothing although dirty */
-    bool no_touch;             /* CLIENT NO-TOUCH */
+    uint64_t dirty; /* changes so far; 0 at the end: nothing is propagated */
+    bool quiet;     /* propagate nothing although dirty */
+    bool no_touch;  /* CLIENT NO-TOUCH */
+    bool may_block; /* not in a transaction or a script */
+    bool resumed;   /* it has waited, and one of its keys has changed */
+    struct block_wish wish;
     struct rewrite *rewritten; /* what to propagate instead of argv; cmd/propagate.c */
 };
 
@@ -59,6 +70,13 @@ void call_propagate(struct call *c, int argc, const struct str *argv);
 void call_propagatef(struct call *c, const char *format, ...);
 /* True for ST_OK; else replies the error and is false. */
 bool call_ok(struct call *c, status st);
+
+/* --- blocking --- */
+/* Nothing is there: waits for the keys, or replies null where nobody may wait. */
+void call_block(struct call *c, const struct block_wish *wish);
+/* A timeout in seconds, maybe a fraction, as the wall clock when it is over; 0: never. False: the
+ * error is replied. */
+bool arg_timeout(struct call *c, int i, uint64_t *until_ms);
 
 /* --- arguments: each replies its error and returns false --- */
 bool arg_i64(struct call *c, int i, int64_t *out);

@@ -103,10 +103,17 @@ void list_pop_reply(struct call *c, struct list *l, enum list_end end, uint64_t 
     list_close(c, l);
 }
 
+void list_pop_one(struct call *c, struct list *l, enum list_end end) {
+    char buf[24];
+    reply_bulk(c->out, list_peek(&c->eng->arena, &l->value, end, buf));
+    list_drop(&c->eng->arena, &l->value, end);
+    call_changed(c, &l->key, NOTIFY_LIST, list_pop_event(end), 1);
+    list_close(c, l);
+}
+
 static void pop(struct call *c, enum list_end end) {
     struct list l;
     int64_t n = 1;
-    char buf[24];
     if (c->argc > 3) {
         call_arity_error(c);
         return;
@@ -124,10 +131,7 @@ static void pop(struct call *c, enum list_end end) {
         list_pop_reply(c, &l, end, (uint64_t)n);
         return;
     }
-    reply_bulk(c->out, list_peek(&c->eng->arena, &l.value, end, buf));
-    list_drop(&c->eng->arena, &l.value, end);
-    call_changed(c, &l.key, NOTIFY_LIST, list_pop_event(end), 1);
-    list_close(c, &l);
+    list_pop_one(c, &l, end);
 }
 
 static void cmd_lpop(struct call *c) {

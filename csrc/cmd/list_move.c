@@ -3,13 +3,6 @@
 
 /* --- moving --- */
 
-struct move {
-    enum list_end from, to;
-    int64_t count;
-    bool exactly; /* all of count or nothing */
-    bool bulk;    /* keep the order; else one by one */
-};
-
 /* Copies of elements on their way, in the order in which they were popped. */
 struct cargo {
     struct str *items;
@@ -40,11 +33,11 @@ static void free_cargo(struct cargo *cargo) {
 }
 
 /* Whether the elements are pushed in the order in which they were popped. */
-static bool in_popped_order(const struct move *m) {
+static bool in_popped_order(const struct list_moves *m) {
     return !m->bulk || m->from != m->to;
 }
 
-static status unload_cargo(struct call *c, struct list *to, const struct move *m,
+static status unload_cargo(struct call *c, struct list *to, const struct list_moves *m,
                            const struct cargo *cargo) {
     status st = list_reserve(c->eng, &to->value, cargo->n, cargo->bytes);
     for (size_t i = 0; i < cargo->n && st == ST_OK; i++) {
@@ -56,7 +49,7 @@ static status unload_cargo(struct call *c, struct list *to, const struct move *m
 
 /* Within a listpack no memory is needed: it stays as large as it is, unless it is to become a
  * quicklist, and when that fails the elements go back. */
-static status rotate_listpack(struct call *c, struct list *l, const struct move *m,
+static status rotate_listpack(struct call *c, struct list *l, const struct list_moves *m,
                               const struct cargo *cargo) {
     struct arena *a = &c->eng->arena;
     for (size_t i = 0; i < cargo->n; i++) list_drop(a, &l->value, m->from);
@@ -67,7 +60,7 @@ static status rotate_listpack(struct call *c, struct list *l, const struct move 
 }
 
 /* In a quicklist the copies go in first, so that they can be taken back. */
-static status rotate_quicklist(struct call *c, struct list *l, const struct move *m,
+static status rotate_quicklist(struct call *c, struct list *l, const struct list_moves *m,
                                const struct cargo *cargo) {
     struct arena *a = &c->eng->arena;
     uint64_t before = list_length(a, &l->value);
@@ -87,7 +80,7 @@ static status rotate_quicklist(struct call *c, struct list *l, const struct move
     return ST_OK;
 }
 
-static bool rotate(struct call *c, const struct move *m, const struct cargo *cargo) {
+static bool rotate(struct call *c, const struct list_moves *m, const struct cargo *cargo) {
     struct list l;
     if (!list_open_write(c, 1, &l)) return false;
     status st = l.value.enc == ENC_QUICKLIST ? rotate_quicklist(c, &l, m, cargo)
@@ -102,7 +95,7 @@ static bool rotate(struct call *c, const struct move *m, const struct cargo *car
 
 /* The destination is opened first, so that nothing is popped when it cannot be. The source is
  * looked up again after: opening may have made a key. */
-static bool move_elements(struct call *c, const struct move *m, const struct cargo *cargo) {
+static bool move_elements(struct call *c, const struct list_moves *m, const struct cargo *cargo) {
     struct list from, to;
     if (str_eq(c->argv[1], c->argv[2])) return rotate(c, m, cargo);
     if (!list_open_create(c, 2, &to)) return false;
@@ -124,7 +117,7 @@ static bool move_elements(struct call *c, const struct move *m, const struct car
 }
 
 /* Pops and pushes what m says; false: nothing was moved and the reply is there. */
-static bool run_move(struct call *c, const struct move *m, bool many, struct cargo *cargo) {
+static bool run_move(struct call *c, const struct list_moves *m, bool many, struct cargo *cargo) {
     struct list from;
     struct key to;
     *cargo = (struct cargo){ 0 };
@@ -143,8 +136,8 @@ static bool run_move(struct call *c, const struct move *m, bool many, struct car
     return move_elements(c, m, cargo);
 }
 
-static void move_one(struct call *c, enum list_end from, enum list_end to) {
-    struct move m = { .from = from, .to = to, .count = 1 };
+void list_move_one(struct call *c, enum list_end from, enum list_end to) {
+    struct list_moves m = { .from = from, .to = to, .count = 1 };
     struct cargo cargo;
     if (run_move(c, &m, false, &cargo)) reply_bulk(c->out, cargo.items[0]);
     free_cargo(&cargo);
@@ -152,34 +145,33 @@ static void move_one(struct call *c, enum list_end from, enum list_end to) {
 
 static void cmd_lmove(struct call *c) {
     enum list_end from, to;
-    if (arg_list_end(c, 3, &from) && arg_list_end(c, 4, &to)) move_one(c, from, to);
+    if (arg_list_end(c, 3, &from) && arg_list_end(c, 4, &to)) list_move_one(c, from, to);
 }
 
 static void cmd_rpoplpush(struct call *c) {
-    move_one(c, LIST_TAIL, LIST_HEAD);
+    list_move_one(c, LIST_TAIL, LIST_HEAD);
 }
 
-static bool parse_lmovem(struct call *c, struct move *m) {
-    *m = (struct move){ .count = 1 };
+bool arg_list_moves(struct call *c, int at, struct list_moves *m) {
+    *m = (struct list_moves){ .count = 1 };
     if (!arg_list_end(c, 3, &m->from) || !arg_list_end(c, 4, &m->to)) return false;
-    if (c->argc == 5) return true;
-    m->exactly = arg_is(c, 5, "EXACTLY");
-    m->bulk = arg_is(c, 7, "BULK");
-    if (c->argc != 8 || !(m->exactly || arg_is(c, 5, "COUNT"))) return call_syntax_error(c), false;
-    if (!arg_range(c, 6, 1, INT64_MAX, &m->count, "ERR count should be greater than 0"))
+    if (c->argc == at) return true;
+    m->exactly = arg_is(c, at, "EXACTLY");
+    m->bulk = arg_is(c, at + 2, "BULK");
+    if (c->argc != at + 3 || !(m->exactly || arg_is(c, at, "COUNT")))
+        return call_syntax_error(c), false;
+    if (!arg_range(c, at + 1, 1, INT64_MAX, &m->count, "ERR count should be greater than 0"))
         return false;
-    if (m->bulk || arg_is(c, 7, "OBO")) return true;
+    if (m->bulk || arg_is(c, at + 2, "OBO")) return true;
     return call_syntax_error(c), false;
 }
 
-static void cmd_lmovem(struct call *c) {
-    struct move m;
+void list_move_many(struct call *c, const struct list_moves *m) {
     struct cargo cargo;
-    if (!parse_lmovem(c, &m)) return;
-    if (run_move(c, &m, true, &cargo)) {
+    if (run_move(c, m, true, &cargo)) {
         /* As they lie now, from left to right. */
-        bool pushed_order = in_popped_order(&m);
-        bool ascending = m.to == LIST_TAIL ? pushed_order : !pushed_order;
+        bool pushed_order = in_popped_order(m);
+        bool ascending = m->to == LIST_TAIL ? pushed_order : !pushed_order;
         reply_array(c->out, cargo.n);
         for (size_t i = 0; i < cargo.n; i++)
             reply_bulk(c->out, cargo.items[ascending ? i : cargo.n - 1 - i]);
@@ -187,40 +179,49 @@ static void cmd_lmovem(struct call *c) {
     free_cargo(&cargo);
 }
 
+static void cmd_lmovem(struct call *c) {
+    struct list_moves m;
+    if (arg_list_moves(c, 5, &m)) list_move_many(c, &m);
+}
+
 /* --- LMPOP --- */
 
+bool arg_list_pops(struct call *c, int at, struct list_pops *out) {
+    int64_t keys;
+    *out = (struct list_pops){ .count = 1 };
+    if (!arg_range(c, at, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0"))
+        return false;
+    if (keys > c->argc - at - 2) return call_syntax_error(c), false;
+    int where = at + 1 + (int)keys;
+    out->keys = (int)keys;
+    if (!arg_list_end(c, where, &out->end)) return false;
+    if (c->argc == where + 1) return true;
+    bool counted = c->argc > where + 2 && arg_is(c, where + 1, "COUNT");
+    if (counted &&
+        !arg_range(c, where + 2, 1, INT64_MAX, &out->count, "ERR count should be greater than 0"))
+        return false;
+    if (!counted || c->argc > where + 3) return call_syntax_error(c), false;
+    return true;
+}
+
+bool list_pop_many(struct call *c, int i, const struct list_pops *pops) {
+    struct list l;
+    if (!list_open_write(c, i, &l)) return true;
+    if (!l.key.entry) return false;
+    uint64_t length = list_length(&c->eng->arena, &l.value);
+    int64_t n = (uint64_t)pops->count < length ? pops->count : (int64_t)length;
+    reply_array(c->out, 2);
+    reply_bulk(c->out, c->argv[i]);
+    list_pop_reply(c, &l, pops->end, (uint64_t)n);
+    call_propagatef(c, pops->end == LIST_HEAD ? "LPOP %b %i" : "RPOP %b %i", &c->argv[i], n);
+    return true;
+}
+
 static void cmd_lmpop(struct call *c) {
-    int64_t keys, count = 1;
-    enum list_end end;
-    if (!arg_range(c, 1, 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0")) return;
-    if (keys > c->argc - 3) {
-        call_syntax_error(c);
-        return;
-    }
-    int where = 2 + (int)keys;
-    if (!arg_list_end(c, where, &end)) return;
-    if (c->argc > where + 1) {
-        bool counted = c->argc > where + 2 && arg_is(c, where + 1, "COUNT");
-        if (counted &&
-            !arg_range(c, where + 2, 1, INT64_MAX, &count, "ERR count should be greater than 0"))
-            return;
-        if (!counted || c->argc > where + 3) {
-            call_syntax_error(c);
-            return;
-        }
-    }
-    for (int i = 2; i < where; i++) {
-        struct list l;
-        if (!list_open_write(c, i, &l)) return;
-        if (!l.key.entry) continue;
-        uint64_t length = list_length(&c->eng->arena, &l.value);
-        int64_t n = (uint64_t)count < length ? count : (int64_t)length;
-        reply_array(c->out, 2);
-        reply_bulk(c->out, c->argv[i]);
-        list_pop_reply(c, &l, end, (uint64_t)n);
-        call_propagatef(c, end == LIST_HEAD ? "LPOP %b %i" : "RPOP %b %i", &c->argv[i], n);
-        return;
-    }
+    struct list_pops pops;
+    if (!arg_list_pops(c, 1, &pops)) return;
+    for (int i = 2; i < 2 + pops.keys; i++)
+        if (list_pop_many(c, i, &pops)) return;
     reply_null_array(c->out);
 }
 

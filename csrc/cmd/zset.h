@@ -30,6 +30,18 @@ struct score_reply {
 bool reply_scored(void *ctx, struct str member, double score);
 /* Pairs with scores are nested in RESP3. */
 struct score_reply score_reply(struct call *c, bool scores);
+/* ZMPOP's arguments from the number of keys on: keys … MIN|MAX [COUNT n]. */
+struct zset_pops {
+    int keys;
+    bool high;
+    int64_t count;
+};
+bool arg_zset_pops(struct call *c, int at, struct zset_pops *out);
+/* Pops from the sorted set at argv[i], if there is one: replies and logs it; false: there is none.
+ */
+bool zset_pop_many(struct call *c, int i, const struct zset_pops *pops);
+/* Replies and deletes n members, at least one, from the low or the high end, and closes the set. */
+void zset_pop(struct call *c, struct zset *z, uint64_t n, bool high, struct score_reply *r);
 /* The length of the array before n such members. */
 size_t score_reply_length(const struct score_reply *r, size_t n);
 

@@ -1,8 +1,7 @@
 /* zset_pop.c - members taken from the ends of sorted sets. */
 #include "cmd/zset.h"
 
-/* Replies and deletes n members, at least one, from the low or the high end. */
-static void pop(struct call *c, struct zset *z, uint64_t n, bool high, struct score_reply *r) {
+void zset_pop(struct call *c, struct zset *z, uint64_t n, bool high, struct score_reply *r) {
     struct arena *a = &c->eng->arena;
     uint64_t length = zset_length(a, &z->value);
     zset_each(a, &z->value, high ? length - 1 : 0, n, high, reply_scored, r);
@@ -30,7 +29,7 @@ static void pop_end(struct call *c, bool high) {
     struct score_reply r = score_reply(c, true);
     r.nested &= c->argc == 3;
     reply_array(c->out, score_reply_length(&r, (size_t)n));
-    if (n) pop(c, &z, n, high, &r);
+    if (n) zset_pop(c, &z, n, high, &r);
 }
 
 static void cmd_zpopmin(struct call *c) {
@@ -40,46 +39,47 @@ static void cmd_zpopmax(struct call *c) {
     pop_end(c, true);
 }
 
-/* ZMPOP numkeys key … MIN|MAX [COUNT count]; false: error replied. */
-static bool parse_zmpop(struct call *c, int *keys, bool *high, int64_t *count) {
+bool arg_zset_pops(struct call *c, int first, struct zset_pops *out) {
     int64_t n;
     bool counted = false;
-    *count = 1;
-    if (!arg_range(c, 1, 1, INT64_MAX, &n, "ERR numkeys should be greater than 0")) return false;
-    int at = n < c->argc - 2 ? (int)n + 2 : c->argc;
-    *keys = at - 2;
-    *high = arg_is(c, at, "MAX");
-    bool valid = *high || arg_is(c, at, "MIN");
+    *out = (struct zset_pops){ .count = 1 };
+    if (!arg_range(c, first, 1, INT64_MAX, &n, "ERR numkeys should be greater than 0"))
+        return false;
+    int at = n < c->argc - first - 1 ? (int)n + first + 1 : c->argc;
+    out->keys = at - first - 1;
+    out->high = arg_is(c, at, "MAX");
+    bool valid = out->high || arg_is(c, at, "MIN");
     for (int i = at + 1; valid && i < c->argc; i += 2) {
         valid = !counted && arg_is(c, i, "COUNT") && i + 1 < c->argc;
         counted = true;
         if (valid &&
-            !arg_range(c, i + 1, 1, INT64_MAX, count, "ERR count should be greater than 0"))
+            !arg_range(c, i + 1, 1, INT64_MAX, &out->count, "ERR count should be greater than 0"))
             return false;
     }
     if (!valid) call_syntax_error(c);
     return valid;
 }
 
-static void cmd_zmpop(struct call *c) {
-    int keys;
-    bool high;
-    int64_t count;
+bool zset_pop_many(struct call *c, int i, const struct zset_pops *pops) {
     struct zset z;
-    if (!parse_zmpop(c, &keys, &high, &count)) return;
-    for (int i = 2; i < 2 + keys; i++) {
-        if (!zset_open_write(c, i, &z)) return;
-        if (!z.key.entry) continue;
-        uint64_t n = available(c, &z, (uint64_t)count);
-        struct score_reply r = { .out = c->out, .scores = true, .nested = true };
-        reply_array(c->out, 2);
-        reply_bulk(c->out, c->argv[i]);
-        reply_array(c->out, (size_t)n);
-        pop(c, &z, n, high, &r);
-        int64_t popped = (int64_t)n;
-        call_propagatef(c, high ? "ZPOPMAX %b %i" : "ZPOPMIN %b %i", &c->argv[i], popped);
-        return;
-    }
+    if (!zset_open_write(c, i, &z)) return true;
+    if (!z.key.entry) return false;
+    uint64_t n = available(c, &z, (uint64_t)pops->count);
+    struct score_reply r = { .out = c->out, .scores = true, .nested = true };
+    reply_array(c->out, 2);
+    reply_bulk(c->out, c->argv[i]);
+    reply_array(c->out, (size_t)n);
+    zset_pop(c, &z, n, pops->high, &r);
+    int64_t popped = (int64_t)n;
+    call_propagatef(c, pops->high ? "ZPOPMAX %b %i" : "ZPOPMIN %b %i", &c->argv[i], popped);
+    return true;
+}
+
+static void cmd_zmpop(struct call *c) {
+    struct zset_pops pops;
+    if (!arg_zset_pops(c, 1, &pops)) return;
+    for (int i = 2; i < 2 + pops.keys; i++)
+        if (zset_pop_many(c, i, &pops)) return;
     reply_null_array(c->out);
 }
 

@@ -102,6 +102,8 @@ struct engine {
     struct defrag *defrag;     /* db/defrag.h */
     struct batch *batch;       /* db/batch.h; NULL: there was none yet */
     struct watches *watches;   /* net/watch.h */
+    struct blocks *blocks;     /* net/block.h */
+    bool blocks_ready;         /* a key that somebody waits for has changed */
     struct registry *registry; /* cmd/registry.h */
     struct latency *latency;   /* db/latency.h */
     struct hub *hub;           /* net/hub.h */

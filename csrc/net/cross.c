@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "mem/fault.h"
+#include "net/block_retry.h"
 #include "net/carry.h"
 #include "net/cross_impl.h"
 #include "net/cross_log.h"
@@ -228,12 +229,12 @@ static uint64_t written_owners(const struct remote *r, const struct cross *o) {
 }
 
 /* Asks the owners of what may have been written to take it back; logs what is this worker's. */
-static void ship(struct remote *r, struct cross *o, bool changed) {
+static void ship(struct remote *r, struct cross *o) {
     struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
     ASSERT(keys);
     uint64_t position = 0, owners = written_owners(r, o);
     const struct str owners_word = { (const char *)&owners, sizeof owners };
-    bool logs = changed && cross_log_position(r, &position);
+    bool logs = cross_log_position(r, &position);
     struct message m = { .kind = MSG_SHIP,
                          .flags = carry_needed(&r->eng->arena) ? MSG_RECORDS : 0,
                          .id = o->id,
@@ -305,11 +306,14 @@ static void work(struct remote *r, struct cross *o) {
         r->out.n = 0;
         o->again = o->task->run(r, o->task, o->spread_reply) == TASK_SPREAD;
     } else {
-        remote_execute(r, &c->head, c->argc, c->argv);
+        r->asker = ASKER_CROSSING;
+        bool done = remote_execute(r, &c->head, c->argc, c->argv);
+        r->asker = ASKER_NONE;
+        if (!done) retry_ask(r, c);
     }
     set_reply(o, (struct str){ r->out.p, r->out.n });
     bool failed = r->out.n && r->out.p[0] == '-';
-    if (!failed) ship(r, o, r->eng->stats.dirty != before);
+    if (!failed && r->eng->stats.dirty != before) ship(r, o);
 }
 
 /* All keys are here. */
@@ -500,8 +504,8 @@ void cross_begin_task(struct remote *r, const struct message *m, int n, const st
     begin_asking(r, o);
 }
 
-void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
-                const struct command *cmd, int argc, const struct str *argv) {
+uint64_t cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
+                    const struct command *cmd, int argc, const struct str *argv) {
     struct key_at few[16];
     int n = command_keys(cmd, argc, argv, few, 16), first = 0;
     if (n > 16) n = 16;
@@ -519,6 +523,7 @@ void cross_send(struct remote *r, struct session *s, uint64_t slot, const struct
     } else {
         remote_send_command(r, to, &cross, argc, argv);
     }
+    return cross.id;
 }
 
 void cross_holding(struct remote *r, int from, uint64_t operation) {

@@ -150,6 +150,7 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
         c->eng->stats.dirty += c->dirty;
         call_flush_propagation(c);
     }
+    if (UNLIKELY(c->wish.wanted)) return clock_duration_ns(); /* it has not happened yet */
     if (UNLIKELY(c->out->errored)) count_last_error(c->eng, c->out, mark);
     uint64_t now_ns = clock_duration_ns();
     uint64_t usec = (now_ns - started_ns) / 1000u;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "db/clock.h"
+#include "net/block.h"
 #include "mem/fault.h"
 #include "net/hub.h"
 #include "net/remote.h"
@@ -63,7 +64,7 @@ void poll_choose(struct session *s) {
 /* The peer sends no more. What it waits for is sent to it first. */
 static int end_of_input(struct session *s, bool gone) {
     bool owed = output_ready(&s->out) || output_has_slots(&s->out);
-    if (gone || s->calling || !owed) return FEED_GONE;
+    if (gone || s->calling || !owed || s->waiter || s->retry || s->blocked_id) return FEED_GONE;
     s->flags |= SESSION_CLOSING;
     return 0;
 }
@@ -91,6 +92,7 @@ static int serve(struct session *s, uint32_t events) {
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         outcome |= readable(s, events & (EPOLLHUP | EPOLLERR));
     poll_choose(s);
+    if (UNLIKELY(outcome & FEED_GONE)) block_forget_session(s); /* before the next one pushes */
     return outcome & ~(FEED_BUFFER | FEED_TURN);
 }
 

@@ -6,6 +6,8 @@
 #include "db/clock.h"
 #include "db/evict.h"
 #include "mem/fault.h"
+#include "net/block.h"
+#include "net/block_retry.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -147,16 +149,6 @@ void remote_forget_session(struct session *s) {
 
 /* --- delivering replies --- */
 
-void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp, bool silent) {
-    if (!s) return;
-    output_fill_slot(&s->out, slot, resp.p, silent ? 0 : resp.n);
-    if (s->barrier == slot) {
-        s->barrier = 0;
-        s->resume = true;
-    }
-    turn_touch(r->eng, s);
-}
-
 void remote_draw(struct remote *r, struct gather *g, int db) {
     g->draw = engine_random_below(r->eng, UINT64_MAX);
     g->control = r->links->control;
@@ -168,7 +160,7 @@ static void gathered(struct remote *r, struct gather *g) {
     if (g->session) {
         struct reply whole = { .resp = g->session->resp };
         gather_merge(g, &whole);
-        remote_fill(r, g->session, g->slot, (struct str){ whole.p, whole.n }, g->silent);
+        session_answer(g->session, g->slot, (struct str){ whole.p, whole.n }, g->silent);
         free(whole.p);
     }
     gather_delete(g);
@@ -188,9 +180,10 @@ void remote_answer(struct remote *r, int from, uint64_t id, struct str resp) {
     int worker = p->worker;
     bool silent = p->silent;
     free_pending(r, p);
-    if (!g)
-        remote_fill(r, s, slot, resp, silent);
-    else if (gather_add(g, worker, resp))
+    if (s && s->retry && retry_take(r, s, resp)) return;
+    if (!g && s)
+        session_answer(s, slot, resp, silent);
+    else if (g && gather_add(g, worker, resp))
         gathered(r, g);
 }
 
@@ -242,14 +235,14 @@ static int decode_command(struct remote *r, struct str body) {
     return argc;
 }
 
-void remote_execute(struct remote *r, const struct message *m, int argc, struct str *argv) {
+bool remote_execute(struct remote *r, const struct message *m, int argc, struct str *argv) {
     struct engine *eng = r->eng;
     r->out.n = 0;
     r->out.resp = m->resp;
     struct command_row *row = m->row ? registry_row(eng->registry, m->row - 1)
                                      : dispatch_resolve(eng, argc, argv, &r->out);
-    if (!row || !dispatch_loaded(eng, row, LOADING_SELF, &r->out)) return;
-    if (!dispatch_admit(eng, row, &r->out)) return;
+    if (!row || !dispatch_loaded(eng, row, LOADING_SELF, &r->out)) return true;
+    if (!dispatch_admit(eng, row, &r->out)) return true;
     struct call c = { .eng = eng,
                       .out = &r->out,
                       .cmd = &row->cmd,
@@ -258,10 +251,14 @@ void remote_execute(struct remote *r, const struct message *m, int argc, struct 
                       .db = m->db,
                       .no_touch = m->flags & MSG_NO_TOUCH,
                       .quiet = m->flags & MSG_QUIET,
+                      .may_block = r->asker != ASKER_NONE,
                       .fieldsets = &r->fieldsets };
     uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_duration_ns());
     if (r->clock_ns) r->clock_ns = ended_ns;
     reply_settle(&r->out);
+    if (UNLIKELY(c.wish.wanted) && r->asker >= 0) block_request(eng, r->asker, m, &c);
+    r->wish = c.wish;
+    return !c.wish.wanted;
 }
 
 void remote_request(struct remote *r, int from, const struct message *m, int argc,
@@ -272,14 +269,22 @@ void remote_request(struct remote *r, int from, const struct message *m, int arg
         return;
     }
     FAULT("remote.before_execute");
-    remote_execute(r, m, argc, argv);
+    r->asker = from;
+    bool done = remote_execute(r, m, argc, argv);
+    r->asker = ASKER_NONE;
     FAULT("remote.executed");
     r->stats.requests_done++;
-    remote_answer(r, from, m->id, (struct str){ r->out.p, r->out.n });
+    if (done) remote_answer(r, from, m->id, (struct str){ r->out.p, r->out.n });
+    block_after(r->eng);
+}
+
+bool remote_is_held(const struct remote *r) {
+    return cross_held(r);
 }
 
 void remote_go_on(struct remote *r) {
     r->resume = true;
+    block_after(r->eng);
     while (!cross_held(r) && r->deferred.first) {
         struct kept *k = take_kept(&r->deferred);
         remote_request(r, k->from, &k->head, k->argc, k->argv);
@@ -359,6 +364,7 @@ static void reborn(struct remote *r, int from, uint64_t taken) {
         remote_answer(r, r->self, id, (struct str){ lost, sizeof lost - 1 });
     }
     cross_reborn(r, from);
+    block_forget_worker(r->eng, from);
     watch_reborn(r->eng, from);
 }
 
@@ -408,7 +414,7 @@ static void ask_to_evict(struct remote *r) {
 static bool has_arguments(enum message_kind kind) {
     return kind == MSG_REQUEST || kind == MSG_STAGE || kind == MSG_CROSS || kind == MSG_SHIP ||
            kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED || kind == MSG_WATCH ||
-           kind == MSG_UNWATCH || kind == MSG_TOUCHED;
+           kind == MSG_NUDGE || kind == MSG_UNWATCH || kind == MSG_TOUCHED;
 }
 
 static void handle(struct remote *r, int from, struct str bytes) {
@@ -437,6 +443,9 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_WATCH: watch_receive(r->eng, from, &m, argc, r->argv); break;
     case MSG_UNWATCH: watch_receive_end(r->eng, from, &m, argc, r->argv); break;
     case MSG_TOUCHED: engine_modified(r->eng, r->argv[0], m.db); break;
+    case MSG_NUDGE: retry_nudge(r, (int)m.value, &m, argc, r->argv); break;
+    case MSG_NUDGED: retry_nudged(r, m.id); break;
+    case MSG_UNBLOCK: block_end_request(r->eng, from, m.id, (enum unblock_how)m.value); break;
     case MSG_EVICT: evict(r); break;
     case MSG_RUN: cross_run(r, from, &m, argc, r->argv); break;
     case MSG_RAN: cross_ran(r, from, &m, body); break;
@@ -508,6 +517,7 @@ int engine_drain(struct engine *eng, bool rung) {
     }
     r->clock_ns = 0;
     ask_to_evict(r);
+    block_after(eng);
     turn_end(eng);
     r->stats.wakeups += n > 0;
     bool resume = r->resume || r->stalled;
@@ -535,7 +545,9 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     if (!links) return (int)st;
     struct remote *r = calloc(1, sizeof *r);
     ASSERT(r);
-    *r = (struct remote){ .eng = eng, .links = links, .self = self, .n = links->n };
+    *r = (struct remote){
+        .eng = eng, .links = links, .self = self, .n = links->n, .asker = ASKER_NONE
+    };
     links->hold = &eng->unlogged;
     r->stages = stages_new();
     r->crossing = crossing_new(arena_base);

@@ -21,6 +21,8 @@
 #include "net/message.h"
 #include "net/session.h"
 
+enum { ASKER_NONE = -1, ASKER_CROSSING = -2 }; /* remote.asker: nobody waits, net/cross.h */
+
 /* A reply that is awaited. */
 struct pending {
     struct session *session;     /* NULL: nobody waits any more */
@@ -58,6 +60,9 @@ struct remote {
     struct fieldset *fieldsets; /* lent by other workers for one HIMPORT SET, cmd/fieldset.h */
     bool stalled;               /* a session waits for something that a drain may bring */
     bool resume;                /* sessions that wait may try again */
+    int asker;                  /* whose command is executed and may wait; -1: none such */
+    struct block_wish wish;     /* of a command under holds that wants to wait */
+    struct retry *retries;      /* net/block_retry.h */
     struct kept_list deferred;  /* commands that came while this worker was held */
     struct stages *stages;      /* net/stage.h */
     struct crossing *crossing;  /* net/cross.h */
@@ -65,6 +70,8 @@ struct remote {
     struct sharing sharing;     /* of the engine's arena */
 };
 
+/* Somebody holds this worker, net/cross.h. */
+bool remote_is_held(const struct remote *r);
 static inline bool remote_owns(const struct remote *r, struct str key) {
     return key_owner(key, r->n) == r->self;
 }
@@ -96,8 +103,9 @@ uint64_t remote_expect(struct remote *r, int worker, struct session *s, uint64_t
 void remote_send(struct remote *r, int to, const struct message *m, struct str body);
 void remote_send_command(struct remote *r, int to, const struct message *m, int argc,
                          const struct str *argv);
-/* Executes a command with nobody connected; the RESP reply is in r->out. */
-void remote_execute(struct remote *r, const struct message *m, int argc, struct str *argv);
+/* Executes a command with nobody connected; the RESP reply is in r->out. False: it waits for keys,
+ * and will be answered later. */
+bool remote_execute(struct remote *r, const struct message *m, int argc, struct str *argv);
 /* What this worker logs from here to aof_end_part is its part of a command that was committed at
  * that position, and of which the workers in `owners` have parts. */
 void remote_begin_part(struct remote *r, uint64_t position, uint64_t owners);
@@ -117,8 +125,6 @@ void remote_draw(struct remote *r, struct gather *g, int db);
 void remote_cancel(struct remote *r, const struct gather *g);
 /* Whether the worker's part of the gather was taken by the life of it that has ended. */
 bool remote_part_lost(const struct remote *r, const struct gather *g, int worker, uint64_t taken);
-/* `silent`: in place of the reply nothing. */
-void remote_fill(struct remote *r, struct session *s, uint64_t slot, struct str resp, bool silent);
 /* engine_drain runs again soon. */
 void remote_wake_self(struct remote *r);
 /* After a feed: there is something for a drain at the end of the turn. */

@@ -1,5 +1,6 @@
 /* remote_route.c - where a client's command is executed, and sending it there. */
 #include "cmd/fieldset.h"
+#include "net/block_retry.h"
 #include "net/cross.h"
 #include "net/hub.h"
 #include "net/multi.h"
@@ -29,7 +30,14 @@ static enum remote_verdict forward(struct remote *r, struct session *s, int to,
                                    const struct command_row *row, int argc,
                                    const struct str *argv) {
     struct message m = remote_message(s, MSG_REQUEST, row);
-    m.id = remote_expect(r, to, s, remote_open_slot(s), NULL);
+    uint64_t slot = remote_open_slot(s);
+    m.id = remote_expect(r, to, s, slot, NULL);
+    if (row->cmd.flags & CMD_BLOCKING) {
+        s->barrier = slot;
+        s->blocked_at = to;
+        s->blocked_id = m.id;
+        block_count_session(r->eng, 1);
+    }
     remote_send_command(r, to, &m, argc, argv);
     r->stats.requests_sent++;
     return REMOTE_SENT;
@@ -178,7 +186,10 @@ static enum remote_verdict send_cross(struct remote *r, struct session *s,
     s->barrier = output_first_slot(&s->out); /* what the client has sent before comes before */
     if (s->barrier) return REMOTE_BARRED;
     s->barrier = remote_open_slot(s);
-    cross_send(r, s, s->barrier, &m, &row->cmd, argc, argv);
+    if (row->cmd.flags & CMD_BLOCKING)
+        retry_begin(r, s, &m, row, argc, argv);
+    else
+        cross_send(r, s, s->barrier, &m, &row->cmd, argc, argv);
     return REMOTE_SENT;
 }
 

@@ -8,6 +8,7 @@
 #include "cmd/fieldset.h"
 #include "db/clock.h"
 #include "net/dispatch.h"
+#include "net/block.h"
 #include "net/hub.h"
 #include "net/lookahead.h"
 #include "net/multi.h"
@@ -61,6 +62,7 @@ void session_delete(struct session *s) {
     drop_stash(s);
     output_free(&s->out);
     session_drop_fieldsets(s);
+    block_forget_session(s);
     multi_free(s);
     turn_forget(s->eng, s);
     remote_forget_session(s);
@@ -207,8 +209,11 @@ static void run_command(struct session *s, struct feed *f, struct command_row *r
                       .argc = f->parser->argc,
                       .argv = f->parser->argv,
                       .db = db,
-                      .no_touch = s->flags & SESSION_NO_TOUCH };
+                      .no_touch = s->flags & SESSION_NO_TOUCH,
+                      .may_block = true };
     f->clock_ns = dispatch_run(&c, row, f->clock_ns);
+    if (UNLIKELY(c.wish.wanted)) block_session(s, &c);
+    block_after(s->eng);
 }
 
 static void run_on_copy(struct session *s, struct feed *f, struct command_row *row) {
@@ -283,7 +288,10 @@ static void protocol_error(struct session *s, const char *line) {
 
 /* The commands of a transaction, from where it is; false when one of Python is next. */
 static bool run_transaction(struct session *s, struct feed *f) {
-    if (multi_run(s, &s->eng->hub->reply, &f->clock_ns)) return true;
+    if (multi_run(s, &s->eng->hub->reply, &f->clock_ns)) {
+        block_after(s->eng);
+        return true;
+    }
     f->outcome |= FEED_CALL;
     return false;
 }
@@ -518,6 +526,20 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
     s->skip_next = false;
 }
 
+void session_answer(struct session *s, uint64_t slot, struct str resp, bool silent) {
+    output_fill_slot(&s->out, slot, resp.p, silent ? 0 : resp.n);
+    if (s->barrier == slot) {
+        if (s->blocked_id) block_count_session(s->eng, -1);
+        s->barrier = s->blocked_id = 0;
+        s->resume = true;
+    }
+    turn_touch(s->eng, s);
+}
+
+bool session_unblock(struct session *s, bool error) {
+    return block_end(s, error ? UNBLOCK_ERROR : UNBLOCK_TIMEOUT);
+}
+
 uint64_t session_open_slot(struct session *s) {
     return output_open_slot(&s->out);
 }
@@ -571,6 +593,7 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .multi = s->multi && (s->multi->open || s->multi->running)
                                                ? s->multi->n
                                                : -1,
+                                  .blocked = s->waiter || s->retry || s->blocked_id,
                                   .watches = s->multi ? s->multi->watches : 0,
                                   .multi_memory = s->multi ? s->multi->bytes : 0,
                                   .last_command = s->last_command,

@@ -42,7 +42,11 @@ struct session {
     uint64_t barrier;         /* nothing is executed before this slot is filled; 0: none */
     struct pending *pendings; /* replies of other workers it waits for */
     struct stash *stash;      /* NULL: no input of its own */
-    struct multi *multi;      /* net/multi.h; NULL: it has used none of it */
+    struct waiter *waiter;    /* net/block.h; or at another worker, its pending there: */
+    struct retry *retry;      /* net/block_retry.h */
+    int blocked_at;
+    uint64_t blocked_id;
+    struct multi *multi; /* net/multi.h; NULL: it has used none of it */
     struct output out;
     struct fieldset *fieldsets; /* cmd/fieldset.h */
     char *peer, *name;          /* "ip:port" and CLIENT SETNAME, NUL-terminated; NULL: none */
@@ -57,6 +61,8 @@ static inline void session_describe(const struct session *s, struct str *peer, s
     *name = (struct str){ s->name, s->name ? strlen(s->name) : 0 };
 }
 
+/* Fills a slot; whoever waits behind it goes on. */
+void session_answer(struct session *s, uint64_t slot, struct str resp, bool silent);
 /* Drops the reply written since `mark` if the client has asked for silence. */
 void session_mute(struct session *s, size_t mark);
 /* Sends what is ready; the feed_outcome bits of what is left to be done. */

@@ -320,7 +320,7 @@ static void give_up(struct remote *r, struct operation *o) {
         cross_instant(r, o->whole);
     } else if (o->refusal) {
         struct str error = { o->refusal, strlen(o->refusal) };
-        remote_fill(r, g->session, g->slot, error, g->silent);
+        session_answer(g->session, g->slot, error, g->silent);
     } else {
         const struct command_row *row = registry_find(r->eng->registry, o->whole->argv[0]);
         cross_send(r, g->session, g->slot, &o->whole->head, &row->cmd, o->whole->argc,

@@ -1,7 +1,7 @@
-/* watch.c - the table of watched keys and what happens when one changes. */
+/* watch.c - who watches which keys, and what happens when one changes. */
 #include "net/watch.h"
 
-#include "net/hub.h"
+#include "net/keytable.h"
 #include "net/multi.h"
 #include "net/remote.h"
 
@@ -11,70 +11,27 @@ struct watcher {
 };
 
 struct watched {
-    struct watched *next; /* in its bucket */
+    struct key_node key;
     struct watcher *watchers;
-    uint64_t hash;
-    int db;
-    size_t n;
-    char name[];
 };
 
 struct watches {
-    struct watched **bucket;
-    size_t buckets, keys; /* buckets: a power of two */
+    struct keytable keys;
     uint64_t sessions;
 };
 
-#define BUCKETS_MIN 16u
-
-static uint64_t hash_of(const struct engine *eng, int db, struct str key) {
-    return dict_hash(&eng->arena, key) + (uint64_t)db * 0x9e3779b97f4a7c15u;
-}
-
-static struct watched **find(struct watches *w, uint64_t hash, int db, struct str key) {
-    struct watched **at = &w->bucket[hash & (w->buckets - 1)];
-    while (*at) {
-        const struct watched *k = *at;
-        if (k->hash == hash && k->db == db && k->n == key.n && !memcmp(k->name, key.p, key.n))
-            return at;
-        at = &(*at)->next;
-    }
-    return at;
-}
-
-static void grow(struct watches *w) {
-    size_t old = w->buckets;
-    struct watched **was = w->bucket;
-    w->buckets = old * 2;
-    w->bucket = calloc(w->buckets, sizeof *w->bucket);
-    ASSERT(w->bucket);
-    for (size_t i = 0; i < old; i++)
-        for (struct watched *k = was[i], *next; k; k = next) {
-            struct watched **to = &w->bucket[k->hash & (w->buckets - 1)];
-            next = k->next;
-            k->next = *to;
-            *to = k;
-        }
-    free(was);
+static struct watched *find(const struct engine *eng, int db, struct str key) {
+    return (struct watched *)keytable_find(&eng->watches->keys, eng, db, key);
 }
 
 void watch_add(struct engine *eng, struct watcher_id who, int db, struct str key) {
-    struct watches *w = eng->watches;
-    uint64_t hash = hash_of(eng, db, key);
-    struct watched **at = find(w, hash, db, key);
-    if (!*at) {
-        *at = malloc(sizeof **at + key.n);
-        ASSERT(*at);
-        **at = (struct watched){ .hash = hash, .db = db, .n = key.n };
-        memcpy((*at)->name, key.p, key.n);
-        w->keys++;
-    }
-    struct watched *k = *at;
+    struct key_node *node =
+        keytable_node(&eng->watches->keys, eng, db, key, sizeof(struct watched));
+    struct watched *k = (struct watched *)node;
     struct watcher *new = malloc(sizeof *new);
     ASSERT(new);
     *new = (struct watcher){ .next = k->watchers, .who = who };
     k->watchers = new;
-    if (w->keys > w->buckets) grow(w);
 }
 
 static void free_watcher(struct watcher **at) {
@@ -83,50 +40,70 @@ static void free_watcher(struct watcher **at) {
     free(gone);
 }
 
-/* Without watchers the key goes, too; true if it did. */
-static bool forget_unwatched(struct watches *w, struct watched **at) {
-    struct watched *k = *at;
-    if (k->watchers) return false;
-    *at = k->next;
-    free(k);
-    w->keys--;
-    return true;
+static void forget_unwatched(struct watches *w, struct watched *k) {
+    if (!k->watchers) keytable_remove(&w->keys, &k->key);
 }
 
 void watch_remove(struct engine *eng, struct watcher_id who, int db, struct str key) {
-    struct watched **at = find(eng->watches, hash_of(eng, db, key), db, key);
-    if (!*at) return;
-    for (struct watcher **x = &(*at)->watchers; *x; x = &(*x)->next)
+    struct watched *k = find(eng, db, key);
+    if (!k) return;
+    for (struct watcher **x = &k->watchers; *x; x = &(*x)->next)
         if ((*x)->who.worker == who.worker && (*x)->who.id == who.id) {
             free_watcher(x);
             break;
         }
-    forget_unwatched(eng->watches, at);
+    forget_unwatched(eng->watches, k);
 }
 
 static void touch(struct engine *eng, const struct watched *k) {
     for (const struct watcher *x = k->watchers; x; x = x->next) {
-        const struct str name = { k->name, k->n };
-        struct message m = { .kind = MSG_TOUCHED, .db = k->db };
+        struct message m = { .kind = MSG_TOUCHED, .db = k->key.db };
         if (x->who.session)
             multi_touch(x->who.session);
         else
-            remote_send_command(eng->remote, x->who.worker, &m, 1, &name);
+            remote_send_command(eng->remote, x->who.worker, &m, 1, &k->key.name);
     }
 }
 
+void watch_changed(struct engine *eng, struct str key, int db) {
+    const struct watched *k = find(eng, db, key);
+    if (k) touch(eng, k);
+}
+
+static bool exists(struct engine *eng, int db, const struct watched *w) {
+    struct key k;
+    return key_find(eng, db, w->key.name, KEY_PEEK, &k);
+}
+
+void watch_replacing(struct engine *eng, int db, int from) {
+    const struct keytable *t = &eng->watches->keys;
+    for (size_t i = 0; i < t->buckets && t->n; i++)
+        for (const struct key_node *node = t->bucket[i]; node; node = node->next) {
+            const struct watched *k = (const struct watched *)node;
+            if (node->db == db && (exists(eng, db, k) || (from >= 0 && exists(eng, from, k))))
+                touch(eng, k);
+        }
+}
+
+/* --- other workers --- */
+
+static void forget_worker(struct watched *k, int worker) {
+    for (struct watcher **x = &k->watchers; *x;)
+        if ((*x)->who.worker == worker)
+            free_watcher(x);
+        else
+            x = &(*x)->next;
+}
+
 void watch_reborn(struct engine *eng, int worker) {
-    struct watches *w = eng->watches;
-    for (size_t i = 0; i < w->buckets; i++)
-        for (struct watched **at = &w->bucket[i]; *at;) {
-            for (struct watcher **x = &(*at)->watchers; *x;)
-                if ((*x)->who.worker == worker)
-                    free_watcher(x);
-                else
-                    x = &(*x)->next;
-            if (key_owner((struct str){ (*at)->name, (*at)->n }, eng->workers) == worker)
-                touch(eng, *at);
-            if (!forget_unwatched(w, at)) at = &(*at)->next;
+    const struct keytable *t = &eng->watches->keys;
+    for (size_t i = 0; i < t->buckets; i++)
+        for (struct key_node *node = t->bucket[i], *next; node; node = next) {
+            struct watched *k = (struct watched *)node;
+            next = node->next;
+            forget_worker(k, worker);
+            if (key_owner(node->name, eng->workers) == worker) touch(eng, k);
+            forget_unwatched(eng->watches, k);
         }
 }
 
@@ -147,52 +124,24 @@ void watch_receive_end(struct engine *eng, int from, const struct message *m, in
     for (int i = 0; i < argc; i++) watch_remove(eng, who, m->db, argv[i]);
 }
 
-static void modified(struct engine *eng, struct str key, int db) {
-    struct watches *w = eng->watches;
-    if (LIKELY(!w->keys)) return;
-    const struct watched *k = *find(w, hash_of(eng, db, key), db, key);
-    if (k) touch(eng, k);
-}
-
-static bool exists(struct engine *eng, int db, const struct watched *w) {
-    struct key k;
-    return key_find(eng, db, (struct str){ w->name, w->n }, KEY_PEEK, &k);
-}
-
-static void replacing(struct engine *eng, int db, int from) {
-    struct watches *w = eng->watches;
-    for (size_t i = 0; i < w->buckets && w->keys; i++)
-        for (const struct watched *k = w->bucket[i]; k; k = k->next)
-            if (k->db == db && (exists(eng, db, k) || (from >= 0 && exists(eng, from, k))))
-                touch(eng, k);
-}
+/* --- life --- */
 
 void watches_create(struct engine *eng) {
     struct watches *w = calloc(1, sizeof *w);
     ASSERT(w);
-    w->buckets = BUCKETS_MIN;
-    w->bucket = calloc(w->buckets, sizeof *w->bucket);
-    ASSERT(w->bucket);
+    keytable_create(&w->keys);
     eng->watches = w;
-    eng->hooks.modified = modified;
-    eng->hooks.replacing = replacing;
-}
-
-static void free_key(struct watched *k) {
-    while (k->watchers) free_watcher(&k->watchers);
-    free(k);
 }
 
 void watches_delete(struct engine *eng) {
     struct watches *w = eng->watches;
     if (!w) return;
-    for (size_t i = 0; i < w->buckets; i++)
-        while (w->bucket[i]) {
-            struct watched *k = w->bucket[i];
-            w->bucket[i] = k->next;
-            free_key(k);
+    for (size_t i = 0; i < w->keys.buckets; i++)
+        for (struct key_node *node = w->keys.bucket[i]; node; node = node->next) {
+            struct watched *k = (struct watched *)node;
+            while (k->watchers) free_watcher(&k->watchers);
         }
-    free(w->bucket);
+    keytable_delete(&w->keys);
     free(w);
     eng->watches = NULL;
 }
@@ -202,6 +151,6 @@ void watch_count_session(struct engine *eng, int change) {
 }
 
 void watch_count(const struct engine *eng, uint64_t *keys, uint64_t *sessions) {
-    *keys = eng->watches->keys;
+    *keys = eng->watches->keys.n;
     *sessions = eng->watches->sessions;
 }

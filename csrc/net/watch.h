@@ -5,7 +5,8 @@
  * change by MSG_TOUCHED. Rings keep their order, so who holds a worker (net/cross.h) has heard of
  * every change made there before the hold.
  *
- * Owns      names and watchers (malloc). The engine's hooks `modified` and `replacing` end here.
+ * Owns      names and watchers (malloc).
+ * Callers   net/multi.c; net/observe.c tells of changes.
  */
 #ifndef SHMREDIS_WATCH_H
 #define SHMREDIS_WATCH_H
@@ -28,6 +29,9 @@ static inline struct watcher_id watcher_here(struct session *s) {
 }
 void watch_add(struct engine *eng, struct watcher_id who, int db, struct str key);
 void watch_remove(struct engine *eng, struct watcher_id who, int db, struct str key);
+/* A key has changed; the keys of database `db` are about to go, or to become those of `from`. */
+void watch_changed(struct engine *eng, struct str key, int db);
+void watch_replacing(struct engine *eng, int db, int from);
 /* A worker has died: its sessions watch nothing any more, its keys count as changed. */
 void watch_reborn(struct engine *eng, int worker);
 /* MSG_WATCH, MSG_UNWATCH. */

@@ -172,13 +172,17 @@ def client_no_touch(ctx: Context) -> Reply:
 @command("CLIENT UNBLOCK", arity=-3, flags=OTHERS, acl="connection", group="connection")
 @everywhere(_in_all)
 def client_unblock(ctx: Context) -> int:
-    """1 if the client was blocked in a command and is so no more; no command blocks yet."""
+    """1 if the client was blocked in a command and is so no more."""
     if len(ctx.argv) > 4:
         raise wrong_arguments(ctx)
     if len(ctx.argv) == 4 and word(ctx.argv[3]) not in ("TIMEOUT", "ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
-    integer(ctx.argv[2])
-    return 0
+    client = ctx.server.clients.get(integer(ctx.argv[2]))
+    error = len(ctx.argv) == 4 and word(ctx.argv[3]) == "ERROR"
+    if client is None or not lib.session_unblock(client.session, error):
+        return 0
+    ctx.server.end_turn()
+    return 1
 
 
 # --- client-side caching, which no client can turn on ---

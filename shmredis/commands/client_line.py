@@ -1,6 +1,7 @@
 """The line that CLIENT LIST and CLIENT INFO give of a client."""
 
 import time
+from typing import Any
 
 from shmredis._core import lib
 from shmredis.commands.context import Client
@@ -21,7 +22,7 @@ def client_line(engine: Engine, client: Client) -> bytes:
         ("name", client.name),
         ("age", max(0, now_ms - info.created_ms) // 1000),
         ("idle", max(0, now_ms - info.last_ms) // 1000),
-        ("flags", _flags(client, info.flags)),
+        ("flags", _flags(client, info)),
         ("db", info.db),
         ("sub", 0),
         ("psub", 0),
@@ -62,8 +63,11 @@ def _text(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
 
 
-def _flags(client: Client, flags: int) -> str:
+def _flags(client: Client, info: Any) -> str:
+    flags = info.flags
     letters = {
+        "x": info.multi >= 0,
+        "b": info.blocked,
         "c": flags & lib.SESSION_CLOSING,
         "U": client.addr.startswith("/"),
         "e": flags & lib.SESSION_NO_EVICT,

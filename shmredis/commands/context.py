@@ -182,6 +182,10 @@ class Server(Protocol):
     async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         """Begins an orderly stop of all processes; comes back only if that fails."""
 
+    @property
+    def end_turn(self) -> Callable[[], None]:
+        """To be called when the core has output for other sessions than the one that is served."""
+
     async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         """The front learns of changed directives; it follows them for connections that come later."""
 

@@ -217,6 +217,8 @@ class ClientFigures:
     longest_output: int
     watching: int
     watched_keys: int
+    blocked: int
+    awaited_keys: int
 
 
 def _read_clients(server: "Server") -> ClientFigures:
@@ -224,6 +226,7 @@ def _read_clients(server: "Server") -> ClientFigures:
     sample = [session_info(c.session) for c in islice(clients.values(), CLIENT_SAMPLE)]
     memory = sum(s.memory for s in sample)
     watched_keys, watching = server.engine.watches()
+    blocked, awaited_keys = server.engine.blocked()
     return ClientFigures(
         count=len(clients),
         memory=memory * len(clients) // len(sample) if sample else 0,
@@ -231,6 +234,8 @@ def _read_clients(server: "Server") -> ClientFigures:
         longest_output=max((s.output_bytes for s in sample), default=0),
         watching=watching,
         watched_keys=watched_keys,
+        blocked=blocked,
+        awaited_keys=awaited_keys,
     )
 
 
@@ -242,6 +247,8 @@ def _merge_clients(parts: list[ClientFigures]) -> ClientFigures:
         longest_output=max(part.longest_output for part in parts),
         watching=sum(part.watching for part in parts),
         watched_keys=sum(part.watched_keys for part in parts),
+        blocked=sum(part.blocked for part in parts),
+        awaited_keys=sum(part.awaited_keys for part in parts),
     )
 
 

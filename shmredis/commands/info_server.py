@@ -76,13 +76,13 @@ def clients_section(ctx: Context) -> Fields:
         ("maxclients", setting(ctx, "maxclients")),
         ("client_recent_max_input_buffer", clients.longest_input),
         ("client_recent_max_output_buffer", clients.longest_output),
-        ("blocked_clients", 0),
+        ("blocked_clients", clients.blocked),
         ("tracking_clients", 0),
         ("pubsub_clients", 0),
         ("watching_clients", clients.watching),
         ("clients_in_timeout_table", 0),
         ("total_watched_keys", clients.watched_keys),
-        ("total_blocking_keys", 0),
+        ("total_blocking_keys", clients.awaited_keys),
         ("total_blocking_keys_on_nokey", 0),
     ]
 

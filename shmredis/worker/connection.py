@@ -204,6 +204,11 @@ class Connection(ABC):
         return int(session_info(self.session).reads)
 
     @property
+    def blocked(self) -> bool:
+        """Whether it waits in a command."""
+        return bool(session_info(self.session).blocked)
+
+    @property
     def last_active_s(self) -> float:
         """When the last bytes came in, wall clock."""
         return float(session_info(self.session).last_ms) / 1000

@@ -23,6 +23,8 @@ async def engine_cron(server: Server) -> None:
             server.facts.rates.sample(server.engine, now)
             server.facts.note_peak(server.engine.memory().peak, time.time())
             next_sample = now + RATE_EVERY_S
+        if lib.engine_turn_due(server.engine.handle):
+            server.end_turn()
         pause = delay_ms / 1000 if delay_ms else BUSY_PAUSE_S
         await asyncio.sleep(RATE_EVERY_S if server.cron_paused else pause)
 
@@ -33,7 +35,7 @@ async def mind_clients(server: Server) -> None:
         await asyncio.sleep(1)
         timeout_s, now = server.config["timeout"], time.time()
         for client in list(server.clients.values()):
-            if timeout_s and now - client.last_active_s > timeout_s:
+            if timeout_s and now - client.last_active_s > timeout_s and not client.blocked:
                 client.close()
             elif server.output_limit.soft:
                 client.check_output(client.queued_output, time.monotonic())

@@ -1,0 +1,356 @@
+/* block.c - the table of keys waited for, and executing waiters. */
+#include "net/block.h"
+
+#include "db/clock.h"
+#include "net/dispatch.h"
+#include "net/block_retry.h"
+#include "net/hub.h"
+#include "net/keytable.h"
+#include "net/remote.h"
+
+struct awaited;
+
+/* A waiter in the queue of one of its keys. */
+struct place {
+    struct waiter *waiter;
+    struct awaited *key;
+    struct place *prev, *next;
+};
+
+struct waiter {
+    struct waiter *prev, *next; /* of all */
+    struct session *session;    /* or NULL: another worker's */
+    uint64_t slot;
+    bool silent;
+    bool nudge; /* nothing is executed: another worker is told */
+    struct kept *command;
+    struct command_row *row;
+    uint64_t until_ms; /* 0: for ever */
+    int n;
+    struct place place[];
+};
+
+struct awaited {
+    struct key_node key;
+    struct place *first, *last;
+    struct awaited *next_ready;
+    bool ready;
+};
+
+struct blocks {
+    struct keytable keys;
+    struct waiter *first, *last;
+    struct awaited *ready, **ready_end;
+    struct reply out;
+    uint64_t sessions;
+    bool serving;
+};
+
+void blocks_create(struct engine *eng) {
+    struct blocks *b = calloc(1, sizeof *b);
+    ASSERT(b);
+    keytable_create(&b->keys);
+    b->ready_end = &b->ready;
+    eng->blocks = b;
+}
+
+static void free_waiter(struct waiter *w) {
+    free(w->command);
+    free(w);
+}
+
+void blocks_delete(struct engine *eng) {
+    struct blocks *b = eng->blocks;
+    if (!b) return;
+    while (b->first) {
+        struct waiter *w = b->first;
+        b->first = w->next;
+        free_waiter(w);
+    }
+    keytable_delete(&b->keys);
+    free(b->out.p);
+    free(b);
+}
+
+/* --- waiting --- */
+
+static void stand_in(struct awaited *k, struct waiter *w) {
+    struct place *p = &w->place[w->n];
+    if (k->last && k->last->waiter == w) return; /* the same key twice */
+    *p = (struct place){ .waiter = w, .key = k, .prev = k->last };
+    if (k->last)
+        k->last->next = p;
+    else
+        k->first = p;
+    k->last = p;
+    w->n++;
+}
+
+static void forget_unawaited(struct blocks *b, struct awaited *k) {
+    if (!k->first && !k->ready) keytable_remove(&b->keys, &k->key);
+}
+
+static void leave(struct blocks *b, struct place *p) {
+    struct awaited *k = p->key;
+    if (p->prev)
+        p->prev->next = p->next;
+    else
+        k->first = p->next;
+    if (p->next)
+        p->next->prev = p->prev;
+    else
+        k->last = p->prev;
+    forget_unawaited(b, k);
+}
+
+/* With room for so many keys. */
+static struct waiter *new_waiter(struct engine *eng, struct kept *command, int keys) {
+    struct blocks *b = eng->blocks;
+    struct waiter *w = calloc(1, sizeof *w + (size_t)keys * sizeof *w->place);
+    ASSERT(w);
+    w->command = command;
+    w->prev = b->last;
+    if (b->last)
+        b->last->next = w;
+    else
+        b->first = w;
+    b->last = w;
+    return w;
+}
+
+static void wait_for(struct engine *eng, struct waiter *w, int db, struct str key) {
+    struct blocks *b = eng->blocks;
+    struct key_node *k = keytable_node(&b->keys, eng, db, key, sizeof(struct awaited));
+    stand_in((struct awaited *)k, w);
+}
+
+void block_nudge(struct engine *eng, int from, uint64_t id, int db, struct str key) {
+    struct message m = { .id = id, .db = db };
+    struct waiter *w = new_waiter(eng, kept_new(from, &m, 0, NULL), 1);
+    w->nudge = true;
+    wait_for(eng, w, db, key);
+}
+
+static struct waiter *await(struct engine *eng, const struct message *m, int from,
+                            const struct call *c) {
+    const struct block_wish *wish = &c->wish;
+    int keys = (wish->last - wish->first) / wish->step + 1;
+    struct waiter *w = new_waiter(eng, kept_new(from, m, c->argc, c->argv), keys);
+    w->row = registry_find(eng->registry, (struct str){ c->cmd->name, strlen(c->cmd->name) });
+    w->until_ms = wish->until_ms;
+    for (int i = wish->first; i <= wish->last; i += wish->step) wait_for(eng, w, m->db, c->argv[i]);
+    return w;
+}
+
+void block_session(struct session *s, const struct call *c) {
+    struct message m = { .resp = s->resp == 3 ? 3 : 2,
+                         .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
+                         .db = c->db };
+    struct waiter *w = await(s->eng, &m, s->eng->worker, c);
+    w->session = s;
+    w->silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+    w->slot = s->barrier = remote_open_slot(s);
+    s->waiter = w;
+    s->eng->blocks->sessions++;
+}
+
+void block_request(struct engine *eng, int from, const struct message *m, const struct call *c) {
+    await(eng, m, from, c);
+}
+
+/* --- no longer waiting --- */
+
+static void remove_waiter(struct engine *eng, struct waiter *w) {
+    struct blocks *b = eng->blocks;
+    for (int i = 0; i < w->n; i++) leave(b, &w->place[i]);
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        b->first = w->next;
+    if (w->next)
+        w->next->prev = w->prev;
+    else
+        b->last = w->prev;
+    if (w->session) {
+        w->session->waiter = NULL;
+        b->sessions--;
+    }
+    free_waiter(w);
+}
+
+static void answer(struct engine *eng, struct waiter *w, struct str resp) {
+    if (w->session)
+        session_answer(w->session, w->slot, resp, w->silent);
+    else
+        remote_answer(eng->remote, w->command->from, w->command->head.id, resp);
+    remove_waiter(eng, w);
+}
+
+void block_reply_end(struct reply *out, enum unblock_how how) {
+    if (how == UNBLOCK_ERROR)
+        reply_error(out, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    else if (how == UNBLOCK_TIMEOUT)
+        reply_null_array(out);
+}
+
+static void end_waiting(struct engine *eng, struct waiter *w, enum unblock_how how) {
+    if (w->nudge) {
+        remove_waiter(eng, w);
+        return;
+    }
+    struct reply out = { .resp = w->command->head.resp };
+    block_reply_end(&out, how);
+    if (out.errored) dispatch_count_error(eng, out.p, out.n);
+    answer(eng, w, (struct str){ out.p, out.n });
+    free(out.p);
+}
+
+static void tell_owner(const struct session *s, enum unblock_how how) {
+    struct message m = { .kind = MSG_UNBLOCK, .id = s->blocked_id, .value = (uint64_t)how };
+    remote_send(s->eng->remote, s->blocked_at, &m, (struct str){ NULL, 0 });
+}
+
+bool block_end(struct session *s, enum unblock_how how) {
+    if (s->waiter)
+        end_waiting(s->eng, s->waiter, how);
+    else if (s->retry)
+        retry_end(s, how);
+    else if (s->blocked_id)
+        tell_owner(s, how);
+    else
+        return false;
+    return true;
+}
+
+void block_end_request(struct engine *eng, int from, uint64_t id, enum unblock_how how) {
+    for (struct waiter *w = eng->blocks->first, *next; w; w = next) {
+        next = w->next;
+        if (!w->session && w->command->from == from && w->command->head.id == id)
+            end_waiting(eng, w, how);
+    }
+}
+
+void block_forget_session(struct session *s) {
+    if (s->waiter)
+        remove_waiter(s->eng, s->waiter);
+    else if (s->retry)
+        retry_end(s, UNBLOCK_SILENTLY);
+    else if (s->blocked_id)
+        tell_owner(s, UNBLOCK_SILENTLY);
+    if (s->blocked_id) block_count_session(s->eng, -1);
+    s->blocked_id = 0;
+}
+
+void block_forget_worker(struct engine *eng, int worker) {
+    for (struct waiter *w = eng->blocks->first, *next; w; w = next) {
+        next = w->next;
+        if (!w->session && w->command->from == worker) remove_waiter(eng, w);
+    }
+}
+
+uint64_t block_tick(struct engine *eng) {
+    uint64_t next_ms = UINT64_MAX;
+    for (struct waiter *w = eng->blocks->first, *next; w; w = next) {
+        next = w->next;
+        if (!w->until_ms) continue;
+        if (w->until_ms <= eng->now_ms)
+            end_waiting(eng, w, UNBLOCK_TIMEOUT);
+        else if (w->until_ms - eng->now_ms < next_ms)
+            next_ms = w->until_ms - eng->now_ms;
+    }
+    if (eng->remote) retry_tick(eng->remote);
+    return next_ms;
+}
+
+/* --- changes --- */
+
+static void note_ready(struct engine *eng, struct awaited *k) {
+    struct blocks *b = eng->blocks;
+    if (k->ready) return;
+    k->ready = true;
+    k->next_ready = NULL;
+    *b->ready_end = k;
+    b->ready_end = &k->next_ready;
+    eng->blocks_ready = true;
+}
+
+void block_changed(struct engine *eng, struct str key, int db) {
+    struct key_node *k = keytable_find(&eng->blocks->keys, eng, db, key);
+    if (k) note_ready(eng, (struct awaited *)k);
+}
+
+void block_replaced(struct engine *eng, int db) {
+    const struct keytable *t = &eng->blocks->keys;
+    for (size_t i = 0; i < t->buckets && t->n; i++)
+        for (struct key_node *k = t->bucket[i]; k; k = k->next)
+            if (k->db == db) note_ready(eng, (struct awaited *)k);
+}
+
+/* Executes the command of a waiter; false: it found nothing. */
+static bool attempt(struct engine *eng, struct waiter *w) {
+    if (w->nudge) {
+        retry_tell(eng->remote, w->command->from, w->command->head.id);
+        remove_waiter(eng, w);
+        return true;
+    }
+    struct reply *out = &eng->blocks->out;
+    struct kept *k = w->command;
+    out->n = 0;
+    out->resp = k->head.resp;
+    struct call c = { .eng = eng,
+                      .out = out,
+                      .cmd = &w->row->cmd,
+                      .session = w->session,
+                      .argc = k->argc,
+                      .argv = k->argv,
+                      .db = k->head.db,
+                      .no_touch = k->head.flags & MSG_NO_TOUCH,
+                      .may_block = true,
+                      .resumed = true };
+    dispatch_run(&c, w->row, clock_duration_ns());
+    if (c.wish.wanted) return false;
+    reply_settle(out);
+    answer(eng, w, (struct str){ out->p, out->n });
+    return true;
+}
+
+/* The longest waiting first. One that finds nothing keeps its place; if the key is gone, those
+ * behind it need not try. */
+static void serve_key(struct engine *eng, struct awaited *k) {
+    struct key key;
+    for (struct place *p = k->first, *next; p; p = next) {
+        next = p->next;
+        if (attempt(eng, p->waiter)) continue;
+        if (!key_find(eng, k->key.db, k->key.name, KEY_PEEK, &key)) return;
+    }
+}
+
+static bool may_serve(const struct engine *eng) {
+    return !eng->blocks->serving && !(eng->remote && remote_is_held(eng->remote));
+}
+
+void block_serve(struct engine *eng) {
+    struct blocks *b = eng->blocks;
+    if (!may_serve(eng)) return;
+    b->serving = true;
+    while (b->ready) {
+        struct awaited *k = b->ready;
+        b->ready = k->next_ready;
+        if (!b->ready) b->ready_end = &b->ready;
+        serve_key(eng, k);
+        k->ready = false;
+        forget_unawaited(b, k);
+    }
+    b->serving = false;
+    eng->blocks_ready = false;
+    if (eng->remote) retry_due(eng->remote);
+}
+
+void block_count_session(struct engine *eng, int change) {
+    eng->blocks->sessions += (uint64_t)(int64_t)change;
+}
+
+void block_count(const struct engine *eng, uint64_t *sessions, uint64_t *keys) {
+    *sessions = eng->blocks->sessions;
+    *keys = eng->blocks->keys.n;
+}

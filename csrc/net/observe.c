@@ -1,0 +1,27 @@
+/* observe.c - passing on that keys have changed. */
+#include "net/observe.h"
+
+#include "net/block.h"
+#include "net/watch.h"
+
+static void modified(struct engine *eng, struct str key, int db) {
+    watch_changed(eng, key, db);
+    block_changed(eng, key, db);
+}
+
+static void replacing(struct engine *eng, int db, int from) {
+    watch_replacing(eng, db, from);
+    block_replaced(eng, db);
+}
+
+void observe_create(struct engine *eng) {
+    watches_create(eng);
+    blocks_create(eng);
+    eng->hooks.modified = modified;
+    eng->hooks.replacing = replacing;
+}
+
+void observe_delete(struct engine *eng) {
+    blocks_delete(eng);
+    watches_delete(eng);
+}
