@@ -380,7 +380,7 @@ REDIS_OPTIONS = (
     Option("replica-priority", Integer(0, 2147483647), "100"),
     Option("replica-read-only", Boolean(), "yes"),
     Option("replica-serve-stale-data", Boolean(), "yes"),
-    Option("replicaof", Words(), ""),
+    Option("replicaof", Words(), "", mutable=False),
     Option("requirepass", Text(), ""),
     Option(
         "sanitize-dump-payload",
@@ -454,7 +454,7 @@ REDIS_OPTIONS = (
         "local0",
         mutable=False,
     ),
-    Option("syslog-ident", Text(), "redis"),
+    Option("syslog-ident", Text(), "redis", mutable=False),
     Option("tcp-backlog", Integer(0, 2147483647), "511", mutable=False),
     Option("tcp-keepalive", Integer(0, 2147483647), "300"),
     Option("timeout", Integer(0, 2147483647), "0"),
@@ -542,7 +542,7 @@ REDIS_OPTIONS = (
     Option("ts-num-threads", Integer(1, 16), "3"),
     Option("ts-retention-policy", Integer(0, INT64_MAX), "0"),
     Option("ts-topology-events", Boolean(), "yes", mutable=False),
-    Option("unixsocket", Text(), ""),
+    Option("unixsocket", Text(), "", mutable=False),
     Option("unixsocketperm", Octal(), "0", mutable=False),
     Option("vset-force-single-threaded-execution", Boolean(), "no"),
     Option(

@@ -74,6 +74,8 @@ def test_values_are_shown_as_redis_shows_them(name: str, value: str, shown: str 
             "argument must be between 1048576 and 9223372036854775807 inclusive",
         ),
         ("logfile", "x", "can't set immutable config"),
+        ("unixsocket", "/tmp/s", "can't set immutable config"),
+        ("replicaof", "localhost 6379", "can't set immutable config"),
     ],
 )
 def test_errors_are_those_of_redis(name: str, value: str, why: str) -> None:
