@@ -75,6 +75,8 @@ enum aof_fsync { AOF_FSYNC_EVERYSEC = 0, AOF_FSYNC_ALWAYS = 1, AOF_FSYNC_NO = 2 
 struct engine_stats {
     uint64_t commands, connections, hits, misses;
     uint64_t expired_keys, expired_fields, evicted_keys;
+    uint64_t expired_keys_active, expired_fields_active; /* of them, by the cron */
+    uint64_t loop_cycles, loop_busy_cycles, loop_ns;     /* rounds of sockets; with some ready */
     uint64_t expired_stale_ppm; /* INFO expired_stale_perc in parts per million */
     uint64_t expire_time_capped, expire_cycle_us, evict_us;
     uint64_t lazyfree_pending, lazyfreed_objects;

@@ -102,13 +102,17 @@ static bool expire_db(struct engine *eng, int index, uint64_t end_us) {
 
 bool expire_cycle(struct engine *eng, uint64_t budget_us) {
     if (!eng->config.active_expire) return false;
-    uint64_t start = clock_monotonic_us();
+    struct engine_stats *stats = &eng->stats;
+    uint64_t start = clock_monotonic_us(), keys = stats->expired_keys;
+    uint64_t fields = stats->expired_fields;
     bool capped = false;
     for (int i = 0; i < eng->databases && !capped; i++) {
         const struct db *db = engine_db(eng, i);
         if (db->volatile_keys || db->field_ttl_keys) capped = expire_db(eng, i, start + budget_us);
     }
-    eng->stats.expire_time_capped += capped;
-    eng->stats.expire_cycle_us += clock_monotonic_us() - start;
+    stats->expired_keys_active += stats->expired_keys - keys;
+    stats->expired_fields_active += stats->expired_fields - fields;
+    stats->expire_time_capped += capped;
+    stats->expire_cycle_us += clock_monotonic_us() - start;
     return capped;
 }

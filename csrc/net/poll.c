@@ -123,6 +123,8 @@ static void gather_more(struct engine *eng, bool *rung) {
 static int serve_round(struct engine *eng, int *found) {
     bool rung = false;
     int n = serve_ready(eng, &rung);
+    eng->stats.loop_cycles++;
+    eng->stats.loop_busy_cycles += n > 0;
     if (UNLIKELY(eng->unlogged)) gather_more(eng, &rung);
     if (rung || eng->hub->turn.due) *found |= engine_drain(eng, false);
     return n;
@@ -132,8 +134,12 @@ static int serve_round(struct engine *eng, int *found) {
  * loop of Python is paid once for many rounds. A few clients are not worth a second look. */
 int engine_poll(struct engine *eng) {
     int found = 0;
-    uint64_t until_ns = clock_duration_ns() + POLL_NS;
-    while (serve_round(eng, &found) >= BUSY && !found && !eng->hub->ready_n)
-        if (clock_duration_ns() > until_ns) break;
+    uint64_t start_ns = clock_duration_ns(), now_ns;
+    bool busy;
+    do {
+        busy = serve_round(eng, &found) >= BUSY && !found && !eng->hub->ready_n;
+        now_ns = clock_duration_ns();
+    } while (busy && now_ns - start_ns <= POLL_NS);
+    eng->stats.loop_ns += now_ns - start_ns;
     return eng->hub->ready_n ? found | DRAIN_READY : found;
 }

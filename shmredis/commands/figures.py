@@ -264,6 +264,8 @@ def _read_counts(server: "Server") -> SimpleNamespace:
         commands_per_s=rates.commands,
         input_bytes_per_s=rates.input_bytes,
         output_bytes_per_s=rates.output_bytes,
+        loop_cycles_per_s=rates.loop_cycles,
+        loop_us_per_s=rates.loop_us,
     )
 
 

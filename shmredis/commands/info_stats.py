@@ -56,7 +56,9 @@ def _keys(ctx: Context) -> Fields:
     stats, counts = ctx.figures[STATS], ctx.figures[COUNTS]
     return [
         ("expired_subkeys", stats.expired_fields),
+        ("expired_subkeys_active", stats.expired_fields_active),
         ("expired_keys", stats.expired_keys),
+        ("expired_keys_active", stats.expired_keys_active),
         ("expired_stale_perc", f"{stats.expired_stale_ppm / 10_000:.2f}"),
         ("expired_time_cap_reached_count", stats.expire_time_capped),
         ("expire_cycle_cpu_milliseconds", stats.expire_cycle_us // 1000),
@@ -109,9 +111,28 @@ def _requests(ctx: Context) -> Fields:
         ("client_output_buffer_limit_disconnections", counts.output_buffer_disconnections),
         ("reply_buffer_shrinks", 0),
         ("reply_buffer_expands", 0),
+        *_event_loop(ctx),
         ("avg_pipeline_length_sum", stats.commands),
         ("avg_pipeline_length_cnt", stats.reads),
         ("avg_pipeline_length", f"{pipeline:.2f}"),
+    ]
+
+
+def _event_loop(ctx: Context) -> Fields:
+    """A cycle is one look at all sockets; what it finds ready is one event each."""
+    stats, counts = ctx.figures[STATS], ctx.figures[COUNTS]
+    cycles_per_s = counts.loop_cycles_per_s
+    return [
+        ("eventloop_cycles", stats.loop_cycles),
+        ("eventloop_duration_sum", stats.loop_ns // 1000),
+        ("eventloop_duration_cmd_sum", sum(row.usec for row in ctx.figures[COMMANDS])),
+        ("instantaneous_eventloop_cycles_per_sec", round(cycles_per_s)),
+        (
+            "instantaneous_eventloop_duration_usec",
+            round(counts.loop_us_per_s / max(cycles_per_s, 1)),
+        ),
+        ("eventloop_cycles_with_clients_processing", stats.loop_busy_cycles),
+        ("total_client_processing_events", stats.reads),
     ]
 
 

@@ -17,17 +17,22 @@ class Rates:
     commands: float = 0.0
     input_bytes: float = 0.0
     output_bytes: float = 0.0
-    _seen: deque[tuple[float, int, int, int]] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    loop_cycles: float = 0.0
+    loop_us: float = 0.0
+    _seen: deque[tuple[float, int, int, int, int, float]] = field(
+        default_factory=lambda: deque(maxlen=SAMPLES)
+    )
 
     def sample(self, engine: Engine, now_s: float) -> None:
         """Looks at the engine's counters; `now_s` is a monotonic clock."""
         stats = engine.stats
-        self._seen.append((now_s, stats.commands, stats.net_in, stats.net_out))
+        loop = stats.loop_cycles, stats.loop_ns / 1000
+        self._seen.append((now_s, stats.commands, stats.net_in, stats.net_out, *loop))
         seconds = now_s - self._seen[0][0]
         if seconds <= 0:
             return
         first, last = self._seen[0], self._seen[-1]
         # A reset of the counters must not show as a negative rate.
-        self.commands, self.input_bytes, self.output_bytes = (
-            max(0.0, (last[i] - first[i]) / seconds) for i in (1, 2, 3)
+        self.commands, self.input_bytes, self.output_bytes, self.loop_cycles, self.loop_us = (
+            max(0.0, (last[i] - first[i]) / seconds) for i in range(1, 6)
         )
