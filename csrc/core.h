@@ -587,6 +587,7 @@ enum scan_item {
 struct scan_info {
     uint64_t start, end; /* of the item */
     uint64_t lines;      /* headers and strings so far, counted on from `lines` */
+    uint64_t string_at;  /* where the last string begins */
     char text[1032];
 };
 int aof_scan_next(struct aof_scan *s, struct scan_info *out);

@@ -50,7 +50,7 @@ static enum aof_item no_line_end(struct aof_reader *r, size_t at, bool torn) {
 static enum aof_item read_header(struct aof_reader *r, char mark, int64_t *number) {
     r->last_header = r->header;
     r->header = r->at;
-    if (r->at == r->n) return fail(r, AOF_TORN, r->at, "Expected to read a header, got 0 bytes");
+    if (r->at == r->n) return fail(r, AOF_TORN, r->at, "%s", "");
     if (r->p[r->at] != mark)
         return fail(r, AOF_BAD, r->at, "Expected prefix '%c', got: '%c'", mark, r->p[r->at]);
     size_t at = r->at + 1, end = r->n - r->at > HEADER_MAX ? r->at + HEADER_MAX : r->n;
@@ -93,6 +93,7 @@ static enum aof_item read_string(struct aof_reader *r) {
     if (end[0] != '\r' || end[1] != '\n')
         return fail(r, AOF_BAD, r->at, "Expected \\r\\n, got: %02x%02x", (unsigned char)end[0],
                     (unsigned char)end[1]);
+    r->string_at = r->at;
     push(r, (struct str){ r->p + r->at, (size_t)bytes });
     r->at += (size_t)bytes + 2;
     r->lines++;

@@ -32,7 +32,8 @@ struct aof_reader {
     struct str *argv;
     bool unfinished; /* AOF_LINE: it has no end */
     size_t why_at;
-    char why[96]; /* as redis-check-aof says it; empty: it says "format error" */
+    char why[96];     /* as redis-check-aof says it; empty: it says "format error" */
+    size_t string_at; /* of the last string read */
     size_t header, last_header;
 };
 

@@ -45,7 +45,9 @@ int aof_scan_next(struct aof_scan *s, struct scan_info *out) {
     do {
         kind = kind_of(r, aof_next(r));
     } while (kind == SCAN_COMMAND);
-    *out = (struct scan_info){ .start = r->start, .end = r->at, .lines = r->lines };
+    *out = (struct scan_info){
+        .start = r->start, .end = r->at, .lines = r->lines, .string_at = r->string_at
+    };
     bool failed = kind == SCAN_TORN || kind == SCAN_BAD;
     if (failed) out->end = r->why_at;
     struct str text = failed              ? (struct str){ r->why, strlen(r->why) }
