@@ -19,7 +19,7 @@ from shmredis.front.server import Front
 from shmredis.front.shm import ShmInUse
 from shmredis.front.supervisor import StartFailed, Supervisor
 from shmredis.front.worker_process import ServerIdentity
-from shmredis.persistence.aof_layout import finish_layout, prepare_layout
+from shmredis.persistence.aof_layout import prepare_layout
 
 __all__ = ["main"]
 
@@ -104,7 +104,6 @@ def run_front(config: Config, listeners: list[Listener]) -> int:
         return refuse(error)
     try:
         front.start()
-        finish_layout(config)
         log.info("Server initialized")
         front.run()
     except (ShmInUse, StartFailed, OSError) as error:

@@ -18,6 +18,7 @@ from shmredis.front.lobby import Lobby
 from shmredis.front.shutdown import Request, Shutdown, request_of_signal
 from shmredis.front.supervisor import Supervisor
 from shmredis.front.worker_process import WorkerProcess
+from shmredis.persistence.aof_layout import finish_layout
 from shmredis.persistence.origin import Origin, describe_return, describe_start
 
 __all__ = ["Front"]
@@ -214,11 +215,19 @@ class Front:
         if self._open or not self._supervisor.loaded:
             return
         self._open = True
+        self._drop_old_logs()
         if said := describe_start([w.origin for w in self._supervisor.workers if w.origin]):
             log.info("%s", said)
         self._supervisor.tell_all(b"O")
         for label in sorted({listener.kind.name.lower() for listener in self._listeners}):
             log.info("Ready to accept connections %s", label)
+
+    def _drop_old_logs(self) -> None:
+        """All workers have a log of their own now: those of another number of workers are not needed."""
+        try:
+            finish_layout(self._config)
+        except OSError as error:
+            log.warning("Old append-only files cannot be removed: %s", error)
 
     def _give_up(self, worker: WorkerProcess, why: str) -> None:
         """A server whose data cannot be loaded must not go on and save what it has over it."""
