@@ -21,7 +21,20 @@ READS = {
     "stream": [
         *[("XRANGE", "-", "+"), ("XREVRANGE", "+", "-"), ("XLEN",), ("XADD", "*", "x", "y")],
         *[("XDEL", "1000-0"), ("XTRIM", "MAXLEN", 2), ("XACK", "group", "1000-2")],
-        *[("XPENDING", "group", "-", "+", 10), ("XGROUP", "DESTROY", "group")],
+        *[
+            ("XPENDING", "group", "-", "+", 10),
+            ("XPENDING", "group"),
+            ("XADD", "IDMP", "p", "i", "*", "f", "v"),
+        ],
+        *[
+            ("XCLAIM", "group", "other", 0, "1000-0", "1000-3", "FORCE"),
+            ("XAUTOCLAIM", "group", "c", 0, 0),
+        ],
+        *[
+            ("XNACK", "group", "FAIL", "IDS", 2, "1000-2", "1000-3", "FORCE"),
+            ("XINFO", "STREAM", "FULL"),
+        ],
+        *[("XGROUP", "DELCONSUMER", "group", "busy"), ("XGROUP", "DESTROY", "group")],
     ],
     "hash": [("HGETALL",), ("HSET", "x", "y"), ("HDEL", "f"), ("HRANDFIELD",), ("HLEN",)],
 }
@@ -31,7 +44,7 @@ def use(engine: Engine, key: bytes) -> None:
     """Reads and changes the value by all ways that trust its bytes."""
     for command, *rest in READS[engine.call("TYPE", key)]:
         words = list(rest)
-        container = [words.pop(0)] if command == "XGROUP" else []
+        container = [words.pop(0)] if command in ("XGROUP", "XINFO") else []
         engine.call(command, *container, key, *words)
         if not engine.call("EXISTS", key):
             return
@@ -45,6 +58,10 @@ def payloads() -> dict[bytes, bytes]:
     """Values of all encodings, the large ones small enough to be damaged everywhere."""
     with new_engine() as engine:
         fill(engine)
+        engine.call("COPY", "stream", "stream of all")
+        engine.call("XNACK", "stream of all", "group", "FAIL", "IDS", 1, "1000-2")
+        for producer in ("p", "q"):
+            engine.call("XADD", "stream of all", "IDMP", producer, "i", "*", "f", "v")
         return {key: engine.call("DUMP", key) for key in engine.call("KEYS", "*")}
 
 
@@ -56,7 +73,7 @@ def test_damaged_payloads(payloads: dict[bytes, bytes], seed: int) -> None:
         for dumped in payloads.values():
             for _ in range(25):
                 body = mutate(dumped[:-10], rng)
-                reply = engine.call("RESTORE", "k", 0, payload(body, rng.choice((11, 12, 80))))
+                reply = engine.call("RESTORE", "k", 0, payload(body, rng.choice((11, 12, 15, 80))))
                 if reply == "OK":
                     loaded += 1
                     engine.check()
