@@ -58,9 +58,11 @@ static int parse_producer(struct call *c, int *i, struct xadd *x) {
     return 1;
 }
 
-/* A log or a replica gives the id that was chosen when the entry was added. */
+/* Only a log that is being loaded gives the id, which was chosen when the entry was added; a call
+ * without a session is of such a log, or of another worker's client. */
 static bool producer_allowed(struct call *c, const struct xadd *x) {
-    if (!x->pid.p || x->form == ID_AUTO || !c->session) return true;
+    bool of_client = c->session || (c->eng->remote && !c->eng->config.loading);
+    if (!x->pid.p || x->form == ID_AUTO || !of_client) return true;
     return fail(c, "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs");
 }
 
