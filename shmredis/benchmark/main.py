@@ -9,6 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from shmredis.benchmark.connection import ReplyError
+from shmredis.benchmark.durability import (
+    PARTS as DURABILITY_PARTS,
+    DurabilityOptions,
+    measure_durability,
+)
 from shmredis.benchmark.loads import LoadOptions, measure_loads, pick_generator
 from shmredis.benchmark.measurement import Measurement
 from shmredis.benchmark.memory import measure_memory
@@ -26,6 +31,7 @@ USUAL_PARTS = ("loads", "memory", "pauses")
 USUAL_WORKERS = (1, 2, 4)
 PAUSE_KEYS = 10_000_000
 PAUSE_MEMBERS = 1_000_000
+DURABLE_KEYS = 4 << 20  # 2 GiB
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     try:
-        compare(args)
+        report(args)
     except (ValueError, StartError, LoadError, ReplyError, OSError) as error:
         print(f"shmredis-benchmark: {error}", file=sys.stderr)
         sys.exit(1)
@@ -41,13 +47,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def compare(args: argparse.Namespace) -> None:
+def report(args: argparse.Namespace) -> None:
     """Measures all parts on all servers, prints the tables and writes the file."""
     targets = find_targets(args.peer, args.option)
-    args.parts = parts_of(args)
-    unknown = set(args.parts) - set(PARTS)
-    if unknown:
-        raise ValueError(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    durable = args.subject == "durability"
+    known = DURABILITY_PARTS if durable else PARTS
+    args.parts = args.parts or DURABILITY_PARTS if durable else parts_of(args)
+    if unknown := set(args.parts) - set(known):
+        raise ValueError(f"no part {', '.join(unknown)}; there are {', '.join(known)}")
+    measure = durability if durable else comparison
     with all_running(targets) as servers:
         versions = {server.name: server.version() for server in servers}
     measurements = []
@@ -62,8 +70,14 @@ def compare(args: argparse.Namespace) -> None:
         write_json(args.json, as_json(versions, measurements, options))
 
 
-def measure(targets: Sequence[Target], args: argparse.Namespace) -> Iterator[Measurement]:
-    """All measurements of the parts that were asked for."""
+def durability(targets: Sequence[Target], args: argparse.Namespace) -> Iterator[Measurement]:
+    """Of shmredis-benchmark durability."""
+    options = DurabilityOptions(args.parts, args.keys, args.rounds, load_options(args))
+    return measure_durability(targets, options)
+
+
+def comparison(targets: Sequence[Target], args: argparse.Namespace) -> Iterator[Measurement]:
+    """Of shmredis-benchmark compare: all measurements of the parts that were asked for."""
     if "loads" in args.parts:
         with all_running(targets) as servers:
             yield from measure_loads(servers, load_options(args))
@@ -109,7 +123,33 @@ def workloads(names: Sequence[str], commands: Sequence[str]) -> list[Workload]:
 def parser() -> argparse.ArgumentParser:
     """All subcommands with their options."""
     result = argparse.ArgumentParser(prog="shmredis-benchmark")
-    commands = result.add_subparsers(required=True, metavar="compare")
+    commands = result.add_subparsers(dest="subject", required=True, metavar="compare|durability")
+    add_compare(commands)
+    add_durability(commands)
+    return result
+
+
+def add_durability(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "durability",
+        help="what snapshots, restarts, logs and deaths cost, on shmredis and on other servers",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add_server_options(command)
+    add_load_options(command)
+    command.add_argument(
+        "--parts",
+        type=words,
+        help=f"what to measure: {','.join(DURABILITY_PARTS)} (default: all)",
+    )
+    command.add_argument(
+        "--keys", type=positive, default=DURABLE_KEYS, help="values of 512 bytes that are saved"
+    )
+    command.add_argument("--rounds", type=positive, default=3, help="rounds of everything")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
+
+
+def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "compare",
         help="run the same on shmredis and on other servers, in turns",
@@ -139,7 +179,6 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--rounds", type=positive, default=3, help="rounds of loads and pauses")
     command.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
-    return result
 
 
 def add_server_options(command: argparse.ArgumentParser) -> None:

@@ -28,6 +28,9 @@ class Section(enum.Enum):
     SCALED_CPU = "CPU time of all processes by workers"
     PER_CORE = "Throughput per core in use by workers"
     HOP = "Wait of a client alone by workers"
+    BACKGROUND = "Rate while something is saved, in percent of the calm one"
+    DURATION = "Duration"
+    DEATH = "kill -9 of one worker of three"
 
     @property
     def better(self) -> Better:
@@ -39,7 +42,12 @@ class Section(enum.Enum):
         return self in _OF_SCALING
 
 
-_MORE_IS_BETTER = (Section.THROUGHPUT, Section.SCALED_RATE, Section.PER_CORE)
+_MORE_IS_BETTER = (
+    Section.THROUGHPUT,
+    Section.SCALED_RATE,
+    Section.PER_CORE,
+    Section.BACKGROUND,
+)
 _OF_SCALING = (Section.SCALED_RATE, Section.SCALED_CPU, Section.PER_CORE, Section.HOP)
 
 

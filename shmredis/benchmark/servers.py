@@ -17,7 +17,16 @@ import shmredis
 from shmredis.benchmark.connection import Connection, ReplyError
 from shmredis.benchmark.measurement import OURS
 
-__all__ = ["Server", "StartError", "Target", "all_running", "find_targets", "running"]
+__all__ = [
+    "Server",
+    "StartError",
+    "Target",
+    "all_running",
+    "find_targets",
+    "free_port",
+    "running",
+    "running_in",
+]
 
 START_SECONDS = 30.0
 STOP_SECONDS = 60.0
@@ -104,33 +113,52 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(target: Target) -> Iterator[Server]:
-    """The server, ready and empty, without persistence; stopped at the end. Raises: StartError."""
-    with tempfile.TemporaryDirectory(prefix="shmredis-benchmark-") as folder:
-        port = free_port()
-        with (Path(folder) / "output").open("w+b") as output:
-            process = launch(target, port, folder, output.fileno())
-            try:
-                wait_ready(target, process, port, Path(output.name))
-                yield Server(target, port, process.pid)
-            finally:
-                stop(process)
+def running(target: Target, *options: str) -> Iterator[Server]:
+    """The server, ready and empty, without persistence unless `options` say so; stopped at the end.
+
+    Raises: StartError.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="shmredis-benchmark-") as folder,
+        running_in(folder, target, *options) as server,
+    ):
+        yield server
 
 
 @contextlib.contextmanager
-def all_running(targets: Sequence[Target]) -> Iterator[list[Server]]:
+def running_in(
+    folder: str, target: Target, *options: str, port: int = 0, seconds: float = START_SECONDS
+) -> Iterator[Server]:
+    """The same in a folder that stays, so that a later server finds what this one left.
+
+    `seconds`: how long its start may take. Raises: StartError.
+    """
+    port = port or free_port()
+    with (Path(folder) / "output").open("w+b") as output:
+        process = launch(target, port, folder, output.fileno(), options)
+        try:
+            wait_ready(target, process, port, Path(output.name), seconds)
+            yield Server(target, port, process.pid)
+        finally:
+            stop(process)
+
+
+@contextlib.contextmanager
+def all_running(targets: Sequence[Target], *options: str) -> Iterator[list[Server]]:
     """All servers at once, in the order given."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(running(target)) for target in targets]
+        yield [stack.enter_context(running(target, *options)) for target in targets]
 
 
-def launch(target: Target, port: int, folder: str, output: int) -> subprocess.Popen[bytes]:
+def launch(
+    target: Target, port: int, folder: str, output: int, options: Sequence[str]
+) -> subprocess.Popen[bytes]:
     """Starts the process, in a folder of its own; shmredis also under a name of its own."""
     own = ("--shm-name", f"shmredis-benchmark-{os.getpid()}-{port}") if target.ours else ()
     package = str(Path(shmredis.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [*target.argv, "--port", str(port), "--dir", folder, *OPTIONS, *own],
+        [*target.argv, "--port", str(port), "--dir", folder, *OPTIONS, *options, *own],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
@@ -139,9 +167,11 @@ def launch(target: Target, port: int, folder: str, output: int) -> subprocess.Po
     )
 
 
-def wait_ready(target: Target, process: subprocess.Popen[bytes], port: int, output: Path) -> None:
-    """Returns when it answers PING. Raises: StartError."""
-    deadline = time.monotonic() + START_SECONDS
+def wait_ready(
+    target: Target, process: subprocess.Popen[bytes], port: int, output: Path, seconds: float
+) -> None:
+    """Returns when it answers PING, not loading any more. Raises: StartError."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError, ReplyError), Connection(port, 5) as connection:
             connection.call(b"PING")

@@ -1,0 +1,103 @@
+"""What a snapshot costs while clients write: the pause at its start, their rate, how long it takes.
+
+All servers run without each other, since their data fill the memory.
+"""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from shmredis.benchmark.connection import Connection
+from shmredis.benchmark.datasets import strings
+from shmredis.benchmark.measurement import Measurement, Section
+from shmredis.benchmark.pauses import worst_ping
+from shmredis.benchmark.servers import Server, Target, running
+
+__all__ = ["VALUE_BYTES", "fill", "measure_saving", "wait_saved"]
+
+VALUE_BYTES = 512
+CALM_SECONDS = 2.0
+POLL_SECONDS = 0.02
+
+
+@dataclass(slots=True, frozen=True)
+class Saving:
+    """What one server showed."""
+
+    calm_pause_ms: float
+    pause_ms: float
+    percent: float
+    seconds: float
+
+
+def measure_saving(targets: Sequence[Target], keys: int, rounds: int) -> Iterator[Measurement]:
+    """`keys` values of 512 bytes are saved while another process overwrites them."""
+    size = f"{keys * VALUE_BYTES / (1 << 20):,.0f} MiB"
+    rows = [
+        Measurement(Section.PAUSES, f"writes to {size}, no BGSAVE", "ms"),
+        Measurement(Section.PAUSES, f"writes to {size}, BGSAVE begins", "ms"),
+        Measurement(Section.BACKGROUND, f"SET, BGSAVE of {size}", "%"),
+        Measurement(Section.DURATION, f"BGSAVE of {size}, writes going on", "s"),
+    ]
+    for turn in range(rounds):
+        shift = turn % len(targets)
+        for target in (*targets[shift:], *targets[:shift]):
+            found = saving_of(target, keys)
+            values = (found.calm_pause_ms, found.pause_ms, found.percent, found.seconds)
+            for row, value in zip(rows, values, strict=True):
+                row.add(target.name, value)
+    yield from rows
+
+
+def saving_of(target: Target, keys: int) -> Saving:
+    """One server, filled, written to, saved."""
+    with running(target) as server, server.connect() as connection:
+        fill(connection, keys)
+        with overwriting(server, keys):
+            calm_pause = worst_ping(server, lambda: True)
+            calm_rate = rate(connection, CALM_SECONDS)
+            began = time.perf_counter()
+            commands = processed(connection)
+            connection.call(b"BGSAVE")
+            pause = worst_ping(server, lambda: True)
+            wait_saved(connection)
+            seconds = time.perf_counter() - began
+            percent = 100 * (processed(connection) - commands) / seconds / calm_rate
+    return Saving(calm_pause, pause, percent, seconds)
+
+
+def fill(connection: Connection, keys: int) -> None:
+    connection.pour(strings(keys, lambda n: b"%0*d" % (VALUE_BYTES, n)))
+
+
+@contextlib.contextmanager
+def overwriting(server: Server, keys: int) -> Iterator[None]:
+    """Another process writes meanwhile."""
+    module = "shmredis.benchmark.overwriter"
+    words = [sys.executable, "-m", module, str(server.port), str(keys), str(VALUE_BYTES)]
+    process = subprocess.Popen(words)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def processed(connection: Connection) -> int:
+    return int(connection.info("stats")["total_commands_processed"])
+
+
+def rate(connection: Connection, seconds: float) -> float:
+    """Commands per second of all clients."""
+    began, commands = time.perf_counter(), processed(connection)
+    time.sleep(seconds)
+    return (processed(connection) - commands) / (time.perf_counter() - began)
+
+
+def wait_saved(connection: Connection) -> None:
+    """Until no snapshot is under way."""
+    while connection.info("persistence")["rdb_bgsave_in_progress"] != "0":
+        time.sleep(POLL_SECONDS)
