@@ -499,6 +499,7 @@ struct fork_options {
     bool checksum;       /* rdbchecksum: the report has a CRC */
     uint64_t sync_every; /* bytes after which the kernel is told to write them out; 0: at the end */
     int64_t key_delay_us; /* rdb-key-save-delay */
+    bool expendable;      /* FLUSHALL ends it, by SIGUSR1 */
 };
 /* How far it is, or got; it writes and others read. */
 struct fork_report {

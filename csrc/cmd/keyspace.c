@@ -87,6 +87,7 @@ static void cmd_flushall(struct call *c) {
         keyspace_flush(c->eng, db, lazy);
     }
     c->dirty++;
+    if (c->eng->hooks.emptied) c->eng->hooks.emptied(c->eng);
     reply_ok(c->out);
 }
 

@@ -71,6 +71,8 @@ struct engine_hooks {
     /* XXH3, 64 bit, seed 0: the digest of DIGEST and IFDEQ. */
     uint64_t (*xxh3)(const char *p, size_t n);
     void (*say)(int level, const char *text);
+    /* FLUSHALL has dropped everything; persist/fork.c. */
+    void (*emptied)(struct engine *eng);
     /* The instant of this id, between two commands; persist/fork.c. */
     void (*instant)(struct engine *eng, uint64_t id);
 };

@@ -32,11 +32,18 @@ static void at_instant(struct engine *eng, uint64_t id) {
     engine_fork(eng, id);
 }
 
+/* A snapshot of what is gone is not worth its time: as in Redis it ends, which is no failure. */
+static void at_emptied(struct engine *eng) {
+    struct forks *f = eng->forks;
+    if (f->state.pid && f->options.expendable) kill(f->state.pid, SIGUSR1);
+}
+
 struct forks *forks_new(struct engine *eng) {
     struct forks *f = calloc(1, sizeof *f);
     ASSERT(f);
     f->fd = -1;
     eng->hooks.instant = at_instant;
+    eng->hooks.emptied = at_emptied;
     return f;
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from shmredis.benchmark.measurement import Measurement, Section
 from shmredis.benchmark.saving import VALUE_BYTES, fill
-from shmredis.benchmark.servers import Server, Target, free_port, running_in
+from shmredis.benchmark.servers import Server, Target, free_port, nothing_stays, running_in
 
 __all__ = ["measure_restarts"]
 
@@ -38,25 +38,20 @@ def starts_of(folder: str, target: Target, keys: int) -> tuple[float, float]:
         shut_down(server)
     warm = start(folder, target, port, keys)
     discard = ("--discard-shm", "yes") if target.ours else ()
-    return warm, start(folder, target, port, keys, *discard, leave_nothing=True)
+    return warm, start(folder, target, port, keys, *discard, *nothing_stays(target))
 
 
-def start(
-    folder: str, target: Target, port: int, keys: int, *options: str, leave_nothing: bool = False
-) -> float:
+def start(folder: str, target: Target, port: int, keys: int, *options: str) -> float:
     """Seconds until it serves all its keys. Raises: StartError, ValueError if keys are missing."""
     began = time.perf_counter()
     with running_in(folder, target, *SAVED, *options, port=port, seconds=LOAD_SECONDS) as server:
         seconds = time.perf_counter() - began
         with server.connect() as connection:
             found = int(connection.call(b"DBSIZE")[1:])
-            if leave_nothing:
-                connection.call(b"CONFIG", b"SET", b"save", b"")
         if found != keys:
-            how = "from its file" if leave_nothing else "after SHUTDOWN"
-            raise ValueError(f"{target.name} started {how} has {found} of {keys} keys")
-        if not leave_nothing:
-            shut_down(server)
+            how = " ".join(options)
+            raise ValueError(f"{target.name} {how} has {found} of {keys} keys after its start")
+        shut_down(server)
     return seconds
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "all_running",
     "find_targets",
     "free_port",
+    "nothing_stays",
     "running",
     "running_in",
 ]
@@ -120,9 +121,14 @@ def running(target: Target, *options: str) -> Iterator[Server]:
     """
     with (
         tempfile.TemporaryDirectory(prefix="shmredis-benchmark-") as folder,
-        running_in(folder, target, *options) as server,
+        running_in(folder, target, *options, *nothing_stays(target)) as server,
     ):
         yield server
+
+
+def nothing_stays(target: Target) -> tuple[str, ...]:
+    """Options with which its shared memory goes with it."""
+    return ("--warm-restart", "no") if target.ours else ()
 
 
 @contextlib.contextmanager

@@ -17,11 +17,12 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.persistence.rdb_file import Records
 
-__all__ = ["BY_SIGNAL", "Ending", "ForkKind", "Forks", "Options"]
+__all__ = ["BY_SIGNAL", "GIVEN_UP", "Ending", "ForkKind", "Forks", "Options"]
 
 log = logging.getLogger(__name__)
 
 BY_SIGNAL = "terminated by signal"
+GIVEN_UP = f"{BY_SIGNAL} {signal.SIGUSR1.value}"  # by FLUSHALL
 SYNC_BYTES = 4 << 20  # rdb-save-incremental-fsync
 FOREVER_US = 1 << 60
 THAW_US, THAW_PAUSE_S = 500, 0.001  # of the event loop at a time, and between two
@@ -46,6 +47,7 @@ class Options:
     checksum: bool
     sync_every: int
     key_delay_us: int
+    expendable: bool = False  # FLUSHALL ends it
 
     @classmethod
     def of(cls, config: Config) -> "Options":
@@ -59,7 +61,13 @@ class Options:
     def struct(self) -> Any:
         return ffi.new(
             "struct fork_options *",
-            [self.compress, self.checksum, self.sync_every, self.key_delay_us],
+            [
+                self.compress,
+                self.checksum,
+                self.sync_every,
+                self.key_delay_us,
+                self.expendable,
+            ],
         )
 
 

@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shmredis.commands.context import Workers
@@ -22,7 +22,7 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.faults import fault
 from shmredis.persistence.crew import Crew, CrewError, Outcome
-from shmredis.persistence.forks import BY_SIGNAL, Ending, Forks, Options
+from shmredis.persistence.forks import BY_SIGNAL, GIVEN_UP, Ending, Forks, Options
 from shmredis.persistence.part import Order, Part, PartState
 from shmredis.persistence.rdb_file import Frame, Records, write_end, write_head
 
@@ -170,7 +170,8 @@ class Snapshots:
         target, temporary = folder / name, folder / f"temp-{os.getpid()}.rdb"
         frame = self._frame()
         self._make_head(temporary, frame)
-        order = Order(run.number, temporary, Options.of(self._config), append=True)
+        options = replace(Options.of(self._config), expendable=True)
+        order = Order(run.number, temporary, options, append=True)
         await self.crew.prepare(order, _part_path)
         state = await self.crew.instant(run.number)
         run.pid = state.pid
@@ -244,7 +245,9 @@ class Snapshots:
         else:
             log.warning("%s", why)
             log.warning("Background saving error")
-        if not self._killed:
+        if why == GIVEN_UP:
+            self.scheduled = bool(self._config["save"])  # what is left is saved in its place
+        elif not self._killed:
             self.last_ok = False
             self.failures += 1
 

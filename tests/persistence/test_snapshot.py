@@ -152,7 +152,7 @@ def test_changes_after_the_instant_are_not_in_the_file(start_server: StartServer
     with server.client() as client:
         fill(client)
         assert client.call("BGSAVE") == STARTED
-        assert client.call("FLUSHALL") == b"+OK\r\n"
+        assert client.call("FLUSHDB") == b"+OK\r\n"
         for i in range(2000):
             client.call("SET", f"new{i}", "y" * 100)
         assert info(client)["rdb_bgsave_in_progress"] == "1"
@@ -250,6 +250,21 @@ def test_full_disk_refuses_writes_until_a_snapshot_succeeds(start_server: StartS
         assert save(client)["rdb_last_bgsave_status"] == "ok"
         assert client.call("SET", "a", "b") == b"+OK\r\n"
         client.call("CONFIG", "SET", "save", "")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_flushall_ends_a_snapshot_which_is_no_failure(
+    start_server: StartServer, workers: int
+) -> None:
+    server = start_server("--rdb-key-save-delay", "100000", workers=workers)
+    with server.client() as client:
+        fill(client)
+        assert client.call("BGSAVE") == STARTED
+        assert client.call("FLUSHALL") == b"+OK\r\n"
+        after = wait_saved(client)
+        assert after["rdb_last_bgsave_status"] == "ok" and after["rdb_saves"] == "0"
+        assert "Background saving terminated by signal 10" in server.log()
+        assert no_leftovers(server)
 
 
 def test_file_that_cannot_be_opened(start_server: StartServer) -> None:

@@ -91,7 +91,7 @@ def test_commands_of_several_workers_see_the_present_state_of_frozen_ones(seed: 
 
 
 def prepare(fleet: Fleet, number: int, files: list[int]) -> None:
-    options = ffi.new("struct fork_options *", [True, True, 0, 0])
+    options = ffi.new("struct fork_options *", [True, True, 0, 0, False])
     for engine, fd in zip(fleet.engines, files, strict=True):
         lib.engine_fork_prepare(engine, number, lib.FORK_RDB, fd, options)
 
@@ -211,7 +211,7 @@ def test_child_keeps_no_connection_open() -> None:
         engine.call("SET", "key", "value")
         read, write = os.pipe()
         fd = os.memfd_create("part")
-        options = ffi.new("struct fork_options *", [False, False, 0, 300_000])
+        options = ffi.new("struct fork_options *", [False, False, 0, 300_000, False])
         lib.engine_fork_prepare(engine.handle, 1, lib.FORK_RDB, fd, options)
         assert lib.engine_fork(engine.handle, 1) == 0
         os.close(write)
