@@ -518,6 +518,7 @@ struct fork_state {
     uint64_t copied;  /* bytes of pages copied because of writes: now, or of the last freeze */
     int phase;        /* 0 live, 1 frozen, 2 thawing: no instant is possible unless 0 */
     unsigned lacks;   /* 1: no pagemap, 2: no MADV_POPULATE_READ; slower ways are taken */
+    unsigned guests;  /* commands that have copies of other workers' keys here: no instant either */
 };
 /* The next instant with this id makes a child that writes to `fd` (duplicated) from its present
  * offset on. Replaces what was prepared before. */
@@ -525,7 +526,7 @@ void engine_fork_prepare(struct engine *eng, uint64_t id, int kind, int fd,
                          const struct fork_options *options);
 void engine_fork_cancel(struct engine *eng);
 /* This worker's own instant, now: forks, and freezes the arena. 0 or an errno; EBUSY: it is frozen
- * or thawing already. */
+ * or thawing already, or has guests. */
 int engine_fork(struct engine *eng, uint64_t id);
 /* One instant for all workers that have prepared this id, in the order of all commands. Every
  * worker gets mail of kind MAIL_INSTANT from itself when it has passed; when it could not be this

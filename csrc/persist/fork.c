@@ -169,7 +169,7 @@ static int log_up_to_here(struct engine *eng) {
 static int fork_prepared(struct engine *eng) {
     struct forks *f = eng->forks;
     if (f->fd < 0) return EBADF; /* the duplicate could not be made */
-    if (eng->arena.freeze.phase != ARENA_LIVE) return EBUSY;
+    if (eng->arena.freeze.phase != ARENA_LIVE || arena_super(&eng->arena)->guests) return EBUSY;
     if (!new_report(eng)) return ENOMEM;
     struct fork_task task = { .eng = eng, .fd = f->fd, .options = f->options, .report = f->report };
     int error = log_up_to_here(eng);
@@ -199,6 +199,7 @@ int engine_fork(struct engine *eng, uint64_t id) {
 void engine_fork_state(const struct engine *eng, struct fork_state *out) {
     *out = eng->forks->state;
     out->phase = (int)eng->arena.freeze.phase;
+    out->guests = arena_super(&eng->arena)->guests;
     out->copied = freeze_copied(&eng->arena);
     out->lacks = freeze_lacks(&eng->arena);
 }

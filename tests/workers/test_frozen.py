@@ -1,5 +1,6 @@
 """Workers whose arenas are frozen, and the one instant of all, whatever the order in which workers run."""
 
+import errno
 import os
 import random
 import select
@@ -221,3 +222,28 @@ def test_child_keeps_no_connection_open() -> None:
         assert lib.engine_fork_ended(engine.handle, FOREVER)
         os.close(read)
         os.close(fd)
+
+
+def test_no_child_while_keys_of_others_are_here() -> None:
+    """It would write them as this worker's own."""
+    with new_fleet(2) as fleet:
+        here, there = fleet.keys(0, 1)[0], fleet.keys(1, 1)[0]
+        client = Client(fleet, 0)
+        client.call("SET", here, "value")
+        client.send("RENAME", here, there)
+        state = ffi.new("struct fork_state *")
+        seen = set()
+        files = [os.memfd_create("part") for _ in range(2)]
+        while not client.received:
+            for worker, engine in enumerate(fleet.engines):
+                lib.engine_fork_state(engine, state)
+                if state.guests:
+                    seen.add(worker)
+                    prepare(fleet, 1, files)
+                    assert lib.engine_fork(engine, 1) == errno.EBUSY
+            for worker in range(2):
+                fleet.drain(worker)
+        assert seen == {0}  # which executes the command
+        assert client.take() == b"+OK\r\n"
+        for fd in files:
+            os.close(fd)
