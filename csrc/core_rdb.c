@@ -2,6 +2,7 @@
 #include "cmd/keys.h"
 #include "core.h"
 #include "mem/number.h"
+#include "mem/share.h"
 #include "persist/crc64.h"
 #include "persist/rdb_load.h"
 #include "persist/rdb_save.h"
@@ -148,10 +149,12 @@ struct rdb_loading *rdb_loading_new(struct engine *eng, int fd, uint64_t bytes,
 }
 
 int rdb_loading_step(struct rdb_loading *l, uint64_t bytes) {
-    const struct arena *a = &l->loader.eng->arena;
+    struct arena *a = &l->loader.eng->arena;
+    share_begin(a);
     arena_enter(a);
     enum rdb_progress progress = rdb_load_step(&l->loader, bytes);
     arena_leave(a);
+    share_end(a);
     return (int)progress;
 }
 
