@@ -31,7 +31,7 @@ def assert_round_trip(engine: Engine, read: tuple[Any, ...]) -> None:
     engine.check()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(value=TEXTS, times=st.integers(1, 40))
 def test_strings(value: bytes, times: int) -> None:
     with new_engine(1 << 24) as engine:
@@ -39,7 +39,7 @@ def test_strings(value: bytes, times: int) -> None:
         assert_round_trip(engine, ("GET", "k"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(values=st.lists(TEXTS, min_size=1, max_size=30), large=st.sampled_from([0, 300, 9000]))
 def test_lists(values: list[bytes], large: int) -> None:
     with new_engine(1 << 24) as engine:
@@ -47,7 +47,7 @@ def test_lists(values: list[bytes], large: int) -> None:
         assert_round_trip(engine, ("LRANGE", "k", 0, -1))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(members=st.sets(TEXTS, min_size=1, max_size=30), more=MANY)
 def test_sets(members: set[bytes], more: int) -> None:
     with new_engine(1 << 24) as engine:
@@ -58,7 +58,7 @@ def test_sets(members: set[bytes], more: int) -> None:
         assert engine.call("SCARD", "c") == engine.call("SCARD", "k")
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(scores=st.dictionaries(TEXTS, SCORES, min_size=1, max_size=30), more=MANY)
 def test_sorted_sets(scores: dict[bytes, float], more: int) -> None:
     with new_engine(1 << 24) as engine:
@@ -67,7 +67,7 @@ def test_sorted_sets(scores: dict[bytes, float], more: int) -> None:
         assert_round_trip(engine, ("ZRANGE", "k", 0, -1, "WITHSCORES"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     fields=st.dictionaries(TEXTS, TEXTS, min_size=1, max_size=20),
     times=st.lists(st.integers(THEN, THEN * 10), max_size=8),
