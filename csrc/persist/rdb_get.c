@@ -28,25 +28,27 @@ bool rdb_get_byte(struct rdb_reader *r, uint8_t *b) {
     return p;
 }
 
+/* The 4 or 8 bytes of a long length, big endian. */
+static bool get_long(struct rdb_reader *r, uint8_t b, uint64_t *n) {
+    if (b != 0x80 && b != 0x81) return rdb_bad(r, "Unknown length encoding %d in rdbLoadLen()", b);
+    const char *p = source_take(r->src, b == 0x80 ? 4 : 8);
+    if (p) *n = b == 0x80 ? __builtin_bswap32(load_u32(p)) : __builtin_bswap64(load_u64(p));
+    return p;
+}
+
 /* A length, or, if `special` is given, the number of a special form of strings. */
 static bool get_length(struct rdb_reader *r, uint64_t *n, bool *special) {
-    uint8_t b;
-    const char *p;
+    uint8_t b, low;
     *n = 0;
     if (special) *special = false;
     if (!rdb_get_byte(r, &b)) return false;
     switch (b >> 6) {
     case 0: *n = b; return true;
     case 1:
-        p = source_take(r->src, 1);
-        if (p) *n = (uint64_t)(b & 0x3f) << 8 | (uint8_t)*p;
-        return p;
-    case 2:
-        if (b == 0x80 && (p = source_take(r->src, 4)))
-            return *n = __builtin_bswap32(load_u32(p)), 1;
-        if (b == 0x81 && (p = source_take(r->src, 8)))
-            return *n = __builtin_bswap64(load_u64(p)), 1;
-        return rdb_bad(r, "Unknown length encoding %d in rdbLoadLen()", b);
+        if (!rdb_get_byte(r, &low)) return false;
+        *n = (uint64_t)(b & 0x3f) << 8 | low;
+        return true;
+    case 2: return get_long(r, b, n);
     default:
         if (!special) return rdb_bad(r, "A string where a length is expected");
         *special = true;

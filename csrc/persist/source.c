@@ -130,7 +130,9 @@ bool source_skip(struct source *s, uint64_t n) {
         size_t here = (size_t)(s->end - s->p), some = n < here ? (size_t)n : here;
         s->p += some;
         n -= some;
-        if (n > 0 && (!source_refill(s, 1) || --n == UINT64_MAX)) return false;
+        if (n == 0) break;
+        if (!source_refill(s, 1)) return false;
+        n--;
     }
     return !s->error;
 }
