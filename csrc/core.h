@@ -81,6 +81,7 @@ struct engine_stats {
     uint64_t expire_time_capped, expire_cycle_us, evict_us;
     uint64_t lazyfree_pending, lazyfreed_objects;
     uint64_t net_in, net_out, reads, writes, error_replies;
+    uint64_t sanitized; /* blobs of RESTORE that were checked for elements twice */
     uint64_t defrag_hits, defrag_misses, defrag_key_hits, defrag_key_misses, defrag_us;
     uint64_t defrag_running; /* 0, or the CPU percentage it may use now */
     uint64_t dirty;          /* changes since start: INFO rdb_changes_since_last_save */

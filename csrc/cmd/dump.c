@@ -62,7 +62,9 @@ static bool parse_ttl(struct call *c, struct restore *o) {
 /* False: the reply is the error. */
 static bool read_payload(struct call *c, struct dump_value *v) {
     bool unique = c->eng->config.sanitize_dump_payload != SANITIZE_NO;
-    switch (dump_read(c->eng, c->argv[3], unique, v)) {
+    enum dump_check check = dump_read(c->eng, c->argv[3], unique, v);
+    c->eng->stats.sanitized += v->reader.sanitized;
+    switch (check) {
     case DUMP_FINE: return true;
     case DUMP_BAD_FOOTER:
         reply_error(c->out, "ERR DUMP payload version or checksum are wrong");

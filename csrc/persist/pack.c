@@ -80,6 +80,7 @@ bool pack_adopt(struct rdb_reader *r, struct arena *a, const struct pack_shape *
     out->elements = lp_length(lp);
     if (!out->elements) return source_fail(r->src, SOURCE_EMPTY, "A value without elements");
     if (out->elements % shape->width) return rdb_bad(r, "A listpack with half a pair");
+    r->sanitized += r->unique;
     if (shape->unique && r->unique && !is_unique(a, lp, out->elements / shape->width, shape->width))
         return rdb_bad(r, "A listpack with an element twice");
     if (is_canonical(lp)) return store(r, a, shape, lp, out);

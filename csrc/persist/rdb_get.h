@@ -26,8 +26,9 @@ struct rdb_template {
 
 struct rdb_reader {
     struct source *src;
-    int version; /* of the file or the payload */
-    bool unique; /* refuse packed values with an element twice (sanitize-dump-payload) */
+    int version;        /* of the file or the payload */
+    uint64_t sanitized; /* packed values that `unique` was asked of */
+    bool unique;        /* refuse packed values with an element twice (sanitize-dump-payload) */
     struct {
         char *p;
         size_t room;

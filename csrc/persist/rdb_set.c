@@ -80,6 +80,7 @@ static bool load_intset(struct rdb_reader *r, struct arena *a, struct value *v) 
     struct str s;
     if (!rdb_get_string(r, RDB_PLACE_VALUE, &s)) return false;
     if (s.n == INTSET_HEADER) return source_fail(r->src, SOURCE_EMPTY, "A value without elements");
+    r->sanitized += r->unique;
     if (!intset_valid((const uint8_t *)s.p, s.n))
         return rdb_bad(r, "Intset integrity check failed");
     v->enc = ENC_INTSET;

@@ -100,7 +100,7 @@ def _requests(ctx: Context) -> Fields:
     return [
         ("unexpected_error_replies", 0),
         ("total_error_replies", stats.error_replies),
-        ("dump_payload_sanitizations", 0),
+        ("dump_payload_sanitizations", stats.sanitized),
         ("total_reads_processed", stats.reads),
         ("total_writes_processed", stats.writes),
         ("io_threaded_reads_processed", 0),

@@ -273,6 +273,7 @@ def test_sanitizing_is_about_elements_that_are_twice(engine: Engine, level: int)
     lib.engine_set_option(engine.handle, b"sanitize_dump_payload", level)
     reply = engine.call("RESTORE", "k", 0, payload(b"\x14\x0d" + DOUBLE))
     assert (reply == "OK") == (level == 0)
+    assert lib.engine_stats(engine.handle).sanitized == (level > 0)
 
 
 # --- versions, what is told ---
