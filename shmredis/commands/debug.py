@@ -17,6 +17,7 @@ from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, CommandError, Raw, Reply, Set, Verbatim, encode
 from shmredis.commands.settings import setting
 from shmredis.faults import arm_faults
+from shmredis.persistence.aof_load import AofError
 
 NOT_ALLOWED = (
     'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can '
@@ -129,6 +130,26 @@ def _set_active_expire(ctx: Context) -> Reply:
 
 
 @everywhere()
+def _load_aof(ctx: Context) -> Reply:
+    """Each worker loads its own log."""
+    log, workers = ctx.server.append_log, ctx.server.workers
+    index, count = (workers.index, workers.count) if workers else (0, 1)
+    try:
+        log.reload(index, count)
+    except (AofError, OSError) as error:
+        ctx.server.log("warning", str(error))
+        raise CommandError("ERR Error trying to load the AOF files, check server logs") from None
+    ctx.server.log("notice", "Append Only File loaded by DEBUG LOADAOF")
+    return OK
+
+
+@everywhere()
+def _aof_flush_sleep(ctx: Context) -> Reply:
+    ctx.engine.set_option("aof_flush_sleep_us", max(0, int(_number(ctx.argv[2]))))
+    return OK
+
+
+@everywhere()
 def _pause_cron(ctx: Context) -> Reply:
     ctx.server.cron_paused = _switch(ctx)
     return OK
@@ -197,6 +218,13 @@ def _protocol(ctx: Context) -> Reply:
 SUBCOMMANDS = {
     sub.name: sub
     for sub in (
+        Subcommand(
+            "AOF-FLUSH-SLEEP <microsec>",
+            "Sleeps before each write to the AOF.",
+            1,
+            1,
+            _aof_flush_sleep,
+        ),
         Subcommand("CHANGE-REPL-ID", "Takes a new replication id.", 0, 0, _change_repl_id),
         Subcommand("DICT-RESIZING <0|1>", "Accepted; tables resize always.", 1, 1, _accepted),
         Subcommand("DIGEST", "Digest of all data; equal data, equal digests.", 0, 0, digest),
@@ -211,6 +239,7 @@ SUBCOMMANDS = {
             "HTSTATS-KEY <key>", "Figures of a value that is a table.", 1, 1 << 20, at_key_owner
         ),
         Subcommand("LISTPACK <key>", "Prints a listpack's figures on stdout.", 1, 1, at_key_owner),
+        Subcommand("LOADAOF", "Empties the data and loads the AOF.", 0, 0, _load_aof),
         Subcommand("LOG <message>", "Writes a line to the log.", 1, 1, _log),
         Subcommand("OBJECT <key>", "Where and how a value is stored.", 1, 1, at_key_owner),
         Subcommand("PAUSE-CRON <0|1>", "Stops background work.", 1, 1, _pause_cron),

@@ -20,6 +20,7 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import Folder
 from shmredis.persistence.aof_manifest import LogFile, Manifest
+from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_rewrite import Base, Libraries
 from shmredis.persistence.forks import Ending, Forks
 
@@ -31,6 +32,10 @@ LOOK_S = 0.1
 FAILURES_ALLOWED = 3  # in a row, before automatic rewrites wait
 LONGEST_WAIT_S = 3600
 MIB = 1 << 20
+
+
+def _is_there(_db: int, _argv: list[bytes]) -> None:
+    """What commands of Python have made is still there."""
 
 
 class InProgress(Exception):
@@ -215,6 +220,17 @@ class AppendLog:
     def _check(error: int) -> None:
         if error:
             raise OSError(error, os.strerror(error))
+
+    def reload(self, index: int, count: int) -> None:
+        """DEBUG LOADAOF: the data anew, out of what is written. Raises: OSError, AofError."""
+        was_on = self.on
+        self.close()
+        self._engine.execute(0, [b"FLUSHALL", b"SYNC"])
+        recovery = AofRecovery(self._engine, self._config, index, count, _is_there)
+        while not recovery.step():
+            pass
+        if was_on:
+            self.start()
 
     def settle(self, dropped: set[str]) -> None:
         """After a recovery of all workers: says which parts it has left out, and that the rest counts."""

@@ -163,6 +163,19 @@ def test_switched_off_it_logs_no_more_and_on_again_all(server: LoggedServer) -> 
     assert server.digest() == digest
 
 
+@WORKERS
+def test_debug_loadaof_brings_the_same_data(server: LoggedServer, workers: int) -> None:
+    server.start(workers=workers)
+    fill(server)
+    digest = server.digest()
+    assert server.call("DEBUG", "LOADAOF") == b"+OK\r\n"
+    assert server.digest() == digest
+    server.call("SET", "more", 1)
+    digest = server.digest()
+    assert server.call("DEBUG", "LOADAOF") == b"+OK\r\n"
+    assert server.digest() == digest
+
+
 # --- rewriting by itself ---
 
 
