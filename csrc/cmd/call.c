@@ -53,11 +53,13 @@ void call_block(struct call *c, const struct block_wish *wish) {
     if (c->may_block) {
         c->wish = *wish;
         c->wish.wanted = true;
-    } else if (wish->bulk) {
-        reply_null(c->out);
-    } else {
-        reply_null_array(c->out);
+        return;
     }
+    free(wish->texts);
+    if (wish->bulk)
+        reply_null(c->out);
+    else
+        reply_null_array(c->out);
 }
 
 bool arg_timeout(struct call *c, int i, uint64_t *until_ms) {

@@ -16,6 +16,8 @@ struct block_wish {
     bool bulk;             /* where nobody may wait the reply is a null bulk string, no array */
     uint64_t until_ms;     /* wall clock; 0: for ever */
     int first, last, step; /* the arguments that are its keys */
+    char *texts; /* malloc: of arguments that the command has changed in argv; whoever keeps a copy
+                  * of the command frees it. NULL: none */
 };
 
 struct call {

@@ -125,6 +125,16 @@ static bool parse_source(struct call *c, int i, const struct stream *s, const st
     return true;
 }
 
+/* One that is no stream any more is an error for who comes, and nothing for who has waited. */
+static bool open_source(struct call *c, int i, const struct xread *x, struct stream_key *k) {
+    if (x->grouped) return stream_open_write(c, i, k);
+    if (!c->resumed || !call_find(c, i, KEY_PEEK, &k->key) ||
+        entry_type(k->key.entry) == TYPE_STREAM)
+        return stream_open_read(c, i, k);
+    k->s = NULL;
+    return true;
+}
+
 static bool parse_sources(struct call *c, int first, struct xread *x) {
     int words = c->argc - first;
     if (words % 2) return unbalanced(c, x);
@@ -135,7 +145,7 @@ static bool parse_sources(struct call *c, int first, struct xread *x) {
         struct stream_key k;
         struct source *from = &x->sources[i];
         from->key_at = first + i;
-        if (!(x->grouped ? stream_open_write : stream_open_read)(c, first + i, &k)) return false;
+        if (!open_source(c, first + i, x, &k)) return false;
         if (x->grouped && (!k.s || !stream_group_find(&c->eng->arena, k.s, x->group))) {
             struct str key = c->argv[first + i];
             reply_errorf(c->out,
@@ -436,9 +446,34 @@ static bool serve(struct call *c, const struct xread *x) {
     return w.streams || w.failed != ST_OK;
 }
 
+/* The command that waits must not take $ for another id each time: it has the id instead. */
+static char *fix_ids(struct call *c, const struct xread *x) {
+    char(*texts)[STREAM_ID_TEXT] = malloc((size_t)x->n * sizeof *texts);
+    ASSERT(texts);
+    for (int i = 0; i < x->n; i++) {
+        int at = x->sources[i].key_at + x->n;
+        if (!str_eq(c->argv[at], STR("$"))) continue;
+        c->argv[at] = (struct str){ texts[i], stream_id_text(texts[i], x->sources[i].after) };
+    }
+    return texts[0];
+}
+
+static void wait_for_entries(struct call *c, const struct xread *x) {
+    struct block_wish wish = { .first = x->sources[0].key_at, .step = 1 };
+    wish.last = wish.first + x->n - 1;
+    if (x->block_ms > 0) wish.until_ms = c->eng->now_ms + (uint64_t)x->block_ms;
+    if (c->may_block && !c->resumed) wish.texts = fix_ids(c, x);
+    call_block(c, &wish);
+}
+
 static void xread(struct call *c, bool grouped) {
     struct xread x = { .grouped = grouped, .block_ms = -1, .claim_ms = -1 };
-    if (parse_xread(c, &x) && !serve(c, &x)) reply_null_array(c->out);
+    if (parse_xread(c, &x) && !serve(c, &x)) {
+        if (x.block_ms >= 0)
+            wait_for_entries(c, &x);
+        else
+            reply_null_array(c->out);
+    }
     free(x.sources);
 }
 

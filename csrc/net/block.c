@@ -139,6 +139,7 @@ static struct waiter *await(struct engine *eng, const struct message *m, int fro
     w->row = registry_find(eng->registry, (struct str){ c->cmd->name, strlen(c->cmd->name) });
     w->until_ms = wish->until_ms;
     for (int i = wish->first; i <= wish->last; i += wish->step) wait_for(eng, w, m->db, c->argv[i]);
+    free(wish->texts);
     return w;
 }
 
@@ -308,6 +309,7 @@ static bool attempt(struct engine *eng, struct waiter *w) {
                       .may_block = true,
                       .resumed = true };
     dispatch_run(&c, w->row, clock_duration_ns());
+    free(c.wish.texts); /* the copy has such arguments already */
     if (c.wish.wanted) return false;
     reply_settle(out);
     answer(eng, w, (struct str){ out->p, out->n });

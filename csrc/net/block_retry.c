@@ -65,6 +65,30 @@ static void forget(struct remote *r, struct retry *t) {
     free(t);
 }
 
+/* The arguments from `first` on, which the command has changed: length u32, bytes. */
+static void put_changed(struct reply *out, const struct kept *c, int first) {
+    for (int i = first; i < c->argc; i++) {
+        uint32_t n = (uint32_t)c->argv[i].n;
+        reply_raw(out, (const char *)&n, sizeof n);
+        reply_raw(out, c->argv[i].p, n);
+    }
+}
+
+/* Puts them into the command, whose last ones they are. */
+static void take_changed(struct retry *t, struct str word) {
+    struct kept *old = t->command;
+    const char *p = word.p, *end = word.p + word.n;
+    int n = 0;
+    for (const char *q = p; q < end; n++) q += sizeof(uint32_t) + load_u32(q);
+    ASSERT(n < old->argc);
+    for (int i = old->argc - n; p < end; i++) {
+        old->argv[i] = (struct str){ p + sizeof(uint32_t), load_u32(p) };
+        p += sizeof(uint32_t) + load_u32(p);
+    }
+    t->command = kept_new(old->from, &old->head, old->argc, old->argv);
+    free(old);
+}
+
 void retry_ask(struct remote *r, const struct kept *c) {
     const struct block_wish *wish = &r->wish;
     struct message m = {
@@ -81,6 +105,9 @@ void retry_ask(struct remote *r, const struct kept *c) {
     memcpy(word + 1, &wish->until_ms, 8);
     r->out.n = 0;
     reply_raw(&r->out, word, sizeof word);
+    if (wish->texts) put_changed(&r->out, c, wish->last + 1);
+    free(wish->texts);
+    r->wish.texts = NULL;
 }
 
 bool retry_take(struct remote *r, struct session *s, struct str resp) {
@@ -90,6 +117,7 @@ bool retry_take(struct remote *r, struct session *s, struct str resp) {
         return false;
     }
     if (!t->timed) t->until_ms = load_u64(resp.p + 1);
+    if (resp.n > 9) take_changed(t, (struct str){ resp.p + 9, resp.n - 9 });
     t->timed = true;
     set_waiting(r, t, true);
     if (t->due) r->eng->blocks_ready = true; /* the nudge was quicker */
