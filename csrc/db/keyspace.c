@@ -105,6 +105,7 @@ static status insert_quietly(struct engine *eng, struct key *k, const struct ent
 }
 
 static status insert_new(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+    DASSERT(share_may_change(&eng->arena));
     status st = insert_quietly(eng, k, spec);
     if (st == ST_OK) engine_notify(eng, NOTIFY_NEW, "new", k->name, k->db);
     return st;
@@ -121,6 +122,7 @@ static bool same_class(const struct engine *eng, const struct key *k, size_t nee
 /* Replaces the entry by the one of spec; `borrows`: spec points into the old entry. */
 static status rewrite(struct engine *eng, struct key *k, const struct entry_spec *spec,
                       bool borrows) {
+    DASSERT(share_may_change(&eng->arena));
     size_t need = entry_spec_bytes(spec);
     if (!borrows && same_class(eng, k, need)) {
         count_entry(eng, k, k->entry, -1);
@@ -187,10 +189,10 @@ status key_add(struct engine *eng, struct key *k, const struct value *v) {
 }
 
 void key_store(struct engine *eng, struct key *k, const struct value *v) {
+    DASSERT(share_may_change(&eng->arena));
     ASSERT(!entry_tiny(k->entry) && entry_type(k->entry) == v->type);
     k->entry->rest[0] = (uint8_t)(v->enc << 4 | (k->entry->rest[0] & 0xf));
     store_u32(entry_tail(k->entry), v->root);
-    (void)eng;
 }
 
 status key_replace(struct engine *eng, struct key *k, const struct value *v) {
@@ -345,6 +347,7 @@ void value_free(struct engine *eng, struct value v, bool lazy) {
 
 /* Takes the entry out of its table and frees it; the value is the caller's. */
 static void unlink_entry(struct engine *eng, struct key *k) {
+    DASSERT(share_may_change(&eng->arena));
     ref_t ref = *k->place;
     count_entry(eng, k, k->entry, -1);
     dict_remove(&eng->arena, &keyspace_kind, &db_of(eng, k)->keys, k->place, k->hash);

@@ -244,7 +244,6 @@ static ref_t alloc_block(struct arena *a, enum mem_owner owner, size_t size) {
 }
 
 ref_t heap_alloc(struct arena *a, enum mem_owner owner, size_t size) {
-    DASSERT(share_may_change(a));
     if (UNLIKELY(fails_on_purpose(a->heap))) return REF_NULL;
     return alloc_block(a, owner, size);
 }
@@ -273,7 +272,6 @@ static void free_block(struct arena *a, uint32_t page, struct page_desc *d, ref_
 }
 
 void heap_free(struct arena *a, ref_t r) {
-    DASSERT(share_may_change(a));
     uint32_t page = head_page(a, r);
     struct page_desc *d = page_desc(a, page);
     ASSERT(d->state == PAGE_SLAB || d->state == PAGE_SPAN);

@@ -210,7 +210,7 @@ static void set_reply(struct cross *o, struct str resp) {
     free(o->reply);
     o->reply = malloc(resp.n + 1);
     ASSERT(o->reply);
-    memcpy(o->reply, resp.p, resp.n);
+    if (resp.n) memcpy(o->reply, resp.p, resp.n);
     o->reply_n = resp.n;
 }
 
