@@ -33,7 +33,8 @@ enum command_flag {
     CMD_MOVABLE_KEYS = 1 << 17,
     CMD_ALLOW_BUSY = 1 << 18,
     CMD_DANGEROUS = 1 << 24, /* ACL only: @dangerous without being admin */
-    CMD_CONTAINER = 1 << 25  /* has subcommands: rows named "CONTAINER|SUB" */
+    CMD_CONTAINER = 1 << 25, /* has subcommands: rows named "CONTAINER|SUB" */
+    CMD_BUILDS = 1 << 26,    /* reads keys, but builds a value in the arena for its reply */
 };
 
 enum key_flag {

@@ -247,11 +247,11 @@ static void cmd_sdiffcard(struct call *c) {
 #define COUNTED                                                                                    \
     { KEYNUM(1, KF_RO | KF_ACCESS) }
 #define STORE_FLAGS CMD_WRITE | CMD_DENYOOM
-#define COUNT_FLAGS CMD_READ | CMD_MOVABLE_KEYS
+#define COUNT_FLAGS CMD_READ | CMD_MOVABLE_KEYS | CMD_BUILDS
 static const struct command set_algebra_rows[] = {
-    { "SINTER", -2, CMD_READ, S, cmd_sinter, { SOURCES } },
-    { "SUNION", -2, CMD_READ, S, cmd_sunion, { SOURCES } },
-    { "SDIFF", -2, CMD_READ, S, cmd_sdiff, { SOURCES } },
+    { "SINTER", -2, CMD_READ | CMD_BUILDS, S, cmd_sinter, { SOURCES } },
+    { "SUNION", -2, CMD_READ | CMD_BUILDS, S, cmd_sunion, { SOURCES } },
+    { "SDIFF", -2, CMD_READ | CMD_BUILDS, S, cmd_sdiff, { SOURCES } },
     { "SINTERSTORE", -3, STORE_FLAGS, S, cmd_sinterstore, STORES },
     { "SUNIONSTORE", -3, STORE_FLAGS, S, cmd_sunionstore, STORES },
     { "SDIFFSTORE", -3, STORE_FLAGS, S, cmd_sdiffstore, STORES },

@@ -297,7 +297,7 @@ static void cmd_zintercard(struct call *c) {
     { KEYNUM(1, KF_RO | KF_ACCESS) }
 #define STORES                                                                                     \
     { KEY(1, KF_OW | KF_UPDATE), KEYNUM(2, KF_RO | KF_ACCESS) }
-#define READ_FLAGS CMD_READ | CMD_MOVABLE_KEYS
+#define READ_FLAGS CMD_READ | CMD_MOVABLE_KEYS | CMD_BUILDS
 #define STORE_FLAGS CMD_WRITE | CMD_DENYOOM | CMD_MOVABLE_KEYS
 static const struct command zset_algebra_rows[] = {
     { "ZUNION", -3, READ_FLAGS, Z, cmd_zunion, READS },

@@ -138,7 +138,7 @@ void dispatch_note_duration(struct engine *eng, const struct session *s,
 }
 
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns) {
-    bool changes = row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+    bool changes = row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE | CMD_BUILDS);
     size_t mark = c->out->n;
     c->out->errored = false;
     arena_enter(&c->eng->arena);
