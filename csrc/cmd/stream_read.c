@@ -186,6 +186,7 @@ struct answer {
     size_t settled, begun; /* bytes of streams that are done; where this one begins */
     bool open;             /* this stream's head is written */
     bool claims;           /* CLAIM counts up to the first id that is not > */
+    bool recounted;        /* entries of a history, which nobody logs */
     status failed;         /* memory ran out before anything could be delivered */
 };
 
@@ -283,6 +284,7 @@ static void read_history(struct answer *w, const struct reader *r) {
         }
         /* The owner stays, so its tree does; without memory the entry keeps its time and count. */
         (void)stream_deliver(a, r->g, r->consumer, p.id, w->c->eng->now_ms, count_up(p.count));
+        w->recounted = true;
     }
 }
 
@@ -437,6 +439,8 @@ static bool serve(struct call *c, const struct xread *x) {
         close_stream(&w);
         if (w.failed != ST_OK) break;
     }
+    /* Copies of other workers' keys go back only when something has changed. */
+    if (w.recounted && c->quiet) c->eng->stats.dirty++;
     if (w.failed != ST_OK) /* what was delivered is pending, for the consumer to ask for */
         reply_fail(c->out, begun, w.failed);
     else if (w.streams && c->out->resp < 3)
