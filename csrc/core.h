@@ -62,6 +62,7 @@ struct engine_config {
     int64_t aof_no_fsync;       /* no-appendfsync-on-rewrite is on and a child is writing */
     int64_t aof_flush_sleep_us; /* DEBUG AOF-FLUSH-SLEEP: before each write */
     int64_t loading;            /* enum loading_state */
+    int64_t skip_checksum;      /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
 };
 
 /* Which commands are refused with LOADING, but for those that may run then. */
@@ -148,6 +149,8 @@ void engine_seal(struct engine *eng);
  * is not trusted. */
 void engine_load_begin(struct engine *eng);
 void engine_load_end(struct engine *eng);
+/* Empties all databases, without telling anybody: the data are about to be loaded again. */
+void engine_empty(struct engine *eng);
 /* Blocks of the arena that nothing refers to; for tests, takes seconds for a large arena. */
 uint64_t engine_orphans(struct engine *eng);
 

@@ -237,6 +237,7 @@ static const struct option options[] = {
     OPTION(aof_no_fsync),
     OPTION(aof_flush_sleep_us),
     OPTION(loading),
+    OPTION(skip_checksum),
 };
 
 static int64_t *option_at(const struct engine *eng, const char *field) {
@@ -357,6 +358,12 @@ uint64_t engine_purge(struct engine *eng) {
     uint64_t released = defrag_purge(eng);
     arena_leave(&eng->arena);
     return released;
+}
+
+void engine_empty(struct engine *eng) {
+    arena_enter(&eng->arena);
+    for (int db = 0; db < eng->databases; db++) keyspace_flush(eng, db, false);
+    arena_leave(&eng->arena);
 }
 
 uint64_t engine_orphans(struct engine *eng) {

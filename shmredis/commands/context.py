@@ -186,6 +186,12 @@ class Server(Protocol):
     def end_turn(self) -> Callable[[], None]:
         """To be called when the core has output for other sessions than the one that is served."""
 
+    async def restart(self, delay_ms: int, *, crash: bool) -> None:
+        """Ends all processes and starts again, with the same arguments; comes back only if it fails."""
+
+    def load_again(self, *, merge: bool) -> bool:
+        """Loads this worker's keys from dump.rdb at once; false: it failed, and the log says why."""
+
     async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         """The front learns of changed directives; it follows them for connections that come later."""
 

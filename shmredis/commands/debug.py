@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from shmredis.commands.arguments import integer, shown, word, wrong_arguments
 from shmredis.commands.context import Context
 from shmredis.commands.debug_data import at_key_owner, digest, digest_values, populate, tables
+from shmredis.commands.debug_files import (
+    crash_and_recover,
+    reload,
+    restart,
+    skip_checksums,
+)
 from shmredis.commands.everywhere import Handler, everywhere
 from shmredis.commands.helptext import help_reply
 from shmredis.commands.registry import Flag, command
@@ -226,6 +232,13 @@ SUBCOMMANDS = {
             _aof_flush_sleep,
         ),
         Subcommand("CHANGE-REPL-ID", "Takes a new replication id.", 0, 0, _change_repl_id),
+        Subcommand(
+            "CRASH-AND-RECOVER [<ms>]",
+            "Kills all workers and starts again.",
+            0,
+            1,
+            crash_and_recover,
+        ),
         Subcommand("DICT-RESIZING <0|1>", "Accepted; tables resize always.", 1, 1, _accepted),
         Subcommand("DIGEST", "Digest of all data; equal data, equal digests.", 0, 0, digest),
         Subcommand(
@@ -255,10 +268,19 @@ SUBCOMMANDS = {
             2,
             _reply_buffer,
         ),
+        Subcommand("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Saves and loads dump.rdb.", 0, 3, reload),
+        Subcommand("RESTART [<ms>]", "Saves, ends and starts again.", 0, 1, restart),
         Subcommand("SEGFAULT", "Crashes the worker.", 0, 1 << 20, _segfault),
         Subcommand("SET-ACTIVE-EXPIRE <0|1>", "Stops active expiry.", 1, 1, _set_active_expire),
         Subcommand(
             "SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted; there are no scripts.", 1, 1, _accepted
+        ),
+        Subcommand(
+            "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+            "Payloads of RESTORE are not checked.",
+            1,
+            1,
+            skip_checksums,
         ),
         Subcommand("SLEEP <seconds>", "Stops the worker for a while.", 1, 1, _sleep),
     )

@@ -112,8 +112,17 @@ def run_front(config: Config, listeners: list[Listener]) -> int:
         front.close()
     if front.failed:
         return 1
+    if front.restart_ms >= 0:
+        start_again(front.restart_ms)
     log.warning("shmredis is now ready to exit, bye bye...")
     return 0
+
+
+def start_again(delay_ms: int) -> None:
+    """Becomes a new server with the same arguments."""
+    log.info("Restarting in %d ms", delay_ms)
+    time.sleep(delay_ms / 1000)
+    os.execv(sys.executable, sys.orig_argv)
 
 
 def refuse(error: Exception) -> int:

@@ -48,6 +48,7 @@ class Front:
         self._stopping = False
         self._keep = bool(config["warm-restart"])  # arenas stay when this process ends
         self.failed = False
+        self.restart_ms = -1  # start again so long after the end; -1: do not
         self._reported_refusals = 0
 
     def start(self) -> None:
@@ -144,6 +145,9 @@ class Front:
         if self._shutdown and not self._shutdown.over:
             return
         workers = self._supervisor.workers
+        self.restart_ms = request.restart_ms
+        if request.crash:
+            self._supervisor.kill_all()
         self._shutdown = Shutdown(self._config, list(workers), request, self._stop)
         self._shutdown.begin()
 

@@ -40,6 +40,8 @@ class Request:
     now: bool = False
     force: bool = False
     worker: int = -1
+    restart_ms: int = -1  # start again so much later; -1: do not
+    crash: bool = False  # end all workers without a word
 
     @classmethod
     def of_message(cls, text: bytes, worker: int) -> "Request":
@@ -47,6 +49,8 @@ class Request:
 
     def saves(self, config: Config) -> bool:
         """Whether an RDB file is to be written first."""
+        if self.crash:
+            return False
         return self.mode == SAVE or (self.mode == DEFAULT and bool(config["save"]))
 
     def keeps_arenas(self, config: Config) -> bool:
@@ -54,7 +58,7 @@ class Request:
 
         Only what Redis would find in its files: after SHUTDOWN NOSAVE, or without persistence, nothing.
         """
-        persists = self.saves(config) or bool(config["appendonly"])
+        persists = self.crash or self.saves(config) or bool(config["appendonly"])
         return bool(config["warm-restart"]) and persists
 
 

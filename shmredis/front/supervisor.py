@@ -1,6 +1,8 @@
 """All workers: started together, brought back one by one, ended together."""
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -73,6 +75,12 @@ class Supervisor:
     def loaded(self) -> bool:
         """Whether all have their data."""
         return all(worker.origin for worker in self.workers)
+
+    def kill_all(self) -> None:
+        """DEBUG CRASH-AND-RECOVER."""
+        for worker in self.workers:
+            if worker.pid:
+                os.kill(worker.pid, signal.SIGKILL)
 
     def tell_all(self, message: bytes) -> None:
         for worker in self.workers:

@@ -46,9 +46,15 @@ class Closing:
 
     async def request(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         """Asks for the end, and returns if it fails."""
+        await self._ask({"mode": MODES[mode], "now": now, "force": force})
+
+    async def restart(self, delay_ms: int, *, crash: bool) -> None:
+        """Asks for the end and another start, and returns if that fails."""
+        await self._ask({"restart_ms": delay_ms, "crash": crash})
+
+    async def _ask(self, request: dict[str, Any]) -> None:
         if self._failed is None:
             self._failed = asyncio.get_running_loop().create_future()
-            request = {"mode": MODES[mode], "now": now, "force": force}
             self._channel.send(b"S" + json.dumps(request).encode())
         await asyncio.shield(self._failed)
 

@@ -5,76 +5,20 @@ files, worker brought back ── loaded for a moment, others wait ── done �
 files ──► reached, LOADING is said ──► loaded in slices ────────────────► complete
 """
 
-import logging
 import socket
-from dataclasses import replace
-from pathlib import Path
 
 from shmredis._core import lib
-from shmredis.commands.info_loading import LoadFigures
 from shmredis.persistence.aof_load import AofError
-from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.marks import note_files
 from shmredis.persistence.origin import Origin, Source
-from shmredis.worker.loader import Load, Loader, LoadFailed, RdbFileLoad
+from shmredis.worker.loader import Load, Loader, LoadFailed
 from shmredis.worker.recovery import Beginning
 from shmredis.worker.server import Server
+from shmredis.worker.sources import AofFilesLoad, find_load
 
-__all__ = ["Restoration", "find_load"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Restoration"]
 
 PATIENCE_S = 0.5  # that others wait for a worker which loads its data again
-
-
-class AofFilesLoad:
-    """The append-only folders of the server, as far as this worker needs them."""
-
-    source = Source.AOF
-
-    def __init__(self, recovery: AofRecovery) -> None:
-        self._recovery = recovery
-        self.figures = LoadFigures.begun(recovery.total)
-
-    def step(self, size: int) -> bool:
-        del size  # it has its own idea of a slice
-        try:
-            done = self._recovery.step()
-        except AofError as error:
-            raise LoadFailed(str(error)) from None
-        self.figures = replace(self.figures, running=not done, loaded=self._recovery.done)
-        return done
-
-    @property
-    def dropped(self) -> set[str]:
-        return self._recovery.result.dropped
-
-    def close(self) -> None:
-        """Files are closed when they are read."""
-
-
-def find_load(server: Server) -> Load | None:
-    """What a worker without data begins with; None: nothing. Raises: LoadFailed."""
-    engine, config, workers = server.engine, server.config, server.workers
-    path = Path(config["dbfilename"])
-    try:
-        if config["appendonly"]:
-            index, count = (workers.index, workers.count) if workers else (0, 1)
-            recovery = AofRecovery(engine, config, index, count, _leave_out)
-            return AofFilesLoad(recovery) if recovery.result.found else None
-        return RdbFileLoad(engine, config, path)
-    except AofError as error:
-        raise LoadFailed(str(error)) from None
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise LoadFailed(
-            f"Fatal error: can't open the RDB file {path} for reading: {error.strerror}"
-        ) from None
-
-
-def _leave_out(db: int, argv: list[bytes]) -> None:
-    log.warning("A command of the append-only file is left out: %r in database %d", argv[0], db)
 
 
 class Restoration:

@@ -26,6 +26,7 @@ from shmredis.worker.closing import Closing
 from shmredis.worker.connection import Connection
 from shmredis.worker.loader import Loader
 from shmredis.worker.post import Post
+from shmredis.worker.sources import load_now
 
 __all__ = ["Server"]
 
@@ -197,6 +198,12 @@ class Server:
         waiting, self.waiting = self.waiting, set()
         for connection in waiting:
             connection.go_on()
+
+    async def restart(self, delay_ms: int, *, crash: bool) -> None:
+        await self.closing.restart(delay_ms, crash=crash)
+
+    def load_again(self, *, merge: bool) -> bool:
+        return load_now(self, merge=merge)
 
     def load_figures(self) -> LoadFigures:
         return self.loader.figures if self.loader else LoadFigures()

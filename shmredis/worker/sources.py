@@ -1,0 +1,105 @@
+"""The files that a worker can load: its append-only folder, or dump.rdb."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from shmredis._core import lib
+from shmredis.commands.context import Workers
+from shmredis.commands.info_loading import LoadFigures
+from shmredis.config import Config
+from shmredis.engine import Engine
+from shmredis.persistence.aof_load import AofError
+from shmredis.persistence.aof_recovery import AofRecovery
+from shmredis.persistence.origin import Source
+from shmredis.worker.loader import Load, LoadFailed, RdbFileLoad
+
+__all__ = ["AofFilesLoad", "find_load", "load_now"]
+
+log = logging.getLogger(__name__)
+
+SLICE = 16 << 20
+
+
+class AofFilesLoad:
+    """The append-only folders of the server, as far as this worker needs them."""
+
+    source = Source.AOF
+
+    def __init__(self, recovery: AofRecovery) -> None:
+        self._recovery = recovery
+        self.figures = LoadFigures.begun(recovery.total)
+
+    def step(self, size: int) -> bool:
+        del size  # it has its own idea of a slice
+        try:
+            done = self._recovery.step()
+        except AofError as error:
+            raise LoadFailed(str(error)) from None
+        self.figures = replace(self.figures, running=not done, loaded=self._recovery.done)
+        return done
+
+    @property
+    def dropped(self) -> set[str]:
+        return self._recovery.result.dropped
+
+    def close(self) -> None:
+        """Files are closed when they are read."""
+
+
+class Server(Protocol):
+    """What a load needs of the worker."""
+
+    engine: Engine
+    config: Config
+    workers: Workers | None
+
+
+def find_load(server: Server) -> Load | None:
+    """What a worker without data begins with; None: nothing. Raises: LoadFailed."""
+    return _find(server, aof=server.config["appendonly"], merge=False)
+
+
+def load_now(server: Server, *, merge: bool) -> bool:
+    """Loads dump.rdb at once, into what is there; false: it failed, and the log says why."""
+    try:
+        load = _find(server, aof=False, merge=merge)
+        if load is None:
+            log.warning("There is no file to be loaded")
+            return False
+        lib.engine_load_begin(server.engine.handle)
+        try:
+            while not load.step(SLICE):
+                pass
+        finally:
+            load.close()
+            lib.engine_load_end(server.engine.handle)
+    except LoadFailed as error:
+        log.warning("%s", error)
+        return False
+    return True
+
+
+def _find(server: Server, *, aof: bool, merge: bool) -> Load | None:
+    """Raises: LoadFailed."""
+    engine, config, workers = server.engine, server.config, server.workers
+    path = Path(config["dbfilename"])
+    try:
+        if aof:
+            index, count = (workers.index, workers.count) if workers else (0, 1)
+            recovery = AofRecovery(engine, config, index, count, _leave_out)
+            return AofFilesLoad(recovery) if recovery.result.found else None
+        return RdbFileLoad(engine, config, path, merge=merge)
+    except AofError as error:
+        raise LoadFailed(str(error)) from None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LoadFailed(
+            f"Fatal error: can't open the RDB file {path} for reading: {error.strerror}"
+        ) from None
+
+
+def _leave_out(db: int, argv: list[bytes]) -> None:
+    log.warning("A command of the append-only file is left out: %r in database %d", argv[0], db)
