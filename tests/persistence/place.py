@@ -51,7 +51,9 @@ class Place(Server):
 
     def chosen(self) -> str:
         """The line of the log that says what the server began with."""
-        pattern = r"^.* [*#] ((?:Re-attached|DB loaded from (?:disk|append only)|Starting without).*)$"
+        pattern = (
+            r"^.* [*#] ((?:Re-attached|DB loaded from (?:disk|append only)|Starting without).*)$"
+        )
         found = re.findall(pattern, self.log(), re.M)
         assert len(found) <= 1, found
         return found[0] if found else ""

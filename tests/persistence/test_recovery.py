@@ -1,0 +1,21 @@
+"""Kills at random under load; tools/crash_soak does the same for as long as one likes."""
+
+import pytest
+
+from tests.persistence.crashes import VICTIMS, Crashes
+from tests.persistence.place import place
+
+AOF = ("--appendonly", "yes")
+ALWAYS = (*AOF, "--appendfsync", "always")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("options", [(), AOF, ALWAYS], ids=["snapshots", "everysec", "always"])
+def test_what_was_acknowledged_is_there_after_a_kill(
+    workers: int, options: tuple[str, ...]
+) -> None:
+    with place(*options, workers=workers) as here:
+        crashes = Crashes(here, options, workers, seed=workers)
+        for victim in VICTIMS:
+            crashes.round(victim)
+        assert crashes.writes > 80
