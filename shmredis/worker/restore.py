@@ -79,7 +79,8 @@ class Restoration:
     def _go_on(self, dropped: set[str]) -> None:
         """The log goes on behind what was loaded; the arena and the files go together now."""
         self._server.append_log.start()
-        self._server.append_log.settle(dropped)
+        if self._server.workers:
+            self._server.append_log.settle(dropped)
         self._note_files()
 
     def _note_files(self) -> None:

@@ -63,6 +63,25 @@ def test_what_was_acknowledged_survives_a_kill(server: LoggedServer, workers: in
     assert server.digest() == digest
 
 
+def test_the_log_of_one_worker_has_what_redis_logs(server: LoggedServer) -> None:
+    server.start("--appendfsync", "no")
+    with server.client() as c:
+        c.call("SET", "a", 1)
+        c.call("MULTI")
+        c.call("SET", "b", 1)
+        c.call("INCR", "b")
+        c.call("EXEC")
+        c.call("SELECT", 3)
+        c.call("SADD", "s", "m")
+        c.call("SADD", "s", "m")
+        c.call("SPOP", "s")
+    text = (server.files() / "appendonly.aof.1.incr.aof").read_bytes()
+    assert text == stream(
+        *("SELECT 0", "SET a 1", "MULTI", "SET b 1", "INCR b", "EXEC", "SELECT 3", "SADD s m"),
+        "SREM s m",
+    )
+
+
 @WORKERS
 @pytest.mark.parametrize("preamble", ["yes", "no"])
 def test_a_rewrite_keeps_all(server: LoggedServer, workers: int, preamble: str) -> None:
