@@ -83,6 +83,12 @@ void stream_propagate_claim(struct call *c, struct str key, struct str group, st
 /* XGROUP SETID of what the group has read. */
 void stream_propagate_setid(struct call *c, struct str key, struct str group,
                             const struct stream_group *g);
+/* Whether a pending entry was delivered so long ago, or given back. */
+static inline bool stream_idle_enough(const struct call *c, const struct stream_pending *p,
+                                      int64_t min_ms) {
+    uint64_t now = c->eng->now_ms, time = pending_time(p);
+    return min_ms <= 0 || (now > time && now - time >= (uint64_t)min_ms);
+}
 static inline uint64_t count_up(uint64_t count) {
     return count < INT64_MAX ? count + 1 : count;
 }
