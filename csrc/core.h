@@ -240,6 +240,21 @@ int session_command(const struct session *s);
 /* Gives the RESP reply of the pending Python command (n may be 0: no reply) and ends it; `usec` is
  * how long it took, for statistics. */
 void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec);
+/* Channels of a kind (0 channels, 1 shard channels, 2 patterns) that sessions of this worker are
+ * subscribed to, one after the other; begins with a zeroed *at. False: no more. */
+struct channel_info {
+    const void *place; /* the core's */
+    size_t bucket;
+    const char *name; /* valid until the next command */
+    size_t n;
+    uint64_t subscribers;
+};
+bool engine_channel(const struct engine *eng, int kind, struct channel_info *at);
+struct pubsub_info {
+    uint64_t channels, shard_channels, patterns;
+    uint64_t sessions; /* that are subscribed to any */
+};
+void engine_pubsub(const struct engine *eng, struct pubsub_info *out);
 /* CLIENT UNBLOCK: as if its time were up, or with an error; false: it does not wait. */
 bool session_unblock(struct session *s, bool error);
 /* The reply of the pending Python command will come later than this turn of the event loop. */
@@ -282,6 +297,7 @@ struct session_info {
     int watches;           /* keys watched */
     uint64_t multi_memory; /* bytes of the queue */
     bool blocked;          /* it waits in a command */
+    uint64_t channels, patterns, shard_channels; /* subscriptions */
     bool pending_call;
 };
 void session_info(const struct session *s, struct session_info *out);
@@ -290,8 +306,10 @@ void session_restore(struct session *s, const struct session_info *was);
 void session_set_flag(struct session *s, uint32_t flag, bool on);
 void session_set_db(struct session *s, int db);
 void session_set_resp(struct session *s, int resp);
-void session_drop_fieldsets(struct session *s); /* RESET */
-void session_discard(struct session *s);        /* RESET: ends a transaction and all watches */
+void session_drop_fieldsets(struct session *s);      /* RESET */
+bool session_is_subscribed(const struct session *s); /* and speaks RESP2: it can do little else */
+void session_unsubscribe(struct session *s);         /* RESET: from everything */
+void session_discard(struct session *s);             /* RESET: ends a transaction and all watches */
 /* CLIENT PAUSE: until then (wall ms; 0: not), for all commands or for writes only. Sessions that
  * hit it return FEED_WAITING; feed(s, 0) after the end resumes them. */
 void engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only);

@@ -97,6 +97,19 @@ class Engine:
         lib.engine_watches(self.handle, keys, sessions)
         return int(keys[0]), int(sessions[0])
 
+    def channels(self, kind: int) -> dict[bytes, int]:
+        """Channels of one kind that sessions of this worker are subscribed to, and how many are."""
+        at, found = ffi.new("struct channel_info *"), {}
+        while lib.engine_channel(self.handle, kind, at):
+            found[bytes(ffi.buffer(at.name, at.n))] = int(at.subscribers)
+        return found
+
+    def pubsub(self) -> Any:
+        """A struct pubsub_info filled now."""
+        out = ffi.new("struct pubsub_info *")
+        lib.engine_pubsub(self.handle, out)
+        return out
+
     def blocked(self) -> tuple[int, int]:
         """Sessions that wait in a blocking command, and the keys that are waited for."""
         sessions, keys = ffi.new("uint64_t *"), ffi.new("uint64_t *")

@@ -2,9 +2,18 @@
 #include "cmd/call.h"
 #include "core.h"
 
+/* In RESP2 it has to look like a message. */
+static void ping_subscriber(struct call *c) {
+    reply_array(c->out, 2);
+    reply_cstr(c->out, "pong");
+    reply_bulk(c->out, c->argc == 2 ? c->argv[1] : STR(""));
+}
+
 static void cmd_ping(struct call *c) {
     if (c->argc > 2)
         call_arity_error(c);
+    else if (c->session && session_is_subscribed(c->session))
+        ping_subscriber(c);
     else if (c->argc == 2)
         reply_bulk(c->out, c->argv[1]);
     else

@@ -66,6 +66,8 @@ static const struct {
     { "SWAPDB", SPREAD_ALL_OK, 0 },
     { "KEYS", SPREAD_ALL_CONCAT, 0 },
     { "SCAN", SPREAD_SCAN, 0 },
+    { "PUBLISH", SPREAD_ALL_SUM, 0 },
+    { "SPUBLISH", SPREAD_ALL_SUM, 0 },
     { "RANDOMKEY", SPREAD_ALL_RANDOM, 0 },
 };
 

@@ -56,8 +56,9 @@ void engine_say(const struct engine *eng, enum say_level level, const char *form
 
 void engine_notify(struct engine *eng, enum notify_class cls, const char *event, struct str key,
                    int db) {
-    if (eng->hooks.notify && eng->config.notify_events & (int64_t)cls)
-        eng->hooks.notify(eng->hooks.ctx, cls, event, key, db);
+    if (LIKELY(!(eng->config.notify_events & (int64_t)cls))) return;
+    if (eng->hooks.notify) eng->hooks.notify(eng->hooks.ctx, cls, event, key, db);
+    if (eng->hooks.event) eng->hooks.event(eng, cls, event, key, db);
 }
 
 void engine_modified(struct engine *eng, struct str key, int db) {

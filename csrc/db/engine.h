@@ -63,6 +63,9 @@ struct engine_hooks {
     /* The same for the append-only file. */
     void (*log)(struct aof *aof, int db, int argc, const struct str *argv);
     void (*notify)(void *ctx, enum notify_class cls, const char *event, struct str key, int db);
+    /* The same event as notify's, for keyspace notifications. */
+    void (*event)(struct engine *eng, enum notify_class cls, const char *event, struct str key,
+                  int db);
     /* A key's content or existence changed (WATCH, client-side caching). */
     void (*modified)(struct engine *eng, struct str key, int db);
     /* The keys of a database are about to go (FLUSHDB), or to become those of another one (SWAPDB;
@@ -104,6 +107,7 @@ struct engine {
     struct defrag *defrag;     /* db/defrag.h */
     struct batch *batch;       /* db/batch.h; NULL: there was none yet */
     struct watches *watches;   /* net/watch.h */
+    struct pubsub *pubsub;     /* net/pubsub.h */
     struct blocks *blocks;     /* net/block.h */
     bool blocks_ready;         /* a key that somebody waits for has changed */
     struct registry *registry; /* cmd/registry.h */

@@ -39,6 +39,7 @@ void hub_delete(struct hub *hub) {
     if (!hub) return;
     resp_free(&hub->parser);
     free(hub->reply.p);
+    free(hub->pushes.p);
     free(hub->input);
     free(hub->ready);
     free(hub->turn.touched);

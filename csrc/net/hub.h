@@ -23,6 +23,8 @@ struct hub {
     char *input; /* HUB_INPUT_BYTES */
     struct resp_parser parser;
     struct reply reply;
+    struct session *current; /* the one that is fed now */
+    struct reply pushes;     /* for it, after the reply of its command */
     uint64_t pause_until_ms;
     bool pause_writes_only;
     uint64_t sessions;

@@ -2,6 +2,7 @@
 #include "net/observe.h"
 
 #include "net/block.h"
+#include "net/pubsub.h"
 #include "net/watch.h"
 
 static void modified(struct engine *eng, struct str key, int db) {
@@ -17,11 +18,14 @@ static void replacing(struct engine *eng, int db, int from) {
 void observe_create(struct engine *eng) {
     watches_create(eng);
     blocks_create(eng);
+    pubsub_create(eng);
+    eng->hooks.event = pubsub_event;
     eng->hooks.modified = modified;
     eng->hooks.replacing = replacing;
 }
 
 void observe_delete(struct engine *eng) {
+    pubsub_delete(eng);
     blocks_delete(eng);
     watches_delete(eng);
 }

@@ -1,6 +1,6 @@
-/* observe.h - who is told when keys change: WATCH, and clients that wait for keys.
+/* observe.h - who is told when keys change: WATCH, clients that wait for keys, subscribers.
  *
- * The engine's hooks `modified` and `replacing` end here.
+ * The engine's hooks `modified`, `replacing` and `event` end here.
  */
 #ifndef SHMREDIS_OBSERVE_H
 #define SHMREDIS_OBSERVE_H

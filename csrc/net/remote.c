@@ -13,6 +13,7 @@
 #include "net/hub.h"
 #include "net/lookahead.h"
 #include "net/peek.h"
+#include "net/pubsub.h"
 #include "net/stage.h"
 #include "net/watch.h"
 #include "net/turn.h"
@@ -414,7 +415,7 @@ static void ask_to_evict(struct remote *r) {
 static bool has_arguments(enum message_kind kind) {
     return kind == MSG_REQUEST || kind == MSG_STAGE || kind == MSG_CROSS || kind == MSG_SHIP ||
            kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED || kind == MSG_WATCH ||
-           kind == MSG_NUDGE || kind == MSG_UNWATCH || kind == MSG_TOUCHED;
+           kind == MSG_NUDGE || kind == MSG_EVENT || kind == MSG_UNWATCH || kind == MSG_TOUCHED;
 }
 
 static void handle(struct remote *r, int from, struct str bytes) {
@@ -443,6 +444,7 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_WATCH: watch_receive(r->eng, from, &m, argc, r->argv); break;
     case MSG_UNWATCH: watch_receive_end(r->eng, from, &m, argc, r->argv); break;
     case MSG_TOUCHED: engine_modified(r->eng, r->argv[0], m.db); break;
+    case MSG_EVENT: pubsub_publish(r->eng, CHANNEL, r->argv[0], r->argv[1]); break;
     case MSG_NUDGE: retry_nudge(r, (int)m.value, &m, argc, r->argv); break;
     case MSG_NUDGED: retry_nudged(r, m.id); break;
     case MSG_UNBLOCK: block_end_request(r->eng, from, m.id, (enum unblock_how)m.value); break;

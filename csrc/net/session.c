@@ -14,6 +14,7 @@
 #include "net/multi.h"
 #include "net/peek.h"
 #include "net/poll.h"
+#include "net/pubsub.h"
 #include "net/remote.h"
 #include "net/turn.h"
 
@@ -63,6 +64,7 @@ void session_delete(struct session *s) {
     output_free(&s->out);
     session_drop_fieldsets(s);
     block_forget_session(s);
+    pubsub_forget_session(s);
     multi_free(s);
     turn_forget(s->eng, s);
     remote_forget_session(s);
@@ -222,6 +224,25 @@ static void run_on_copy(struct session *s, struct feed *f, struct command_row *r
     peek_end(s->eng->remote);
 }
 
+void session_push(struct session *s, const char *resp, size_t n) {
+    struct hub *hub = s->eng->hub;
+    if (hub->current == s) {
+        reply_raw(&hub->pushes, resp, n);
+        return;
+    }
+    output_append(&s->out, resp, n);
+    turn_touch(s->eng, s);
+}
+
+/* What was pushed to the session by its own command. */
+static void take_pushes(struct session *s) {
+    struct hub *hub = s->eng->hub;
+    if (LIKELY(!hub->pushes.n) || multi_is_running(s)) return;
+    reply_settle(&hub->reply);
+    reply_raw(&hub->reply, hub->pushes.p, hub->pushes.n);
+    hub->pushes.n = 0;
+}
+
 /* Executes a command, or has it executed; false when the feed must stop at it. */
 static bool carry_out(struct session *s, struct feed *f, struct command_row *row) {
     struct remote *remote = s->eng->remote;
@@ -270,10 +291,12 @@ static bool execute(struct session *s, struct feed *f) {
     if (row) s->last_command = row->index;
     bool may = row && dispatch_allow(eng, row, s->flags & SESSION_AUTHENTICATED, out);
     if (UNLIKELY(!may)) multi_abort(s);
+    if (may && UNLIKELY(s->subscriber != NULL)) may = pubsub_allows(s, row, out);
     bool queued =
         may && multi_is_open(s) && multi_take(s, row, f->parser->argc, f->parser->argv, out);
     if (may && !queued && !carry_out(s, f, row)) return false;
     session_mute(s, mark);
+    take_pushes(s);
     if (UNLIKELY(out->borrowed.p || out->n > FLUSH_BYTES)) flush_reply(s);
     return true;
 }
@@ -290,6 +313,7 @@ static void protocol_error(struct session *s, const char *line) {
 static bool run_transaction(struct session *s, struct feed *f) {
     if (multi_run(s, &s->eng->hub->reply, &f->clock_ns)) {
         block_after(s->eng);
+        take_pushes(s);
         return true;
     }
     f->outcome |= FEED_CALL;
@@ -455,12 +479,14 @@ static void close_feed(struct session *s, struct feed *f) {
 int session_feed(struct session *s, size_t n) {
     struct feed f;
     s->again = false;
+    s->eng->hub->current = s;
     open_feed(s, &f, n);
     if (s->calling)
         f.outcome |= FEED_WAITING;
     else
         execute_all(s, &f);
     if (f.outcome & FEED_CALL) s->calling = true;
+    s->eng->hub->current = NULL;
     close_feed(s, &f);
     return f.outcome;
 }
@@ -496,10 +522,6 @@ void session_suspend(struct session *s) {
 
 int session_command(const struct session *s) {
     return s->last_command;
-}
-
-void session_push(struct session *s, const char *resp, size_t n) {
-    output_append(&s->out, resp, n);
 }
 
 void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec) {
@@ -564,8 +586,8 @@ void session_vote(struct session *s, int owner) {
 int session_home(const struct session *s) {
     if (LIKELY(s->votes < MOVE_VOTES) || s->home == s->eng->worker) return -1;
     bool busy = output_has_slots(&s->out) || output_ready(&s->out) || s->stash || s->calling;
-    bool bound =
-        s->fieldsets || multi_is_busy(s) || s->flags & (SESSION_CLOSING | SESSION_REPLY_SKIP);
+    bool bound = s->fieldsets || s->subscriber || multi_is_busy(s) ||
+                 s->flags & (SESSION_CLOSING | SESSION_REPLY_SKIP);
     return busy || bound || !s->watched ? -1 : s->home;
 }
 
@@ -593,6 +615,9 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .multi = s->multi && (s->multi->open || s->multi->running)
                                                ? s->multi->n
                                                : -1,
+                                  .channels = pubsub_subscriptions(s, CHANNEL),
+                                  .patterns = pubsub_subscriptions(s, PATTERN),
+                                  .shard_channels = pubsub_subscriptions(s, SHARD_CHANNEL),
                                   .blocked = s->waiter || s->retry || s->blocked_id,
                                   .watches = s->multi ? s->multi->watches : 0,
                                   .multi_memory = s->multi ? s->multi->bytes : 0,
@@ -639,6 +664,10 @@ void session_set_name(struct session *s, const char *name, size_t n) {
 
 void session_drop_fieldsets(struct session *s) {
     fieldset_drop_all(&s->fieldsets);
+}
+
+void session_unsubscribe(struct session *s) {
+    pubsub_forget_session(s);
 }
 
 void session_discard(struct session *s) {

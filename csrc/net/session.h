@@ -36,14 +36,15 @@ struct session {
     int last_command;
     uint8_t home; /* the worker that owns most of its keys of late, by majority vote */
     uint16_t votes;
-    bool touched;             /* in the list of net/turn.h */
-    uint64_t touched_ms;      /* since when */
-    bool resume;              /* the barrier is gone: execute what waits */
-    uint64_t barrier;         /* nothing is executed before this slot is filled; 0: none */
-    struct pending *pendings; /* replies of other workers it waits for */
-    struct stash *stash;      /* NULL: no input of its own */
-    struct waiter *waiter;    /* net/block.h; or at another worker, its pending there: */
-    struct retry *retry;      /* net/block_retry.h */
+    bool touched;                  /* in the list of net/turn.h */
+    uint64_t touched_ms;           /* since when */
+    bool resume;                   /* the barrier is gone: execute what waits */
+    uint64_t barrier;              /* nothing is executed before this slot is filled; 0: none */
+    struct pending *pendings;      /* replies of other workers it waits for */
+    struct stash *stash;           /* NULL: no input of its own */
+    struct subscriber *subscriber; /* net/pubsub.h; NULL: it has no subscriptions */
+    struct waiter *waiter;         /* net/block.h; or at another worker, its pending there: */
+    struct retry *retry;           /* net/block_retry.h */
     int blocked_at;
     uint64_t blocked_id;
     struct multi *multi; /* net/multi.h; NULL: it has used none of it */

@@ -128,6 +128,7 @@ def reset(ctx: Context) -> Reply:
     lib.session_set_resp(session, 2)
     lib.session_drop_fieldsets(session)
     lib.session_discard(session)
+    lib.session_unsubscribe(session)
     set_client_name(ctx, b"")
     ctx.client.user = "default"
     return Simple("RESET")

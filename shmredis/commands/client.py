@@ -31,6 +31,11 @@ def _in_all(_ctx: Context, counts: list[int]) -> Reply:
     return sum(counts)
 
 
+def kind_of(client: Client) -> str:
+    """The type that a client is of."""
+    return "pubsub" if client.is_subscriber else "normal"
+
+
 def parse_kind(arg: bytes) -> str:
     """A client type. Raises: CommandError."""
     kind = KINDS.get(word(arg))
@@ -76,7 +81,8 @@ def _choose(ctx: Context, args: list[bytes]) -> list[Client]:
         case []:
             return list(clients.values())
         case ["TYPE", _]:
-            return list(clients.values()) if parse_kind(args[1]) == "normal" else []
+            kind = parse_kind(args[1])
+            return [client for client in clients.values() if kind_of(client) == kind]
         case ["ID", _, *_]:
             ids = [integer(arg, "ERR Invalid client ID") for arg in args[1:]]
             return [clients[i] for i in ids if i in clients]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from shmredis._core import lib
 from shmredis.commands.arguments import integer, shown, syntax_error, word
-from shmredis.commands.client import OTHERS, parse_kind
+from shmredis.commands.client import OTHERS, kind_of, parse_kind
 from shmredis.commands.context import Client, Context
 from shmredis.commands.everywhere import everywhere
 from shmredis.commands.registry import command
@@ -55,8 +55,8 @@ def _by_id(value: bytes) -> Test:
 
 
 def _by_type(value: bytes) -> Test:
-    normal = parse_kind(value) == "normal"
-    return lambda client: normal
+    kind = parse_kind(value)
+    return lambda client: kind_of(client) == kind
 
 
 def _by_user(value: bytes) -> Test:

@@ -24,9 +24,9 @@ def client_line(engine: Engine, client: Client) -> bytes:
         ("idle", max(0, now_ms - info.last_ms) // 1000),
         ("flags", _flags(client, info)),
         ("db", info.db),
-        ("sub", 0),
-        ("psub", 0),
-        ("ssub", 0),
+        ("sub", info.channels),
+        ("psub", info.patterns),
+        ("ssub", info.shard_channels),
         ("multi", info.multi),
         ("watch", info.watches),
         ("qbuf", info.query_buffer),
@@ -66,6 +66,7 @@ def _text(value: object) -> bytes:
 def _flags(client: Client, info: Any) -> str:
     flags = info.flags
     letters = {
+        "P": client.is_subscriber,
         "x": info.multi >= 0,
         "b": info.blocked,
         "c": flags & lib.SESSION_CLOSING,

@@ -60,6 +60,10 @@ class Client(Protocol):
     def read_events(self) -> int:
         """How often bytes came in."""
 
+    @property
+    def is_subscriber(self) -> bool:
+        """Whether it is subscribed to anything."""
+
     def close(self) -> None:
         """Drops the connection at once, whatever it is doing."""
 

@@ -150,6 +150,7 @@ class Stranger:
         self.name = self.lib_name = self.lib_ver = b""
         self.user = "default"
         self.read_events = 0
+        self.is_subscriber = False
 
     def close(self) -> None:
         """Its own worker closes it."""

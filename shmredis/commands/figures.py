@@ -219,6 +219,10 @@ class ClientFigures:
     watched_keys: int
     blocked: int
     awaited_keys: int
+    subscribers: int
+    channels: int
+    patterns: int
+    shard_channels: int
 
 
 def _read_clients(server: "Server") -> ClientFigures:
@@ -227,6 +231,7 @@ def _read_clients(server: "Server") -> ClientFigures:
     memory = sum(s.memory for s in sample)
     watched_keys, watching = server.engine.watches()
     blocked, awaited_keys = server.engine.blocked()
+    pubsub = server.engine.pubsub()
     return ClientFigures(
         count=len(clients),
         memory=memory * len(clients) // len(sample) if sample else 0,
@@ -236,6 +241,10 @@ def _read_clients(server: "Server") -> ClientFigures:
         watched_keys=watched_keys,
         blocked=blocked,
         awaited_keys=awaited_keys,
+        subscribers=pubsub.sessions,
+        channels=pubsub.channels,
+        patterns=pubsub.patterns,
+        shard_channels=pubsub.shard_channels,
     )
 
 
@@ -249,6 +258,10 @@ def _merge_clients(parts: list[ClientFigures]) -> ClientFigures:
         watched_keys=sum(part.watched_keys for part in parts),
         blocked=sum(part.blocked for part in parts),
         awaited_keys=sum(part.awaited_keys for part in parts),
+        subscribers=sum(part.subscribers for part in parts),
+        channels=max(part.channels for part in parts),
+        patterns=max(part.patterns for part in parts),
+        shard_channels=max(part.shard_channels for part in parts),
     )
 
 

@@ -35,5 +35,6 @@ def _declare(container: str, acl: str, group: str) -> Callable[[Context], Reply]
 
 for _container in ("ACL", "CONFIG", "LATENCY", "MEMORY", "MODULE", "SLOWLOG"):
     _declare(_container, "", "server")
+_declare("PUBSUB", "", "pubsub")
 _declare("CLIENT", "connection", "connection")
 _declare("COMMAND", "connection", "server")

@@ -78,7 +78,7 @@ def clients_section(ctx: Context) -> Fields:
         ("client_recent_max_output_buffer", clients.longest_output),
         ("blocked_clients", clients.blocked),
         ("tracking_clients", 0),
-        ("pubsub_clients", 0),
+        ("pubsub_clients", clients.subscribers),
         ("watching_clients", clients.watching),
         ("clients_in_timeout_table", 0),
         ("total_watched_keys", clients.watched_keys),

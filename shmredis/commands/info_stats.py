@@ -2,6 +2,7 @@
 
 from shmredis.commands.context import Context
 from shmredis.commands.figures import (
+    CLIENTS,
     COMMANDS,
     COUNTS,
     DATABASES,
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 Fields = list[tuple[str, object]]
-COUNTED = (STATS, COUNTS, SLOW_TOTALS, COMMANDS, ERRORS, HISTOGRAMS, DATABASES)
+COUNTED = (STATS, CLIENTS, COUNTS, SLOW_TOTALS, COMMANDS, ERRORS, HISTOGRAMS, DATABASES)
 
 
 def stats_section(ctx: Context) -> Fields:
@@ -54,6 +55,7 @@ def _traffic(ctx: Context) -> Fields:
 
 def _keys(ctx: Context) -> Fields:
     stats, counts = ctx.figures[STATS], ctx.figures[COUNTS]
+    clients = ctx.figures[CLIENTS]
     return [
         ("expired_subkeys", stats.expired_fields),
         ("expired_subkeys_active", stats.expired_fields_active),
@@ -69,9 +71,9 @@ def _keys(ctx: Context) -> Fields:
         ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", stats.hits),
         ("keyspace_misses", stats.misses),
-        ("pubsub_channels", 0),
-        ("pubsub_patterns", 0),
-        ("pubsubshard_channels", 0),
+        ("pubsub_channels", clients.channels),
+        ("pubsub_patterns", clients.patterns),
+        ("pubsubshard_channels", clients.shard_channels),
         ("latest_fork_usec", ctx.figures[SNAPSHOTS].last_fork_us),
         ("total_forks", ctx.figures[SNAPSHOTS].forks),
         ("migrate_cached_sockets", 0),

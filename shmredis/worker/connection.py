@@ -150,7 +150,7 @@ class Connection(ABC):
 
         False: it is dropped.
         """
-        limit = self._server.output_limit
+        limit = self._server.output_limits["pubsub" if self.is_subscriber else "normal"]
         over_soft = limit.soft and queued > limit.soft
         if not over_soft:
             self.soft_since = 0.0
@@ -202,6 +202,12 @@ class Connection(ABC):
     @property
     def read_events(self) -> int:
         return int(session_info(self.session).reads)
+
+    @property
+    def is_subscriber(self) -> bool:
+        """Whether it is subscribed to anything."""
+        info = session_info(self.session)
+        return bool(info.channels or info.patterns or info.shard_channels)
 
     @property
     def blocked(self) -> bool:

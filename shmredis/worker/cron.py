@@ -37,5 +37,5 @@ async def mind_clients(server: Server) -> None:
         for client in list(server.clients.values()):
             if timeout_s and now - client.last_active_s > timeout_s and not client.blocked:
                 client.close()
-            elif server.output_limit.soft:
+            elif client.queued_output:
                 client.check_output(client.queued_output, time.monotonic())

@@ -115,7 +115,7 @@ class Server:
         self.config.follow(name, apply)
 
     def _set_output_limits(self, limits: Any) -> None:
-        self.output_limit = limits["normal"]
+        self.output_limits = limits
 
     # --- connections ---
 

@@ -135,6 +135,7 @@ class FakeClient:
         self.name = self.lib_name = self.lib_ver = b""
         self.user = "default"
         self.read_events = 0
+        self.is_subscriber = False
         self.open = True
         self.session: Any = lib.session_new(server.engine.handle, -1, number)
         lib.session_set_peer(self.session, self.addr.encode(), len(self.addr))
