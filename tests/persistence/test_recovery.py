@@ -9,8 +9,7 @@ AOF = ("--appendonly", "yes")
 ALWAYS = (*AOF, "--appendfsync", "always")
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("options", [(), AOF, ALWAYS], ids=["snapshots", "everysec", "always"])
+@pytest.mark.parametrize(("options", "workers"), [((), 1), ((), 3), (AOF, 1), (ALWAYS, 1)], ids=str)
 def test_what_was_acknowledged_is_there_after_a_kill(
     workers: int, options: tuple[str, ...]
 ) -> None:
