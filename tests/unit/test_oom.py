@@ -96,15 +96,18 @@ CASES = {
         *["RPUSH k x", "LPUSH k S100 S100 B5000 B5000 7", "RPUSH k H70000 x", "LPUSHX k x H70000"],
         *["RPUSHX k B5000", "LPUSH k ITEMS", "LPOP k", "RPOP k 2", "LPOP k 600", "LTRIM k 1 1"],
         *["LREM k 0 a", "LREM k -1 b", "LMPOP 1 k LEFT COUNT 2"],
-        *["BLPOP k 0", "BRPOP k 0", "BLMPOP 0 1 k LEFT COUNT 2"],
     ],
     LISTS: [
         *["LSET k 1 B5000", "LSET k 0 x", "LSET k 1 H70000", "LINSERT k BEFORE a H70000"],
         *["LINSERT k AFTER a x", "LMOVE k k LEFT RIGHT", "LMOVE k o LEFT RIGHT", "RPOPLPUSH k o"],
-        *["BLMOVE k k LEFT RIGHT 0", "BLMOVE k o LEFT RIGHT 0", "BRPOPLPUSH k o 0"],
-        *["BLMOVEM k o LEFT LEFT 0 COUNT 2 BULK"],
         *["LMOVEM k o LEFT LEFT COUNT 2 BULK", "LMOVEM k k LEFT RIGHT COUNT 2 OBO"],
     ],
+    ("list", "large list"): [
+        *["BLPOP k 0", "BRPOP k 0", "BLMPOP 0 1 k LEFT COUNT 2", "BRPOPLPUSH k o 0"],
+        *["BLMOVE k k LEFT RIGHT 0", "BLMOVE k o LEFT RIGHT 0"],
+        *["BLMOVEM k o LEFT LEFT 0 COUNT 2 BULK"],
+    ],
+    ("sorted set", "large sorted set"): ["BZPOPMIN k 0", "BZPOPMAX k 0", "BZMPOP 0 1 k MIN COUNT 2"],
     ("two lists",): ["LMOVE k o RIGHT LEFT", "LMOVEM k o LEFT RIGHT COUNT 500 BULK", "RPOPLPUSH o k"],
     ("missing", *HASHES): [
         *["HSET k new 1", "HSET k f0 S100 new S100", "HSET k FIELDS-700", "HMSET k f0 B5000 x y"],
@@ -129,7 +132,6 @@ CASES = {
     ("missing", *ZSETS): [
         *["ZADD k 1 x", "ZADD k 9 a 8 S100", "ZADD k SCORES", "ZADD k 5 B5000 6 a", "ZADD k INCR 2 a"],
         *["ZINCRBY k 3 a", "ZINCRBY k 30 new", "ZREM k a", "ZREM k a b c", "ZPOPMIN k", "ZPOPMAX k 3"],
-        *["BZPOPMIN k 0", "BZPOPMAX k 0", "BZMPOP 0 1 k MIN COUNT 2"],
         *["ZMPOP 1 k MIN COUNT 2", "ZREMRANGEBYRANK k 0 1", "ZREMRANGEBYSCORE k 2 9"],
         *["ZREMRANGEBYLEX k - +", "ZRANGESTORE d k 0 -1", "ZRANGESTORE k k 1 2"],
     ],
