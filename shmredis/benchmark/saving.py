@@ -14,6 +14,7 @@ from shmredis.benchmark.connection import Connection
 from shmredis.benchmark.datasets import strings
 from shmredis.benchmark.measurement import Measurement, Section
 from shmredis.benchmark.pauses import worst_ping
+from shmredis.benchmark.redis_benchmark import LoadError
 from shmredis.benchmark.servers import Server, Target, running
 
 __all__ = ["VALUE_BYTES", "fill", "measure_saving", "wait_saved"]
@@ -53,7 +54,7 @@ def measure_saving(targets: Sequence[Target], keys: int, rounds: int) -> Iterato
 
 
 def saving_of(target: Target, keys: int) -> Saving:
-    """One server, filled, written to, saved."""
+    """One server, filled, written to, saved. Raises: LoadError."""
     with running(target) as server, server.connect() as connection:
         fill(connection, keys)
         with overwriting(server, keys):
@@ -98,6 +99,8 @@ def rate(connection: Connection, seconds: float) -> float:
 
 
 def wait_saved(connection: Connection) -> None:
-    """Until no snapshot is under way."""
-    while connection.info("persistence")["rdb_bgsave_in_progress"] != "0":
+    """Until no snapshot is under way. Raises: LoadError if it has failed."""
+    while (info := connection.info("persistence"))["rdb_bgsave_in_progress"] != "0":
         time.sleep(POLL_SECONDS)
+    if info["rdb_last_bgsave_status"] != "ok" or info["rdb_saves"] == "0":
+        raise LoadError("the snapshot failed")

@@ -183,6 +183,11 @@ class Forks:
             raise OSError(report.error, os.strerror(report.error))
         return Records(None, report.bytes, report.crc, report.field_ttls)
 
+    async def wait_gone(self) -> None:
+        """Until there is no child."""
+        if self._ending and not self._ending.done():
+            await asyncio.wait([self._ending])
+
     def kill(self) -> None:
         """Ends the child, if there is one; it is reaped as ever."""
         if pid := self.pid:

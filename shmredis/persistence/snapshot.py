@@ -153,6 +153,7 @@ class Snapshots:
         except (CrewError, OSError) as error:
             run.error = str(error)
             await self.crew.drop(run.number)
+            await self.forks.wait_gone()  # the next one shall not find it
             for worker in self.crew.others:
                 _part_path(worker).unlink(missing_ok=True)  # of one that has died
         except asyncio.CancelledError:
