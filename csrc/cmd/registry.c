@@ -5,6 +5,9 @@
 
 /* clang-format off */
 extern const struct command_group
+    bitfield_commands,
+    bitmap_commands,
+    bitop_commands,
     connection_commands,
     database_commands,
     dump_commands,
@@ -41,6 +44,9 @@ extern const struct command_group
 
 /* One line a group: adding a file of commands adds its line here and above. */
 static const struct command_group *const groups[] = {
+    &bitfield_commands,
+    &bitmap_commands,
+    &bitop_commands,
     &connection_commands,
     &database_commands,
     &dump_commands,

@@ -264,6 +264,22 @@ status key_set_text(struct engine *eng, struct key *k, struct str bytes, uint64_
     return set_bytes(eng, k, bytes, expiry, true);
 }
 
+status key_set_plain(struct engine *eng, struct key *k, struct str bytes) {
+    struct entry_spec spec = { .key = k->name,
+                               .clock = clock_for(eng, k),
+                               .flags = ENTRY_PLAIN,
+                               .value = { .type = TYPE_STRING, .enc = ENC_INLINE },
+                               .bytes = bytes };
+    if (bytes.n > ENTRY_INLINE_MAX) {
+        spec.value.enc = ENC_RAW;
+        spec.value.root = string_block(eng, bytes, bytes.n);
+        if (!spec.value.root) return ST_ARENA_FULL;
+    }
+    status st = key_put(eng, k, &spec);
+    if (st != ST_OK && spec.value.root) heap_free(&eng->arena, spec.value.root);
+    return st;
+}
+
 status key_set_integer(struct engine *eng, struct key *k, int64_t v, uint64_t expiry) {
     struct entry_spec spec = { .key = k->name,
                                .expiry = resolve_expiry(k, expiry),

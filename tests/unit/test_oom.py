@@ -83,6 +83,10 @@ CASES = {
         *["APPEND k x", "SETRANGE k 3 yy", "SETRANGE k 20000 y", "GETDEL k", "DEL k", "UNLINK k"],
         *[f"GETEX k PX {TTL}", "GETEX k PERSIST", "DELEX k", "DELIFEQ k abcdef"],
     ],
+    ("missing", *STRINGS[1:]): [
+        *["SETBIT k 7 1", "SETBIT k 4000 1", "SETBIT k 80000 1", "BITFIELD k SET u8 5000 9 GET u8 0"],
+        *["BITOP OR d k k", "BITOP NOT k k", "BITOP XOR d k missing", "BITOP AND k missing"],
+    ],
     ("missing", "integer"): [
         *["INCR k", "DECR k", "INCRBY k 100", "DECRBY k 3", "INCRBYFLOAT k 1.5", "INCREX k BYINT 2"],
     ],
