@@ -538,6 +538,7 @@ static void share_arena(struct remote *r) {
     for (int w = 0; w < r->n; w++) s->all[w] = &r->links->control->worker[w].share;
     r->eng->arena.sharing = s;
     if (r->eng->config.loading == LOADING_SELF) share_shut(&r->eng->arena, SHARE_LOADING);
+    if (arena_super(&r->eng->arena)->busy) share_shut(&r->eng->arena, SHARE_LOADING);
     share_open(&r->eng->arena, SHARE_AWAY);
 }
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 FAST_DEATH_S = 1.0  # a worker that lives shorter than this is brought back after a pause
 PAUSE_S = 0.5
-FAST_DEATHS = 2  # so many in a row, and the arena is no longer trusted
+FAST_DEATHS = 5  # so many in a row, and the arena is no longer trusted
 
 
 @dataclass(slots=True, frozen=True)

@@ -118,7 +118,6 @@ class Loader:
         self._began_s = time.monotonic()
         self._reported_s = self._began_s
         engine.set_option("loading", lib.LOADING_SELF)
-        lib.engine_load_begin(engine.handle)
 
     @property
     def figures(self) -> LoadFigures:

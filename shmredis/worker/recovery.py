@@ -45,6 +45,7 @@ def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
             origin, fd = Origin(why=why), replace_object(object_name(plan.base_name, index))
     if not beginning:
         beginning = Beginning(_fresh(plan, index, fd), origin, birth.first)
+        lib.engine_load_begin(beginning.engine.handle)  # nobody may look into it yet
     lib.engine_set_say(beginning.engine.handle, lib.python_say)
     lib.engine_set_slots(beginning.engine.handle, slots[0], slots[-1])
     _join(plan, index, beginning.engine.handle)

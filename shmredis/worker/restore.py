@@ -51,6 +51,7 @@ class Restoration:
         elif load := find_load(server):
             self._begin_load(load)
         else:
+            lib.engine_load_end(server.engine.handle)
             self._go_on(set())
             self._tell(b"R", self._origin)
 
