@@ -34,6 +34,7 @@ bool core_fault_reached(const char *point);
  * name. */
 struct engine_config {
     int64_t hash_max_listpack_entries, hash_max_listpack_value;
+    int64_t hll_sparse_max_bytes;
     int64_t set_max_intset_entries, set_max_listpack_entries, set_max_listpack_value;
     int64_t zset_max_listpack_entries, zset_max_listpack_value;
     int64_t list_max_listpack_size, list_compress_depth;

@@ -53,6 +53,7 @@ bool core_fault_reached(const char *point) {
 static const struct engine_config default_config = {
     .hash_max_listpack_entries = 512,
     .hash_max_listpack_value = 64,
+    .hll_sparse_max_bytes = 3000,
     .set_max_intset_entries = 512,
     .set_max_listpack_entries = 128,
     .set_max_listpack_value = 64,
@@ -188,6 +189,7 @@ struct option {
 static const struct option options[] = {
     OPTION(hash_max_listpack_entries),
     OPTION(hash_max_listpack_value),
+    OPTION(hll_sparse_max_bytes),
     OPTION(set_max_intset_entries),
     OPTION(set_max_listpack_entries),
     OPTION(set_max_listpack_value),

@@ -347,6 +347,14 @@ status key_grow_string(struct engine *eng, struct key *k, size_t n, char **bytes
     return ST_OK;
 }
 
+void key_cut_string(struct engine *eng, struct key *k, size_t n) {
+    DASSERT(share_may_change(&eng->arena));
+    if (entry_encoding(k->entry) == ENC_RAW)
+        store_u32(arena_ptr(&eng->arena, entry_root(k->entry)), (uint32_t)n);
+    else
+        store_u16(entry_tail(k->entry), (uint16_t)n);
+}
+
 /* --- existence and time --- */
 
 void value_free(struct engine *eng, struct value v, bool lazy) {

@@ -72,6 +72,8 @@ status key_set_plain(struct engine *eng, struct key *k, struct str bytes);
  * gives its place; for APPEND, SETRANGE, SETBIT. n is not below the old length. The expiry stays.
  */
 status key_grow_string(struct engine *eng, struct key *k, size_t n, char **bytes);
+/* Cuts a string that key_grow_string has just made writable to its first n bytes; never fails. */
+void key_cut_string(struct engine *eng, struct key *k, size_t n);
 
 /* --- existence and time --- */
 /* Deletes entry and value: small ones at once, big ones in slices by the lazy queue when `lazy`. */

@@ -27,7 +27,6 @@ _FLAG_NAMES = {
     Flag.ASKING: "asking",
     Flag.FAST: "fast",
     Flag.NO_AUTH: "no_auth",
-    Flag.MAY_REPLICATE: "may_replicate",
     Flag.NO_ASYNC_LOADING: "no_async_loading",
     Flag.NO_MULTI: "no_multi",
     Flag.MOVABLE_KEYS: "movablekeys",

@@ -234,7 +234,7 @@ REDIS_OPTIONS = (
     Option("hash-rdb-load-min-template-entries", Integer(0, INT64_MAX), "0"),
     Option("hash-rdb-load-template-disassembly-threshold", Integer(0, INT64_MAX), "0"),
     Option("hide-user-data-from-log", Boolean(), "no"),
-    Option("hll-sparse-max-bytes", Memory(), "3000"),
+    Option("hll-sparse-max-bytes", Memory(), "3000", core="hll_sparse_max_bytes"),
     Option("hz", Integer(0, 2147483647), "10", core="hz"),
     Option("ignore-warnings", Text(), ""),
     Option("io-threads", Integer(1, 128), "1", mutable=False),

@@ -38,6 +38,8 @@ BEFORE = {
     "integer": ["SET k 5"],
     "long string": ["SET k B5000"],
     "volatile string": [f"SET k S100 PXAT {THEN}"],
+    "hyperloglog": ["PFADD k x y z"],
+    "dense hyperloglog": ["PFADD k x y z", "PFDEBUG TODENSE k"],
     "list": ["RPUSH k a b c"],
     "large list": ["RPUSH k ITEMS"],
     "list of plain nodes": ["RPUSH k H70000 a H70000"],
@@ -86,6 +88,10 @@ CASES = {
     ("missing", *STRINGS[1:]): [
         *["SETBIT k 7 1", "SETBIT k 4000 1", "SETBIT k 80000 1", "BITFIELD k SET u8 5000 9 GET u8 0"],
         *["BITOP OR d k k", "BITOP NOT k k", "BITOP XOR d k missing", "BITOP AND k missing"],
+    ],
+    ("missing", "hyperloglog", "dense hyperloglog"): [
+        *["PFADD k", "PFADD k MEMBERS", "PFADD k a b c", "PFMERGE k", "PFMERGE d k k", "PFCOUNT k"],
+        *["PFDEBUG TODENSE k", "PFDEBUG GETREG k"],
     ],
     ("missing", "integer"): [
         *["INCR k", "DECR k", "INCRBY k 100", "DECRBY k 3", "INCRBYFLOAT k 1.5", "INCREX k BYINT 2"],

@@ -28,6 +28,7 @@ UNORDERED = {"KEYS", "SUNION", "SINTER", "SDIFF", "SMEMBERS", "HGETALL", "HKEYS"
 # Of several keys, but the reply is random, waits, or depends on the time.
 LEFT_OUT = {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZMPOP", "BZPOPMIN", "BZPOPMAX"}
 LEFT_OUT |= {"XREAD", "XREADGROUP", "MIGRATE", "WATCH", "BLMOVEM"}
+LEFT_OUT |= {"SSUBSCRIBE", "SUNSUBSCRIBE"}
 
 
 class Dice:
@@ -115,12 +116,20 @@ RECIPES: dict[str, Callable[[Dice], Words]] = {
     "LMPOP": lambda d: ["LMPOP", *d.numbered(), d.side(), *d.some("COUNT", 2)],
     "ZMPOP": lambda d: ["ZMPOP", *d.numbered(), d.one("MIN", "MAX"), *d.some("COUNT", 2)],
     "ZRANGESTORE": lambda d: ["ZRANGESTORE", d.key(), d.key(), 0, -1, *d.some("REV")],
+    "BITOP": lambda d: [
+        *("BITOP", d.one("AND", "OR", "XOR", "DIFF", "DIFF1", "ANDOR", "ONE")),
+        *(d.key(), *d.keys()),
+    ],
+    "PFCOUNT": plain("PFCOUNT"),
+    "PFMERGE": plain("PFMERGE"),
     "LCS": lambda d: ["LCS", d.key(), d.key(), *d.some("IDX")],
 }
 
 # What fills keys with types and looks at them.
 FILLERS: list[Callable[[Dice], Words]] = [
     lambda d: ["SET", d.key(), d.member(), *d.some("EXAT", LATER)],
+    lambda d: ["PFADD", d.key(), d.member(), d.member()],
+    lambda d: ["SETBIT", d.key(), 9, d.one(0, 1)],
     lambda d: ["RPUSH", d.key(), d.member(), d.member()],
     lambda d: ["SADD", d.key(), d.member(), d.member()],
     lambda d: ["SADD", d.key(), *range(5)],
