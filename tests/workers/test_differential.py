@@ -27,6 +27,8 @@ Words = list[object]
 UNORDERED = {"KEYS", "SUNION", "SINTER", "SDIFF", "SMEMBERS", "HGETALL", "HKEYS", "HVALS"}
 # Of several keys, but the reply is random, waits, or depends on the time.
 LEFT_OUT = {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZMPOP", "BZPOPMIN", "BZPOPMAX"}
+# These answer with several replies.
+LEFT_OUT |= {"SSUBSCRIBE", "SUNSUBSCRIBE"}
 LEFT_OUT |= {"XREAD", "XREADGROUP", "MIGRATE", "WATCH", "BLMOVEM"}
 LEFT_OUT |= {"SSUBSCRIBE", "SUNSUBSCRIBE"}
 
