@@ -164,7 +164,7 @@ static void add_with(struct call *c, unsigned flags) {
     free(how.scores);
 }
 
-static void cmd_zadd(struct call *c) {
+void zset_add(struct call *c) {
     add_with(c, 0);
 }
 
@@ -326,7 +326,7 @@ static void cmd_zrandmember(struct call *c) {
 #define READ_FAST CMD_READ | CMD_FAST
 #define WRITE_FAST CMD_WRITE | CMD_DENYOOM | CMD_FAST
 static const struct command zset_rows[] = {
-    { "ZADD", -4, WRITE_FAST, Z, cmd_zadd, { KEY(1, KF_RW | KF_UPDATE) } },
+    { "ZADD", -4, WRITE_FAST, Z, zset_add, { KEY(1, KF_RW | KF_UPDATE) } },
     { "ZINCRBY", 4, WRITE_FAST, Z, cmd_zincrby, { KEY(1, KF_RW | KF_ACCESS | KF_UPDATE) } },
     { "ZREM", -3, CMD_WRITE | CMD_FAST, Z, cmd_zrem, { KEY(1, KF_RW | KF_DELETE) } },
     { "ZCARD", 2, READ_FAST, Z, cmd_zcard, { KEY(1, KF_RO) } },

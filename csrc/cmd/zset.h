@@ -19,6 +19,8 @@ void zset_close(struct call *c, struct zset *z);
 /* Puts a value that was built before at argv[i] in place of what is there, or deletes that when the
  * value has no root; replies the length. The value is freed if that fails. */
 void zset_store(struct call *c, int i, struct value *v, const char *event);
+/* ZADD, as argv says it. */
+void zset_add(struct call *c);
 
 /* A visitor that replies each member; ctx is struct score_reply. */
 struct score_reply {

@@ -53,6 +53,8 @@ BEFORE = {
     "set": ["SADD k a b c 1"],
     "large set": ["SADD k a b c 1 MEMBERS"],
     "sorted set": ["ZADD k 1 a 2 b 3 c"],
+    "places": ["GEOADD k 13.36 38.11 a 15.08 37.5 b"],
+    "many places": [f"GEOADD k {13 + i / 300} {38 + i / 400} p{i}" for i in range(300)],
     "large sorted set": ["ZADD k 1 a 2 b 3 c SCORES"],
     "two lists": ["RPUSH k ITEMS", "RPUSH o a b"],
     "two sets": ["SADD k a b c MEMBERS", "SADD o b 1 member5"],
@@ -144,6 +146,11 @@ CASES = {
         *["ZINCRBY k 3 a", "ZINCRBY k 30 new", "ZREM k a", "ZREM k a b c", "ZPOPMIN k", "ZPOPMAX k 3"],
         *["ZMPOP 1 k MIN COUNT 2", "ZREMRANGEBYRANK k 0 1", "ZREMRANGEBYSCORE k 2 9"],
         *["ZREMRANGEBYLEX k - +", "ZRANGESTORE d k 0 -1", "ZRANGESTORE k k 1 2"],
+    ],
+    ("missing", "places", "many places"): [
+        *["GEOADD k 1 1 new", "GEOADD k 13 38 a 15 37 S100", "GEOADD k CH 2 2 a 3 3 B5000"],
+        *["GEOSEARCHSTORE d k FROMLONLAT 15 37 BYRADIUS 900 km", "GEORADIUS k 15 37 1 m STORE k"],
+        *["GEORADIUS k 15 37 900 km STOREDIST d", "GEORADIUS k 15 37 900 km STORE k"],
     ],
     ("missing", *STREAMS): [
         *["XADD k 1000-1 a 1", "XADD k 1000-1 x B5000 y S100", "XADD k MAXLEN 1 1000-1 f x"],

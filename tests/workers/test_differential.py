@@ -122,6 +122,16 @@ RECIPES: dict[str, Callable[[Dice], Words]] = {
         *("BITOP", d.one("AND", "OR", "XOR", "DIFF", "DIFF1", "ANDOR", "ONE")),
         *(d.key(), *d.keys()),
     ],
+    "GEOSEARCHSTORE": lambda d: [
+        *("GEOSEARCHSTORE", d.key(), d.key(), "FROMLONLAT", 15, 37),
+        *("BYRADIUS", 9000, "km", *d.some("STOREDIST")),
+    ],
+    "GEORADIUS": lambda d: [
+        *("GEORADIUS", d.key(), 15, 37, 9000, "km", d.one("STORE", "STOREDIST"), d.key()),
+    ],
+    "GEORADIUSBYMEMBER": lambda d: [
+        *("GEORADIUSBYMEMBER", d.key(), d.member(), 9000, "km", *d.some("STORE", d.key())),
+    ],
     "PFCOUNT": plain("PFCOUNT"),
     "PFMERGE": plain("PFMERGE"),
     "LCS": lambda d: ["LCS", d.key(), d.key(), *d.some("IDX")],
@@ -131,6 +141,7 @@ RECIPES: dict[str, Callable[[Dice], Words]] = {
 FILLERS: list[Callable[[Dice], Words]] = [
     lambda d: ["SET", d.key(), d.member(), *d.some("EXAT", LATER)],
     lambda d: ["PFADD", d.key(), d.member(), d.member()],
+    lambda d: ["GEOADD", d.key(), 13, 38, d.member(), 15, 37, d.member()],
     lambda d: ["SETBIT", d.key(), 9, d.one(0, 1)],
     lambda d: ["RPUSH", d.key(), d.member(), d.member()],
     lambda d: ["SADD", d.key(), d.member(), d.member()],
