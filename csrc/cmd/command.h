@@ -60,7 +60,7 @@ struct key_spec {
     int16_t at;          /* index, or where the search for the keyword starts */
     int16_t a, b, c;     /* range: last key (relative), step, limit;
                             keynum: index of the count, first key (both relative), step */
-    const char *keyword; /* 'k' */
+    const char *keyword; /* 'k'; '?': SORT's STORE, which is looked for but told to nobody */
 };
 /* Keys from argument `first` to `first + last` (negative: counted from the end), every `step`. */
 #define KEYS(first, last, step, flags_)                                                            \

@@ -179,8 +179,27 @@ static void add_keys(struct key_list *l, int first, int last, int step, uint16_t
     }
 }
 
+/* SORT's target: what follows the last STORE that is an option and no operand of another one. */
+static int sort_target(const struct key_spec *spec, int argc, const struct str *argv) {
+    int target = 0;
+    for (int i = spec->at; i < argc; i++) {
+        if (str_is(argv[i], "LIMIT"))
+            i += 2;
+        else if (str_is(argv[i], "GET") || str_is(argv[i], "BY"))
+            i++;
+        else if (str_is(argv[i], spec->keyword) && i + 1 < argc)
+            target = ++i;
+    }
+    return target;
+}
+
 static void spec_keys(const struct key_spec *spec, int argc, const struct str *argv,
                       struct key_list *l) {
+    if (spec->begin == '?' && spec->keyword) {
+        int target = sort_target(spec, argc, argv);
+        if (target) add_keys(l, target, target, 1, spec->flags);
+        return;
+    }
     int begin = spec_begin(spec, argc, argv);
     if (!begin) return;
     if (spec->find == 'r') {

@@ -32,6 +32,8 @@ def find_keys(row: CommandFacts, argv: list[bytes]) -> list[FoundKey]:
 
 
 def _places(spec: KeySpecFacts, argv: list[bytes]) -> range:
+    if spec.begin == "?" and spec.keyword:
+        return _sort_target(spec, argv)
     begin = _begin(spec, argv)
     if begin is None or spec.find == "?" or spec.flags & NOT_KEY:
         return range(0)
@@ -43,6 +45,18 @@ def _places(spec: KeySpecFacts, argv: list[bytes]) -> range:
     if begin >= len(argv) or last >= len(argv):
         raise CommandError(BAD_ARGUMENTS)
     return range(begin, last + 1, spec.b)
+
+
+def _sort_target(spec: KeySpecFacts, argv: list[bytes]) -> range:
+    """What follows the last STORE of SORT that is an option and no operand of another one."""
+    operands = {"LIMIT": 2, "GET": 1, "BY": 1, spec.keyword: 1}
+    place, target = spec.at, range(0)
+    while place < len(argv):
+        option = word(argv[place])
+        if option == spec.keyword and place + 1 < len(argv):
+            target = range(place + 1, place + 2)
+        place += 1 + operands.get(option, 0)
+    return target
 
 
 def _begin(spec: KeySpecFacts, argv: list[bytes]) -> int | None:

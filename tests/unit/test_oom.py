@@ -120,6 +120,9 @@ CASES = {
         *["BLMOVEM k o LEFT LEFT 0 COUNT 2 BULK"],
     ],
     ("sorted set", "large sorted set"): ["BZPOPMIN k 0", "BZPOPMAX k 0", "BZMPOP 0 1 k MIN COUNT 2"],
+    ("missing", "list", "large list", "set", "sorted set"): [
+        *["SORT k ALPHA STORE d", "SORT k BY nosort GET # GET x* STORE k", "SORT k BY y* STORE k"],
+    ],
     ("two lists",): ["LMOVE k o RIGHT LEFT", "LMOVEM k o LEFT RIGHT COUNT 500 BULK", "RPOPLPUSH o k"],
     ("missing", *HASHES): [
         *["HSET k new 1", "HSET k f0 S100 new S100", "HSET k FIELDS-700", "HMSET k f0 B5000 x y"],

@@ -132,6 +132,8 @@ RECIPES: dict[str, Callable[[Dice], Words]] = {
     "GEORADIUSBYMEMBER": lambda d: [
         *("GEORADIUSBYMEMBER", d.key(), d.member(), 9000, "km", *d.some("STORE", d.key())),
     ],
+    "SORT": lambda d: ["SORT", d.key(), *d.some("ALPHA"), *d.some("DESC"), "STORE", d.key()],
+    "SORT_RO": lambda d: ["SORT_RO", d.key(), *d.some("ALPHA"), *d.some("LIMIT", 0, 2)],
     "PFCOUNT": plain("PFCOUNT"),
     "PFMERGE": plain("PFMERGE"),
     "LCS": lambda d: ["LCS", d.key(), d.key(), *d.some("IDX")],
