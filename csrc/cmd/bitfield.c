@@ -97,7 +97,8 @@ static int64_t field_get(struct str s, const struct field *f) {
     return f->is_signed ? (int64_t)(v << unused) >> unused : (int64_t)v;
 }
 
-/* What the field is to become; false: FAIL, it stays. */
+/* What the field is to become; false: FAIL, it stays. (Redis saturates a wide signed field upwards
+ * when it is SET to a number that is far too low.) */
 static bool field_next(const struct field *f, int64_t old, int64_t *next) {
     wide top = ((wide)1 << (f->is_signed ? f->width - 1 : f->width)) - 1;
     wide bottom = f->is_signed ? -top - 1 : 0;

@@ -85,7 +85,6 @@ static bool check_unit(struct call *c, int i) {
 static bool resolve(const struct range *r, size_t n, uint64_t *from, uint64_t *to) {
     int64_t total = (int64_t)n * (r->in_bits ? 8 : 1);
     int64_t start = r->start, end = r->end;
-    if (start < 0 && end < 0 && start > end) return false;
     if (start < 0) start = start + total < 0 ? 0 : start + total;
     if (end < 0) end = end + total < 0 ? 0 : end + total;
     if (end >= total) end = total - 1;
@@ -108,7 +107,9 @@ static void cmd_bitcount(struct call *c) {
         !call_read(c, 1, TYPE_STRING, &k))
         return;
     struct str s = bitmap_bytes(c, &k, buf);
-    reply_int(c->out, resolve(&r, s.n, &from, &to) ? (int64_t)bits_count(s, from, to) : 0);
+    bool reversed = r.start < 0 && r.end < 0 && r.start > r.end; /* also of what is before bit 0 */
+    reply_int(c->out,
+              !reversed && resolve(&r, s.n, &from, &to) ? (int64_t)bits_count(s, from, to) : 0);
 }
 
 static void cmd_bitpos(struct call *c) {
