@@ -271,6 +271,7 @@ static ssize_t write_some(const struct aof *aof, const char *p, size_t n) {
 
 static int write_out(struct aof *aof, uint64_t now_us) {
     size_t done = 0;
+    FAULT("aof.before_write");
     if (UNLIKELY(aof->eng->config.aof_flush_sleep_us))
         usleep((useconds_t)aof->eng->config.aof_flush_sleep_us);
     while (done < aof->n) {

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def wait_back(server: Server) -> float:
     raise TimeoutError("the worker did not come back")
 
 
-class Client:
+class Client(ABC):
     """A thread with a connection, until it is stopped."""
 
     def __init__(self, server: Server) -> None:
@@ -88,8 +89,9 @@ class Client:
                     self._step(connection)
                     time.sleep(PAUSE_S)
 
+    @abstractmethod
     def _step(self, connection: Connection) -> None:
-        raise NotImplementedError
+        """What it does again and again."""
 
     def __enter__(self) -> None:
         self._thread.start()

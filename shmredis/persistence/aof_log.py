@@ -154,9 +154,9 @@ class AppendLog:
         lib.engine_aof_claim(self._handle)
 
     def resume(self) -> None:
-        """The arena was taken over: goes on with the log, and soon makes a new base unless it fits.
+        """The arena was taken over: goes on with the log if that has all that the arena has.
 
-        Raises: OSError.
+        Else a new base is made first: what comes is logged as changes of what is there now. Raises: OSError.
         """
         info = self._info()
         seq, position, ahead = int(info.arena_seq), int(info.arena_position), int(info.arena_ahead)
@@ -171,10 +171,27 @@ class AppendLog:
                     os.truncate(path, position)
             else:
                 fits = not ahead or size == position + ahead
-        self.start()
-        if self.on and not fits:
-            log.info("The append-only file lacks what the arena has: it is rewritten")
-            self.rewrite_soon()
+        if manifest is None or fits:
+            self.start()
+            return
+        log.info("The append-only file lacks what the arena has: it gets a new base")
+        self._started = True
+        self._renew(manifest)
+        lib.engine_aof_claim(self._handle)
+
+    def _renew(self, old: Manifest) -> None:
+        """A new base with what the arena has, and an empty incremental file. Raises: OSError."""
+        base = self._make_base("temp-rewriteaof")
+        file = self._folder.base((old.base.seq if old.base else 0) + 1, rdb=base.rdb)
+        first = self._folder.incremental(old.last_incremental + 1)
+        try:
+            base.complete(base.write_here(), self._folder.place(file))
+        except OSError:
+            base.drop()
+            raise
+        self._append_to(old.rewritten(file, first.seq), first, new=True)
+        if not self._config["aof-disable-auto-gc"]:
+            self._manifest = self._folder.delete_history(self._manifest)
 
     def _begin(self) -> None:
         """A first base with what there is, and an empty incremental file."""
@@ -288,10 +305,6 @@ class AppendLog:
                 "Can't execute an AOF background rewriting. Please check the server logs."
             )
         return True
-
-    def rewrite_soon(self) -> None:
-        """The log lacks what the data have."""
-        self.scheduled = True
 
     def _may_fork(self) -> bool:
         busy = lib.engine_aof_busy(self._handle) or self._others.prepared

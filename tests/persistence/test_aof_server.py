@@ -16,6 +16,7 @@ from tests.harness.resp import Client, encode
 from tests.harness.server import free_port, wait_until
 from tests.persistence.logged import LoggedServer, logged_server, stream
 
+WARM = ("--warm-restart", "yes", "--discard-shm", "no")
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
 
 
@@ -327,6 +328,32 @@ def test_with_always_a_failed_write_ends_the_process(server: LoggedServer) -> No
     wait_until(lambda: line in server.log)
     wait_until(server.answers)
     assert server.call("GET", "a") in (b"$1\r\n1\r\n", b"$1\r\n2\r\n")  # was never acknowledged
+
+
+@WORKERS
+def test_what_a_killed_worker_had_not_logged_is_no_gap_in_the_log(
+    server: LoggedServer, workers: int
+) -> None:
+    """It dies between a change and its log; its arena has the change, and what comes builds on it."""
+    server.start("--appendfsync", "always", *WARM, workers=workers)
+    with server.client() as client:
+        for _ in range(3):
+            client.call("INCR", "n")
+        client.call("DEBUG", "FAULT", "aof.before_write")
+        with contextlib.suppress(OSError):
+            client.call("INCR", "n")
+    acknowledged = b""
+
+    def increments() -> bool:
+        nonlocal acknowledged
+        with contextlib.suppress(OSError):
+            acknowledged = server.call("INCR", "n")
+        return acknowledged.startswith(b":")
+
+    wait_until(increments)
+    server.kill()
+    server.start("--appendfsync", "always", workers=workers)
+    assert server.call("INCRBY", "n", 0) == acknowledged
 
 
 # --- several workers ---
