@@ -36,7 +36,7 @@ void batch_begin(struct engine *eng) {
         ASSERT(eng->batch);
         eng->batch->end = &eng->batch->first;
     }
-    eng->batch->depth++;
+    if (!eng->batch->depth++) arena_enter(&eng->arena);
 }
 
 bool batch_keep(struct engine *eng, int db, int argc, const struct str *argv) {
@@ -54,9 +54,7 @@ static struct kept_command *take_first(struct batch *b) {
     return k;
 }
 
-void batch_end(struct engine *eng) {
-    struct batch *b = eng->batch;
-    if (--b->depth || !b->first) return;
+static void send_all(struct engine *eng, struct batch *b) {
     const bool several = b->first->next != NULL;
     const struct str multi = STR("MULTI"), exec = STR("EXEC");
     int db = b->first->db;
@@ -68,6 +66,13 @@ void batch_end(struct engine *eng) {
         free(k);
     }
     if (several) engine_propagate(eng, db, 1, &exec);
+}
+
+void batch_end(struct engine *eng) {
+    struct batch *b = eng->batch;
+    if (--b->depth) return;
+    if (b->first) send_all(eng, b);
+    arena_leave(&eng->arena);
 }
 
 void batch_delete(struct batch *b) {

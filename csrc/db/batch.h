@@ -5,6 +5,9 @@
  * nest: only the outermost has an effect. A transaction, a script and a command that logs several
  * commands each are a batch.
  *
+ * Until then the arena counts as changing (arena_enter): a worker that dies is not trusted to have
+ * half of them.
+ *
  * Owns      copies of the arguments (malloc), until the end.
  */
 #ifndef SHMREDIS_BATCH_H

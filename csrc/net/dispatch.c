@@ -144,12 +144,12 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     arena_enter(&c->eng->arena);
     if (changes) share_begin(&c->eng->arena);
     row->cmd.fn(c);
-    if (changes) share_end(&c->eng->arena);
-    arena_leave(&c->eng->arena);
     if (c->dirty || c->rewritten) {
         c->eng->stats.dirty += c->dirty;
-        call_flush_propagation(c);
+        call_flush_propagation(c); /* before others see it, and before the arena counts as whole */
     }
+    if (changes) share_end(&c->eng->arena);
+    arena_leave(&c->eng->arena);
     if (UNLIKELY(c->wish.wanted)) return clock_duration_ns(); /* it has not happened yet */
     if (UNLIKELY(c->out->errored)) count_last_error(c->eng, c->out, mark);
     uint64_t now_ns = clock_duration_ns();

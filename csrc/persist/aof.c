@@ -13,6 +13,7 @@
 #include "db/clock.h"
 #include "mem/fault.h"
 #include "mem/number.h"
+#include "mem/share.h"
 #include "persist/aof_sync.h"
 
 #define BUFFER_FIRST ((size_t)64 * 1024)
@@ -30,6 +31,7 @@ struct aof {
     uint64_t seq, size;
     char *buf;
     size_t n, cap;
+    bool shut;      /* other workers do not read here: what is there is not on disk */
     int db;         /* of the last SELECT in this file; -1: none */
     uint64_t ts_s;  /* of the last #TS line */
     size_t part_at; /* where the part that is being logged begins */
@@ -87,8 +89,22 @@ static char *reserve(struct aof *aof, size_t more) {
     return aof->buf + aof->n;
 }
 
+/* Nothing that tells of a change leaves before the change is logged. Others read this arena without
+ * a word, so they are kept out as long as `always` promises that what is seen is on disk. */
+static void set_unlogged(struct aof *aof, bool on) {
+    struct engine *eng = aof->eng;
+    bool shut = on && eng->config.appendfsync == AOF_FSYNC_ALWAYS;
+    eng->unlogged = on;
+    if (LIKELY(shut == aof->shut)) return;
+    aof->shut = shut;
+    if (shut)
+        share_shut(&eng->arena, SHARE_LOGGING);
+    else
+        share_open(&eng->arena, SHARE_LOGGING);
+}
+
 static void note_growth(struct aof *aof) {
-    aof->eng->unlogged = true;
+    if (!aof->eng->unlogged) set_unlogged(aof, true);
     arena_super(&aof->eng->arena)->aof_ahead = aof->n;
 }
 
@@ -343,10 +359,11 @@ static void sync_by_policy(struct aof *aof, uint64_t now_us) {
 
 void aof_end_turn(struct aof *aof) {
     uint64_t now_us = clock_monotonic_us();
-    aof->eng->unlogged = false;
-    if (aof->fd < 0) return;
-    if (aof->n && !postpone(aof, now_us)) write_out(aof, now_us);
-    sync_by_policy(aof, now_us);
+    if (aof->fd >= 0) {
+        if (aof->n && !postpone(aof, now_us)) write_out(aof, now_us);
+        sync_by_policy(aof, now_us);
+    }
+    set_unlogged(aof, false);
 }
 
 void aof_tick(struct aof *aof) {
@@ -359,7 +376,7 @@ void aof_tick(struct aof *aof) {
 }
 
 int aof_flush(struct aof *aof) {
-    aof->eng->unlogged = false;
+    set_unlogged(aof, false);
     if (aof->fd < 0 || !aof->n) return 0;
     return write_out(aof, clock_monotonic_us());
 }
@@ -430,7 +447,7 @@ int aof_close(struct aof *aof) {
     int error = finish_file(aof);
     aof->eng->hooks.log = NULL;
     aof->eng->log_error = 0;
-    aof->eng->unlogged = false;
+    set_unlogged(aof, false);
     aof->n = 0;
     forget_old(aof);
     if (aof->fd >= 0) close(aof->fd);

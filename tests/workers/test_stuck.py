@@ -44,6 +44,22 @@ def is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
 
 
+def bring_there(asker: Client, words: list[str], pid: int) -> int:
+    """Asks until the worker has stopped: one that happens to be awake needs no bell. How often."""
+    asked = 0
+
+    def asks() -> bool:
+        nonlocal asked
+        asker.send(encode(*words))
+        asked += 1
+        with suppress(AssertionError):
+            wait_until(lambda: is_stopped(pid), 1)
+        return is_stopped(pid)
+
+    wait_until(asks, 20)
+    return asked
+
+
 def use_others(server: Server) -> None:
     """All that does not need the stuck worker is answered, and rightly."""
     for worker in (0, 2):
@@ -69,13 +85,13 @@ def test_only_what_needs_it_waits(start_server: Start, point: str, words: list[s
         asker.call("MSET", *[word for key in KEYS for word in (key, "old")])
         with connect_to(server, STUCK) as client:
             assert client.call("DEBUG", "FAULT", f"{point}:stop") == b"+OK\r\n"
-        asker.send(encode(*words))
-        wait_until(lambda: is_stopped(pid))
+        asked = bring_there(asker, words, pid)
         use_others(server)
         assert is_stopped(pid)
         os.kill(pid, signal.SIGCONT)
-        reply = asker.read()
-        assert not reply.startswith(b"-"), reply
+        for _ in range(asked):
+            reply = asker.read()
+            assert not reply.startswith(b"-"), reply
         assert asker.call("PING") == b"+PONG\r\n"
         for worker in range(WORKERS):
             with connect_to(server, worker) as client:
@@ -132,7 +148,7 @@ def test_it_may_be_killed_while_it_is_stopped_with_a_full_ring(start_server: Sta
         with stopped(pid):
             os.kill(pid, signal.SIGSTOP)
             commands = [["SET", KEYS[STUCK], "x" * 50_000] for _ in range(40)]  # rings take 256 KB
-            commands += [["SET", KEYS[0], n] for n in range(3)]
+            commands += [["SET", key_of(0, prefix="last"), n] for n in range(3)]
             client.send(b"".join(encode(*words) for words in commands))
             use_others(server)
             os.kill(pid, signal.SIGKILL)
