@@ -76,6 +76,8 @@ def database(state: Any, what: tuple[Any, ...]) -> tuple[Any, Any]:
             if state[i] is None:
                 return state, "no such key"
             return replaced(replaced(state, j, state[i]), i, None) if i != j else state, "OK"
+        case ("COPY", i, j):
+            return replaced(state, j, state[i]), "OK"
         case ("crash", i):
             return replaced(state, i, None), None
     raise AssertionError(what)
@@ -238,9 +240,36 @@ def test_histories_with_the_death_of_a_worker(start_server: Start, victim: int) 
         wait_until(lambda: not isinstance(client.value("GET", KEYS[victim]), ValueError))
         values = client.value("MGET", *KEYS)
     now = time.monotonic()
+    histories = [history for thread in threads for history in in_parts(thread.history)]
     crash = [Operation(("crash", victim), UNKNOWN, killed, now)]  # its data may come back
     last = [Operation(("MGET",), values, now, now + 1)]
-    assert linearizable([*(t.history for t in threads), crash, last], EMPTY, database)
+    assert linearizable([*histories, crash, last], EMPTY, database)
+
+
+def in_parts(history: list[Operation]) -> list[list[Operation]]:
+    """A client's history, and beside it the parts of what it got an error for.
+
+    When a worker dies, a command over several of them may have happened at some only.
+    """
+    whole = [op for op in history if op.result is not UNKNOWN]
+    parts = [
+        [Operation(part, UNKNOWN, op.called)]
+        for op in history
+        if op.result is UNKNOWN
+        for part in parts_of(op.what)
+    ]
+    return [whole, *parts]
+
+
+def parts_of(what: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    match what:
+        case ("MSET", value):
+            return [("SET", i, value) for i in range(WORKERS)]
+        case ("DEL",):
+            return [("GETDEL", i) for i in range(WORKERS)]
+        case ("RENAME", i, j):
+            return [("COPY", i, j), ("GETDEL", i)]
+    return [what]
 
 
 # --- moves ---
