@@ -1,6 +1,7 @@
 """SORT with patterns whose keys are at several workers: the whole answer, or an error."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,8 +17,8 @@ DENIED = (
 
 @pytest.fixture(scope="module")
 def clients() -> Iterator[list[Client]]:
-    with running(workers=3) as server:
-        yield [connect_to(server, worker) for worker in range(3)]
+    with running(workers=3) as server, ExitStack() as stack:
+        yield [stack.enter_context(connect_to(server, worker)) for worker in range(3)]
 
 
 @pytest.fixture
