@@ -6,6 +6,7 @@
 #include "db/clock.h"
 #include "mem/share.h"
 #include "net/dispatch.h"
+#include "net/hub.h"
 #include "net/watch.h"
 
 static struct multi *multi_of(struct session *s) {
@@ -220,6 +221,7 @@ static void finish(struct session *s) {
     struct multi *m = s->multi;
     struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
     registry_count_call(exec, (clock_duration_ns() - m->started_ns) / 1000u, false);
+    if (m->pushes.n) reply_raw(&s->eng->hub->pushes, m->pushes.p, m->pushes.n);
     multi_end(s);
 }
 

@@ -47,6 +47,7 @@ struct multi {
     bool running;   /* EXEC is at queue[at] */
     bool batched;   /* what it changes is being kept, to be propagated as one */
     int at;
+    struct reply pushes; /* messages that came while EXEC ran: they follow its reply */
     struct watched_key *watched;
     int watches;
     uint64_t started_ns; /* of EXEC */

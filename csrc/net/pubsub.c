@@ -153,7 +153,7 @@ static void unsubscribe_each(struct call *c, const char *word, enum channel_kind
             continue;
         }
         struct str name = (*at)->channel->name.name;
-        char *copy = strndup(name.p, name.n);
+        char *copy = malloc(name.n + 1); /* names may hold zero bytes */
         ASSERT(copy);
         memcpy(copy, name.p, name.n);
         name.p = copy;

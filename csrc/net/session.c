@@ -226,6 +226,10 @@ static void run_on_copy(struct session *s, struct feed *f, struct command_row *r
 
 void session_push(struct session *s, const char *resp, size_t n) {
     struct hub *hub = s->eng->hub;
+    if (multi_is_running(s)) {
+        reply_raw(&s->multi->pushes, resp, n);
+        return;
+    }
     if (hub->current == s) {
         reply_raw(&hub->pushes, resp, n);
         return;

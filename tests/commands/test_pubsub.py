@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.harness.resp import Client, parse
+from tests.harness.resp import Client, encode, parse
 from tests.harness.server import Server, wait_until
 
 Open = Callable[..., Client]
@@ -90,6 +90,26 @@ def test_a_message_to_oneself_comes_after_the_reply(connect: Open) -> None:
     client.call("SUBSCRIBE", "me")
     assert client.call("PUBLISH", "me", "v") == b":1\r\n"
     assert read(client, 1) == [[b"message", b"me", b"v"]]
+
+
+def test_a_message_does_not_come_inside_the_reply_of_exec(connect: Open) -> None:
+    """With commands of Python, which wait for other workers, in the middle of the transaction."""
+    client, other = connect(3), connect(3, "b")
+    client.call("SUBSCRIBE", "mine")
+    for words in (("MULTI",), ("PUBLISH", "mine", "v"), ("CONFIG", "RESETSTAT"), ("PING",)):
+        client.call(*words)
+    client.send(encode("EXEC"))
+    assert other.call("PING") == b"+PONG\r\n"
+    replies = read(client, 2)  # the message comes first when EXEC waits for other workers
+    assert [1, "OK", "PONG"] in replies
+    assert [b"message", b"mine", b"v"] in replies
+    assert other.call("PING") == b"+PONG\r\n"
+
+
+def test_a_channel_may_hold_zero_bytes(connect: Open) -> None:
+    client, name = connect(3), b"a\0" + b"b" * 5000
+    client.call("SUBSCRIBE", name)
+    assert parse(client.call("UNSUBSCRIBE")) == [b"unsubscribe", name, 0]
 
 
 def test_who_has_gone_is_no_subscriber(connect: Open, shared_server: Server) -> None:
