@@ -56,6 +56,12 @@ static inline void call_load_keys(const struct call *c, int first, int i, int en
         keyspace_load(c->eng, c->db, c->argv + i, (end - i) / step, step);
 }
 
+/* For commands about the connection; false where there is none (a log that is loaded), replied. */
+static inline bool call_has_session(struct call *c) {
+    if (!c->session) reply_error(c->out, "ERR this command needs a connection");
+    return c->session;
+}
+
 /* --- after a change --- */
 /* Counts n changes, tells watchers, fires one keyspace event (NULL: none). */
 void call_changed(struct call *c, const struct key *k, enum notify_class cls, const char *event,

@@ -107,6 +107,7 @@ void multi_abort(struct session *s) {
 /* --- commands --- */
 
 static void cmd_multi(struct call *c) {
+    if (!call_has_session(c)) return;
     struct multi *m = multi_of(c->session);
     if (m->open)
         reply_error(c->out, "ERR MULTI calls can not be nested");
@@ -116,6 +117,7 @@ static void cmd_multi(struct call *c) {
 }
 
 static void cmd_discard(struct call *c) {
+    if (!call_has_session(c)) return;
     if (!multi_is_open(c->session)) {
         reply_error(c->out, "ERR DISCARD without MULTI");
         return;
@@ -146,6 +148,7 @@ void multi_watch(struct session *s, int db, struct str name) {
 }
 
 static void cmd_watch(struct call *c) {
+    if (!call_has_session(c)) return;
     if (multi_is_open(c->session)) {
         reply_error(c->out, "ERR WATCH inside MULTI is not allowed");
         return;
@@ -155,6 +158,7 @@ static void cmd_watch(struct call *c) {
 }
 
 static void cmd_unwatch(struct call *c) {
+    if (!call_has_session(c)) return;
     if (c->session->multi) unwatch(c->session);
     reply_ok(c->out);
 }

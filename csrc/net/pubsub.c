@@ -134,7 +134,7 @@ static void confirm(struct call *c, const char *word, enum channel_kind kind,
 }
 
 static void subscribe_all(struct call *c, const char *word, enum channel_kind kind) {
-    for (int i = 1; i < c->argc; i++) {
+    for (int i = 1; call_has_session(c) && i < c->argc; i++) {
         subscribe(c->session, kind, c->argv[i]);
         confirm(c, word, kind, &c->argv[i]);
     }
@@ -164,6 +164,7 @@ static void unsubscribe_each(struct call *c, const char *word, enum channel_kind
 }
 
 static void unsubscribe_all(struct call *c, const char *word, enum channel_kind kind) {
+    if (!call_has_session(c)) return;
     if (c->argc == 1) unsubscribe_each(c, word, kind);
     for (int i = 1; i < c->argc; i++) {
         unsubscribe(c->session, kind, c->argv[i]);
