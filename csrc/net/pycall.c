@@ -1,0 +1,84 @@
+/* pycall.c - commands of Python: the feed stops at one, its reply comes later by core.h. */
+#include "net/block.h"
+#include "net/dispatch.h"
+#include "net/hub.h"
+#include "net/multi.h"
+#include "net/session.h"
+#include "net/turn.h"
+
+/* The arguments of the command of Python that is being executed. */
+static int called(const struct session *s, const struct str **argv) {
+    if (multi_is_running(s)) {
+        *argv = multi_current(s)->argv;
+        return multi_current(s)->argc;
+    }
+    *argv = s->stash->parser.argv;
+    return s->stash->parser.argc;
+}
+
+int session_argc(const struct session *s) {
+    const struct str *argv;
+    return s->calling ? called(s, &argv) : 0;
+}
+
+const char *session_argv(const struct session *s, int i, size_t *n) {
+    const struct str *argv;
+    ASSERT(s->calling && i >= 0 && i < called(s, &argv));
+    called(s, &argv);
+    *n = argv[i].n;
+    return argv[i].p;
+}
+
+void session_suspend(struct session *s) {
+    if (multi_is_running(s)) multi_suspend(s);
+}
+
+int session_command(const struct session *s) {
+    return s->last_command;
+}
+
+void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec) {
+    if (!s->calling) return;
+    struct command_row *row = registry_row(s->eng->registry, s->last_command);
+    bool failed = n && resp[0] == '-';
+    s->calling = false;
+    struct slow_command slow = { .usec = usec };
+    slow.argc = called(s, &slow.argv);
+    dispatch_note_duration(s->eng, s, row, &slow);
+    if (multi_is_running(s)) {
+        multi_called(s);
+    } else {
+        s->stash->start += s->stash->parser.pos;
+        resp_reset(&s->stash->parser);
+    }
+    registry_count_call(row, usec, failed);
+    s->eng->stats.commands++;
+    if (failed) dispatch_count_error(s->eng, resp, n);
+    bool silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+    if (!silent) output_append(&s->out, resp, n);
+    s->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    if (s->skip_next) s->flags |= SESSION_REPLY_SKIP;
+    s->skip_next = false;
+}
+
+void session_answer(struct session *s, uint64_t slot, struct str resp, bool silent) {
+    output_fill_slot(&s->out, slot, resp.p, silent ? 0 : resp.n);
+    if (s->barrier == slot) {
+        if (s->blocked_id) block_count_session(s->eng, -1);
+        s->barrier = s->blocked_id = 0;
+        s->resume = true;
+    }
+    turn_touch(s->eng, s);
+}
+
+bool session_unblock(struct session *s, bool error) {
+    return block_end(s, error ? UNBLOCK_ERROR : UNBLOCK_TIMEOUT);
+}
+
+uint64_t session_open_slot(struct session *s) {
+    return output_open_slot(&s->out);
+}
+
+bool session_fill_slot(struct session *s, uint64_t slot, const char *resp, size_t n) {
+    return output_fill_slot(&s->out, slot, resp, n);
+}
