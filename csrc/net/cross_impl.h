@@ -1,11 +1,31 @@
-/* cross_impl.h - what cross.c and hold.c share, and nobody else sees. */
+/* cross_impl.h - what cross*.c and hold.c share, and nobody else sees. */
 #ifndef SHMREDIS_CROSS_IMPL_H
 #define SHMREDIS_CROSS_IMPL_H
 
 #include "net/cross.h"
 
 struct hold;
-struct cross;
+
+/* A command that is executed here over keys of several workers. */
+struct cross {
+    struct cross *next;
+    uint64_t id;
+    struct kept *command;
+    struct cross_task *task; /* or NULL: the command is what is executed */
+    struct carried *keys;
+    int n;
+    uint64_t needs, asked, holds, fetching, shipping; /* bits of workers */
+    status trouble;                                   /* of the copies of foreign keys */
+    struct str spread_reply; /* of the command that the task had spread; .p NULL: none */
+    bool again;              /* a command of the task is to be spread next */
+    uint64_t begun_ms;
+    bool waiting;       /* for a stuck worker, holding nobody meanwhile */
+    bool claimed;       /* all holds are; none can be taken back any more */
+    bool fetched;       /* there are copies of foreign keys here */
+    struct gather *all; /* the replies of all workers to a command about all keys, or NULL */
+    char *reply;
+    size_t reply_n;
+};
 
 struct crossing {
     char *arena_base;
@@ -17,6 +37,36 @@ struct crossing {
     uint64_t last_id;
 };
 
+/* --- cross.c: an operation's life --- */
+struct cross *cross_find(struct remote *r, uint64_t id);
+/* A new one of that command, which is its own from now on. */
+struct cross *cross_new(struct remote *r, struct kept *command);
+/* Begins to take holds, unless that would have others wait for a stuck worker too. */
+void cross_ask(struct remote *r, struct cross *o);
+void cross_set_reply(struct cross *o, struct str resp);
+void cross_set_error(struct cross *o, const char *line);
+/* Lets go, replies, and forgets it. */
+void cross_finish(struct remote *r, struct cross *o);
+
+/* --- cross_keys.c: foreign keys --- */
+/* Brings them here; those that are still on their way then are `fetching`. */
+void cross_copy_keys(struct remote *r, struct cross *o);
+/* They are no longer needed here. */
+void cross_drop_copies(struct remote *r, struct cross *o);
+/* Asks the owners of what may have been written to take it back; logs what is this worker's. */
+void cross_ship_keys(struct remote *r, struct cross *o);
+
+/* --- cross_run.c: executing, once all holds are there --- */
+/* Brings the foreign keys here, executes when they are. */
+void cross_work(struct remote *r, struct cross *o);
+/* They are. */
+void cross_execute(struct remote *r, struct cross *o);
+/* Each worker executes the command on its keys. */
+void cross_run_everywhere(struct remote *r, struct cross *o);
+/* What was shipped is where it belongs. */
+void cross_settle(struct remote *r, struct cross *o);
+
+/* --- hold.c --- */
 /* Whether the operation holds this worker now. */
 bool holds_has(const struct remote *r, int from, uint64_t operation);
 /* Holds of a worker that has died are over. */

@@ -1,0 +1,193 @@
+/* cross_keys.c - foreign keys: copied here before an operation executes, brought back after it. */
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "mem/fault.h"
+#include "net/cross_impl.h"
+#include "net/cross_log.h"
+
+/* --- other workers' arenas --- */
+
+const struct arena *cross_view(struct remote *r, int worker) {
+    struct crossing *x = r->crossing;
+    uint32_t epoch = remote_epoch(r, worker);
+    if (x->view_epoch[worker] == epoch) return &x->view[worker];
+    if (x->view_epoch[worker]) arena_close(&x->view[worker]);
+    x->view_epoch[worker] = 0;
+    char name[sizeof x->view[worker].name];
+    snprintf(name, sizeof name, "/%s.%d", x->arena_base, worker);
+    int fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0 || arena_view(&x->view[worker], fd, name) != ST_OK) return NULL;
+    x->view_epoch[worker] = epoch;
+    return &x->view[worker];
+}
+
+/* An entry in another worker's arena that has not expired, or NULL. */
+static const struct entry *foreign_entry(struct remote *r, const struct arena *a, int db,
+                                         struct str name) {
+    const struct db *dbs = arena_ptr(a, arena_super(a)->roots[ROOT_DATABASES]);
+    const ref_t *place = dict_find(a, &keyspace_kind, &dbs[db].keys, name, dict_hash(a, name));
+    const struct entry *e = place ? arena_ptr(a, *place) : NULL;
+    return e && !key_expired(r->eng, e) ? e : NULL;
+}
+
+static status replace_key(struct remote *r, const struct entry *e, const struct arena *a, int db,
+                          struct str name) {
+    struct key own;
+    arena_enter(&r->eng->arena);
+    status st = ST_OK;
+    key_find(r->eng, db, name, KEY_PEEK, &own);
+    if (e)
+        st = key_import(r->eng, a, e, &own);
+    else if (own.entry)
+        key_delete(r->eng, &own, true);
+    arena_leave(&r->eng->arena);
+    return st;
+}
+
+/* Makes the key here what it is at that worker. */
+static status copy_key(struct remote *r, int worker, int db, struct str name) {
+    const struct arena *a = cross_view(r, worker);
+    return a ? replace_key(r, foreign_entry(r, a, db, name), a, db, name) : ST_SHM_OPEN;
+}
+
+/* --- copying keys here --- */
+
+/* The operation's keys that belong to that worker. `out` has room for all. */
+static int keys_of(const struct remote *r, const struct cross *o, int worker, bool only_written,
+                   struct carried *out) {
+    int n = 0;
+    for (int i = 0; i < o->n; i++) {
+        const struct carried *k = &o->keys[i];
+        if (key_owner(k->name, r->n) == worker && (k->written || !only_written)) out[n++] = *k;
+    }
+    return n;
+}
+
+/* Copies that worker's keys here, or asks it for them. */
+static void fetch_from(struct remote *r, struct cross *o, int worker, struct carried *keys) {
+    const struct arena *view = cross_view(r, worker);
+    struct message m = { .kind = MSG_FETCH, .id = o->id };
+    int n = keys_of(r, o, worker, false, keys);
+    if (!view) {
+        o->trouble = ST_SHM_OPEN;
+    } else if (n && carry_needed(view)) {
+        o->fetching |= UINT64_C(1) << worker;
+        carry_send(r, worker, &m, n, keys, (struct str){ NULL, 0 });
+    } else {
+        for (int i = 0; i < n && o->trouble == ST_OK; i++)
+            o->trouble = copy_key(r, worker, keys[i].db, keys[i].name);
+    }
+}
+
+void cross_copy_keys(struct remote *r, struct cross *o) {
+    struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
+    ASSERT(keys);
+    o->fetched = true;
+    arena_super(&r->eng->arena)->guests++;
+    for (uint64_t left = o->needs & ~(UINT64_C(1) << r->self); left; left &= left - 1)
+        fetch_from(r, o, __builtin_ctzll(left), keys);
+    free(keys);
+}
+
+void cross_drop_copies(struct remote *r, struct cross *o) {
+    if (!o->fetched) return;
+    o->fetched = false;
+    arena_enter(&r->eng->arena);
+    for (int i = 0; i < o->n; i++) {
+        const struct carried *k = &o->keys[i];
+        struct key copy;
+        if (remote_owns(r, k->name)) continue;
+        if (key_find(r->eng, k->db, k->name, KEY_PEEK, &copy)) key_delete(r->eng, &copy, true);
+    }
+    arena_super(&r->eng->arena)->guests--;
+    arena_leave(&r->eng->arena);
+}
+void cross_fetched(struct remote *r, int from, const struct message *m, int argc,
+                   struct str *argv) {
+    struct cross *o = cross_find(r, m->id);
+    if (!o) return;
+    int n;
+    struct carried *keys = carry_read(r, m, argc, argv, &n);
+    for (int i = 0; i < n && o->trouble == ST_OK; i++) o->trouble = carry_take(r, &keys[i]);
+    free(keys);
+    o->fetching &= ~(UINT64_C(1) << from);
+    if (!o->fetching) cross_execute(r, o);
+}
+
+/* --- bringing them back --- */
+
+/* Bits of the owners of what may have been written. */
+static uint64_t written_owners(const struct remote *r, const struct cross *o) {
+    uint64_t owners = 0;
+    for (int i = 0; i < o->n; i++)
+        if (o->keys[i].written) owners |= UINT64_C(1) << key_owner(o->keys[i].name, r->n);
+    return owners;
+}
+
+void cross_ship_keys(struct remote *r, struct cross *o) {
+    struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
+    ASSERT(keys);
+    uint64_t position = 0, owners = written_owners(r, o);
+    const struct str owners_word = { (const char *)&owners, sizeof owners };
+    bool logs = cross_log_position(r, &position);
+    struct message m = { .kind = MSG_SHIP,
+                         .flags = carry_needed(&r->eng->arena) ? MSG_RECORDS : 0,
+                         .id = o->id,
+                         .value = logs ? position + 1 : 0 };
+    for (uint64_t left = owners; left; left &= left - 1) {
+        int w = __builtin_ctzll(left), n = keys_of(r, o, w, true, keys);
+        if (w == r->self) {
+            if (logs) cross_log_keys(r, position, owners, n, keys);
+            continue;
+        }
+        o->shipping |= UINT64_C(1) << w;
+        carry_send(r, w, &m, n, keys, owners_word);
+    }
+    free(keys);
+}
+
+void cross_shipped(struct remote *r, int from, const struct message *m) {
+    struct cross *o = cross_find(r, m->id);
+    if (!o) return;
+    if (m->value) {
+        cross_set_error(o, status_text((status)m->value));
+        o->again = false;
+    }
+    o->shipping &= ~(UINT64_C(1) << from);
+    if (o->shipping) return;
+    FAULT("cross.shipped");
+    cross_settle(r, o);
+}
+
+/* --- for who holds this worker --- */
+
+void cross_fetch(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    if (!holds_has(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
+    struct message answer = { .kind = MSG_FETCHED, .flags = MSG_RECORDS, .id = m->id };
+    int n;
+    struct carried *keys = carry_read(r, m, argc, argv, &n);
+    carry_send(r, from, &answer, n, keys, (struct str){ NULL, 0 });
+    free(keys);
+}
+
+/* Makes a written key what it is at the holder. */
+static status take_back(struct remote *r, int from, const struct carried *k) {
+    status st = k->record.p ? carry_take(r, k) : copy_key(r, from, k->db, k->name);
+    if (st == ST_OK) engine_modified(r->eng, k->name, k->db);
+    return st;
+}
+
+void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    status st = holds_has(r, from, m->id) ? ST_OK : ST_SHM_OPEN;
+    uint64_t owners = load_u64(argv[argc - 1].p);
+    int n;
+    struct carried *keys = carry_read(r, m, argc - 1, argv, &n);
+    for (int i = 0; i < n && st == ST_OK; i++) st = take_back(r, from, &keys[i]);
+    if (st == ST_OK && m->value) cross_log_keys(r, m->value - 1, owners, n, keys);
+    free(keys);
+    FAULT("cross.taken_back");
+    r->eng->stats.dirty += (uint64_t)n;
+    struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };
+    remote_send(r, from, &answer, (struct str){ NULL, 0 });
+}

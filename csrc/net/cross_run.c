@@ -1,0 +1,135 @@
+/* cross_run.c - an operation whose holds and keys are there executes: here, or everywhere. */
+#include "mem/fault.h"
+#include "net/block_retry.h"
+#include "net/cross_impl.h"
+#include "net/cross_log.h"
+#include "net/stage.h"
+#include "persist/aof.h"
+
+/* --- here, over copies of foreign keys --- */
+
+/* Does what there is to do with the keys. */
+static void work(struct remote *r, struct cross *o) {
+    struct kept *c = o->command;
+    uint64_t before = r->eng->stats.dirty;
+    if (o->task) {
+        r->out.n = 0;
+        o->again = o->task->run(r, o->task, o->spread_reply) == TASK_SPREAD;
+    } else {
+        r->asker = ASKER_CROSSING;
+        bool done = remote_execute(r, &c->head, c->argc, c->argv);
+        r->asker = ASKER_NONE;
+        if (!done) retry_ask(r, c);
+    }
+    cross_set_reply(o, (struct str){ r->out.p, r->out.n });
+    bool failed = r->out.n && r->out.p[0] == '-';
+    if (!failed && r->eng->stats.dirty != before) cross_ship_keys(r, o);
+}
+
+void cross_execute(struct remote *r, struct cross *o) {
+    o->again = false;
+    if (o->trouble == ST_OK)
+        work(r, o);
+    else
+        cross_set_error(o, status_text(o->trouble));
+    FAULT("cross.executed");
+    if (!o->shipping) cross_settle(r, o);
+}
+
+void cross_work(struct remote *r, struct cross *o) {
+    cross_copy_keys(r, o);
+    if (!o->fetching) cross_execute(r, o);
+}
+
+/* --- each worker its part --- */
+
+static void gathered(struct remote *r, struct cross *o) {
+    struct reply whole = { .resp = o->command->head.resp };
+    gather_merge(o->all, &whole);
+    cross_set_reply(o, (struct str){ whole.p, whole.n });
+    free(whole.p);
+    cross_finish(r, o);
+}
+
+/* This worker's part of a command that all execute, or of an instant; the reply is in r->out. */
+static void run_part(struct remote *r, const struct message *m, int argc, struct str *argv) {
+    if (m->flags & MSG_INSTANT) {
+        stage_pass_instant(r, argv[0]);
+        return;
+    }
+    if (m->value) remote_begin_part(r, m->value - 1, UINT64_MAX >> (64 - r->n));
+    remote_execute(r, m, argc, argv);
+    aof_end_part(r->eng->aof);
+}
+
+void cross_run_everywhere(struct remote *r, struct cross *o) {
+    struct kept *c = o->command;
+    struct message m = c->head;
+    m.kind = MSG_RUN;
+    m.id = o->id;
+    uint64_t position;
+    bool logs = !(m.flags & MSG_INSTANT) && cross_log_position(r, &position);
+    m.value = logs ? position + 1 : 0;
+    o->all->left = r->n;
+    for (int w = 0; w < r->n; w++)
+        if (w != r->self) remote_send_command(r, w, &m, c->argc, c->argv);
+    run_part(r, &m, c->argc, c->argv);
+    if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
+}
+
+/* A worker has run its part of a task's spread command. */
+static void spread_ran(struct remote *r, struct cross *o, int worker, struct str resp) {
+    struct reply whole = { .resp = o->command->head.resp };
+    if (!gather_add(o->all, worker, resp)) return;
+    gather_merge(o->all, &whole);
+    gather_delete(o->all);
+    o->all = NULL;
+    free((char *)(uintptr_t)o->spread_reply.p);
+    o->spread_reply = (struct str){ whole.p, whole.n };
+    cross_work(r, o);
+}
+
+/* Has the workers that a task's command is about run it. */
+static void spread(struct remote *r, struct cross *o) {
+    const struct cross_task *t = o->task;
+    const uint64_t self = UINT64_C(1) << r->self, everybody = UINT64_MAX >> (64 - r->n);
+    struct message m = t->spread;
+    uint64_t position;
+    m.kind = MSG_RUN;
+    m.id = o->id;
+    m.value = t->spread_to == everybody && cross_log_position(r, &position) ? position + 1 : 0;
+    o->all = gather_new(NULL, t->how);
+    if (t->how == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m.db);
+    o->all->left = __builtin_popcountll(t->spread_to);
+    for (uint64_t left = t->spread_to & ~self; left; left &= left - 1)
+        remote_send_command(r, __builtin_ctzll(left), &m, t->spread_argc, t->spread_argv);
+    if (!(t->spread_to & self)) return;
+    struct kept *k = kept_new(r->self, &m, t->spread_argc, t->spread_argv);
+    run_part(r, &m, k->argc, k->argv);
+    free(k);
+    spread_ran(r, o, r->self, (struct str){ r->out.p, r->out.n });
+}
+
+void cross_settle(struct remote *r, struct cross *o) {
+    cross_drop_copies(r, o);
+    if (o->again)
+        spread(r, o);
+    else
+        cross_finish(r, o);
+}
+
+void cross_ran(struct remote *r, int from, const struct message *m, struct str resp) {
+    struct cross *o = cross_find(r, m->id);
+    if (!o || !o->all) return;
+    if (o->task)
+        spread_ran(r, o, from, resp);
+    else if (gather_add(o->all, from, resp))
+        gathered(r, o);
+}
+
+void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    if (!holds_has(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
+    run_part(r, m, argc, argv);
+    struct message answer = { .kind = MSG_RAN, .id = m->id };
+    remote_send(r, from, &answer, (struct str){ r->out.p, r->out.n });
+}
