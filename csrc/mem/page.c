@@ -7,9 +7,9 @@
 #include "mem/poison.h"
 
 #define WORD_BITS 64u
-#define GROW_MIN ((uint64_t)256 << 10)
-#define GROW_MAX ((uint64_t)512 << 10) /* backing memory takes time: up to 0.5 ms a MiB */
-#define REBACK_PAGES 16u               /* holes get memory again in steps of 1 MiB */
+/* Memory is asked of the kernel in steps of 128 KiB, which take 0.1 ms: a turn of the event loop
+ * seldom needs more, and larger ones would be pauses that clients notice. */
+#define STEP_PAGES 2u
 
 struct page_map {
     uint64_t *bits; /* 1: free */
@@ -125,12 +125,11 @@ static bool extend(struct arena *a, struct page_map *m, uint32_t total) {
 /* Makes the object longer so that it ends with n free pages: by a step, or when that is too much by
  * as little as possible. */
 static bool grow(struct arena *a, struct page_map *m, uint32_t n) {
-    uint64_t limit = a->reserved >> PAGE_SHIFT, step = arena_super(a)->size / 32;
+    uint64_t limit = a->reserved >> PAGE_SHIFT;
     uint64_t old = page_total(a) < page_first(a) ? page_first(a) : page_total(a);
     uint64_t least = old + n - tail_run(a, m);
     if (least > limit) return false;
-    step = step < GROW_MIN ? GROW_MIN : step > GROW_MAX ? GROW_MAX : step;
-    uint64_t good = old + (step >> PAGE_SHIFT);
+    uint64_t good = old + STEP_PAGES;
     if (good > limit) good = limit;
     if (good > least && extend(a, m, (uint32_t)good)) return true;
     return extend(a, m, (uint32_t)least);
@@ -155,7 +154,7 @@ static bool back_hole(struct arena *a, struct page_map *m, uint32_t page, uint32
  * there is none. */
 static bool back_run(struct arena *a, struct page_map *m, uint32_t page, uint32_t n) {
     uint32_t end = page + n, total = page_total(a);
-    uint32_t further = total - page > REBACK_PAGES ? page + REBACK_PAGES : total;
+    uint32_t further = total - page > STEP_PAGES ? page + STEP_PAGES : total;
     for (uint32_t p = page; p < end; p++) {
         if (!(page_desc(a, p)->flags & PAGE_PUNCHED)) continue;
         if (further > end && back_hole(a, m, p, further)) continue;

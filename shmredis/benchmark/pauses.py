@@ -1,7 +1,8 @@
 """The worst pause of a client that sends a PING every fraction of a millisecond, while something big happens.
 
 Milliseconds of wall-clock time, so they contain what the machine itself adds: the row "nothing happens" shows
-how much that is, and while keys are added the two clients share a CPU on small machines.
+how much that is. While keys are set the two clients share a CPU on small machines; setting the same keys
+again, when the table has its size, shows how much of a pause is due to that and not to growing.
 """
 
 import select
@@ -30,10 +31,11 @@ PING = encode(b"PING")
 def measure_pauses(
     targets: Sequence[Target], keys: int, members: int, rounds: int
 ) -> Iterator[Measurement]:
-    """Worst pauses in ms: idle, while `keys` strings are added, while big values and all are deleted."""
+    """Worst pauses in ms: idle, while `keys` strings are added and set again, while big values and all are deleted."""
     subjects = (
         "nothing happens",
         f"the table grows to {keys:,} keys",
+        f"the same {keys:,} keys are set again",
         f"FLUSHALL ASYNC of {keys:,} keys",
         f"DEL of {members:,} members",
         f"UNLINK of {members:,} members",
@@ -52,15 +54,16 @@ def pauses_of(target: Target, keys: int, members: int) -> list[float]:
     with running(target) as server:
         return [
             worst_ping(server, lambda: True),
-            while_growing(server, keys),
+            while_filling(server, keys),
+            while_filling(server, keys),
             while_command(server, b"FLUSHALL", b"ASYNC"),
             while_deleting(server, b"DEL", members),
             while_deleting(server, b"UNLINK", members),
         ]
 
 
-def while_growing(server: Server, keys: int) -> float:
-    """The worst pause while another process adds strings. Raises: LoadError."""
+def while_filling(server: Server, keys: int) -> float:
+    """The worst pause while another process sets strings. Raises: LoadError."""
     command = [sys.executable, "-m", "shmredis.benchmark.filler", str(server.port), str(keys)]
     process = subprocess.Popen(command)
     try:
