@@ -50,6 +50,10 @@ class Connection:
     def send(self, data: bytes) -> None:
         self._sock.sendall(data)
 
+    def receive_into(self, buffer: bytearray) -> int:
+        """Whatever is there, up to the size of the buffer; the number of bytes, 0 at the end."""
+        return self._sock.recv_into(buffer)
+
     def read(self) -> bytes:
         """The raw bytes of one reply. Raises: ReplyError, ConnectionError."""
         line = self._file.readline()

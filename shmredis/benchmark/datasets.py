@@ -10,6 +10,7 @@ __all__ = ["DATASETS", "Dataset", "sorted_set", "strings"]
 BATCH_COMMANDS = 200
 BATCH_MEMBERS = 200
 FIELDS = 10
+FIRST_MS = 1_700_000_000_000
 TTL_SECONDS = b"864000"
 
 
@@ -68,6 +69,15 @@ def sorted_set(count: int) -> Iterator[Batch]:
         yield encode(b"ZADD", b"big", *pairs), 1
 
 
+def one_stream(count: int) -> Iterator[Batch]:
+    """One stream: entries of one field of 5 bytes with a value of 8, a millisecond apart."""
+    for span in spans(count, BATCH_COMMANDS):
+        data = [
+            encode(b"XADD", b"big", b"%d-0" % (FIRST_MS + n), b"field", b"v%07d" % n) for n in span
+        ]
+        yield b"".join(data), 2 * len(span)
+
+
 def small_hashes(count: int) -> Iterator[Batch]:
     """Hashes of 10 fields of 6 bytes with values of 8, at keys of 16 bytes; `count` is of fields."""
     for span in spans(count // FIELDS, BATCH_COMMANDS):
@@ -90,5 +100,6 @@ DATASETS: tuple[Dataset, ...] = (
     Dataset("one hash: field 11, value 8", MILLION, one_hash),
     Dataset("one set: member 11", MILLION, one_set),
     Dataset("one sorted set: member 11", MILLION, sorted_set),
+    Dataset("one stream: field 5, value 8", MILLION, one_stream),
     Dataset("hashes of 10 fields: a field", MILLION, small_hashes),
 )

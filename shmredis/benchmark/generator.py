@@ -14,7 +14,7 @@ import uvloop
 
 from shmredis.benchmark.connection import Connection, ReplyError, encode
 from shmredis.benchmark.redis_benchmark import LoadError
-from shmredis.benchmark.workloads import RANDOM
+from shmredis.benchmark.workloads import END, RANDOM
 
 __all__ = ["run"]
 
@@ -89,20 +89,30 @@ def run(
     """
     try:
         with Connection(port) as connection:
-            lines = connection.call(*fill_in(argv, keyspace)).count(b"\n")
+            lines = sum(
+                connection.call(*command).count(b"\n") for command in fill_in(argv, keyspace)
+            )
     except ReplyError as error:
         raise LoadError(f"{' '.join(argv)}: {error}") from error
     pipelines = [
-        b"".join(encode(*fill_in(argv, keyspace)) for _ in range(pipeline)) for _ in range(PREBUILT)
+        b"".join(encode(*command) for _ in range(pipeline) for command in fill_in(argv, keyspace))
+        for _ in range(PREBUILT)
     ]
     rounds = -(-requests // pipeline)
     load = Load(pipelines, lines * pipeline, rounds)
     return uvloop.run(drive(port, load, clients)) * pipeline
 
 
-def fill_in(argv: list[str], keyspace: int) -> list[bytes]:
-    """The words of a command with random numbers."""
-    return [word.replace(RANDOM, f"{random.randrange(keyspace):012d}").encode() for word in argv]
+def fill_in(argv: list[str], keyspace: int) -> list[list[bytes]]:
+    """The commands that the words are, with random numbers."""
+    commands: list[list[bytes]] = [[]]
+    for word in argv:
+        if word == END:
+            commands.append([])
+        else:
+            number = f"{random.randrange(keyspace):012d}"
+            commands[-1].append(word.replace(RANDOM, number).encode())
+    return commands
 
 
 async def drive(port: int, load: Load, clients: int) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shmredis.benchmark import generator, processes, redis_benchmark
+from shmredis.benchmark.audience import listening
 from shmredis.benchmark.measurement import Measurement, Section
 from shmredis.benchmark.servers import Server
 from shmredis.benchmark.workloads import Shape, Workload
@@ -80,9 +81,11 @@ def run_once(
     with server.connect() as connection:
         connection.call(b"FLUSHALL", b"SYNC")
         connection.pour(workload.prepare(shape))
-    before = processes.cpu_times(server.pid)
-    rate = options.generate(
-        server.port, workload.argv(shape), options.clients, pipeline, requests, options.keyspace
-    )
-    after = processes.cpu_times(server.pid)
+    generate = generator.run if workload.joined else options.generate
+    with listening(server, workload.audience):
+        before = processes.cpu_times(server.pid)
+        rate = generate(
+            server.port, workload.argv(shape), options.clients, pipeline, requests, options.keyspace
+        )
+        after = processes.cpu_times(server.pid)
     return rate, processes.cpu_us_between(before, after) / requests

@@ -21,6 +21,7 @@ class Section(enum.Enum):
 
     THROUGHPUT = "Throughput"
     CPU = "CPU time of the server's processes"
+    HANDOVER = "Wait from a push to a blocked client"
     USED = "Memory by INFO (used_memory)"
     RESIDENT = "Memory by the kernel (Pss of all processes)"
     PAUSES = "Worst pause of another client"

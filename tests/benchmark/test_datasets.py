@@ -36,6 +36,7 @@ def test_strings(client: Client, shared_server: Server, dataset: Dataset) -> Non
         ("one hash: field 11, value 8", "HLEN"),
         ("one set: member 11", "SCARD"),
         ("one sorted set: member 11", "ZCARD"),
+        ("one stream: field 5, value 8", "XLEN"),
     ],
 )
 def test_one_big_value(client: Client, shared_server: Server, name: str, length: str) -> None:

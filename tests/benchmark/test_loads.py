@@ -3,10 +3,11 @@
 import pytest
 
 from shmredis.benchmark import generator, redis_benchmark
+from shmredis.benchmark.audience import listening
 from shmredis.benchmark.loads import Generator, LoadOptions, measure_loads
 from shmredis.benchmark.redis_benchmark import LoadError
 from shmredis.benchmark.servers import Server as BenchmarkServer, find_targets
-from shmredis.benchmark.workloads import WORKLOADS, Workload, arbitrary
+from shmredis.benchmark.workloads import CHANNEL, WORKLOADS, Workload, arbitrary
 from tests.harness.resp import Client
 from tests.harness.server import Server
 
@@ -24,6 +25,9 @@ GROWN = {
     "SADD": ("SCARD", "myset"),
     "HSET": ("HLEN", "myhash"),
     "ZADD": ("ZCARD", "myzset"),
+    "XADD": ("XLEN", "mystream"),
+    "MULTI": ("DBSIZE",),
+    "PFADD": ("PFCOUNT", "myhll"),
 }
 
 
@@ -56,6 +60,19 @@ def test_a_load_writes(
 def test_the_python_generator_sends_all_requests(client: Client, shared_server: Server) -> None:
     generator.run(shared_server.port, ["INCR", "sum"], 3, 7, 70, 1)
     assert client.value("GET", "sum") == b"71"  # one more asks what a reply looks like
+
+
+def test_joined_commands_are_one_operation(client: Client, shared_server: Server) -> None:
+    joined = ["INCR", "sum", ";", "INCRBY", "sum", "100"]
+    generator.run(shared_server.port, joined, 2, 3, 12, 1)
+    assert client.value("GET", "sum") == b"1313"
+
+
+def test_the_audience_gets_what_is_published(client: Client, shared_server: Server) -> None:
+    server = benchmark_server(shared_server)
+    with listening(server, 3):
+        assert client.value("PUBLISH", CHANNEL, "hello") == 3
+        generator.run(shared_server.port, ["PUBLISH", CHANNEL, "x" * 1000], 2, 8, 800, 1)
 
 
 @pytest.mark.parametrize("generate", GENERATORS)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shmredis.benchmark.main import main, parser
+from shmredis.benchmark.arguments import parse
+from shmredis.benchmark.main import main
 
 TINY = "--scale 0.0002 --requests 60 --rounds 1 --clients 2 --pipeline 1,4 --pause-keys 100000"
 
@@ -16,7 +17,7 @@ def test_everything_is_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture
     main(["compare", *TINY.split(), "--commands", "get,SET", "--json", str(file)])
     result = json.loads(file.read_text())
     sections = {row["section"] for row in result["measurements"]}
-    assert sections == {"throughput", "cpu", "used", "resident", "pauses"}
+    assert sections == {"throughput", "cpu", "handover", "used", "resident", "pauses"}
     assert next(iter(result["servers"])) == "shmredis"
     for row in result["measurements"]:
         assert set(row["samples"]) == set(result["servers"])
@@ -56,5 +57,5 @@ def test_what_cannot_be_measured_is_an_error(
 @pytest.mark.parametrize("option", ["--clients", "--scale", "--seconds", "--pipeline"])
 def test_sizes_are_positive(option: str) -> None:
     with pytest.raises(SystemExit) as end:
-        parser().parse_args(["compare", option, "0"])
+        parse(["compare", option, "0"])
     assert end.value.code == 2
