@@ -26,8 +26,8 @@ static void set_waiting(struct remote *r, struct retry *t, bool on) {
 static void execute(struct remote *r, struct retry *t) {
     set_waiting(r, t, false);
     t->due = false;
-    t->id = cross_send(r, t->session, t->slot, &t->command->head, &t->row->cmd, t->command->argc,
-                       t->command->argv);
+    t->id = cross_send(r, t->session, t->slot, NULL, &t->command->head, &t->row->cmd,
+                       t->command->argc, t->command->argv);
 }
 
 void retry_begin(struct remote *r, struct session *s, const struct message *m,

@@ -47,9 +47,11 @@ struct cross_task {
  * besides; m->id is of a pending of this worker. Takes over the task. */
 void cross_begin_task(struct remote *r, const struct message *m, int n, const struct carried *keys,
                       uint64_t workers, struct cross_task *task);
-/* Sends a client's command to the worker that is to execute it; the id of the pending. */
-uint64_t cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
-                    const struct command *cmd, int argc, const struct str *argv);
+/* Sends a client's command to the worker that is to execute it; the id of the pending, whose reply
+ * goes to the slot, or to the gather. */
+uint64_t cross_send(struct remote *r, struct session *s, uint64_t slot, struct gather *g,
+                    const struct message *m, const struct command *cmd, int argc,
+                    const struct str *argv);
 /* The arena of another worker, mapped for reading, or NULL: it has none now. */
 const struct arena *cross_view(struct remote *r, int worker);
 /* --- being held, net/hold.c ---

@@ -76,8 +76,9 @@ void cross_begin_task(struct remote *r, const struct message *m, int n, const st
     cross_ask(r, o);
 }
 
-uint64_t cross_send(struct remote *r, struct session *s, uint64_t slot, const struct message *m,
-                    const struct command *cmd, int argc, const struct str *argv) {
+uint64_t cross_send(struct remote *r, struct session *s, uint64_t slot, struct gather *g,
+                    const struct message *m, const struct command *cmd, int argc,
+                    const struct str *argv) {
     struct key_at few[16];
     int n = command_keys(cmd, argc, argv, few, 16), first = 0;
     if (n > 16) n = 16;
@@ -86,7 +87,7 @@ uint64_t cross_send(struct remote *r, struct session *s, uint64_t slot, const st
     int to = n ? key_owner(argv[few[first].index], r->n) : r->self;
     struct message cross = *m;
     cross.kind = MSG_CROSS;
-    cross.id = remote_expect(r, to, s, slot, NULL);
+    cross.id = remote_expect(r, to, s, slot, g);
     r->stats.requests_sent += to != r->self;
     if (to == r->self) {
         struct kept *k = kept_new(to, &cross, argc, argv);

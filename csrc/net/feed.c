@@ -61,7 +61,10 @@ static void run_on_copy(struct session *s, struct feed *f, struct command_row *r
 static bool carry_out(struct session *s, struct feed *f, struct command_row *row) {
     struct remote *remote = s->eng->remote;
     if (!row->cmd.fn) {
-        f->outcome |= FEED_CALL;
+        if (UNLIKELY(s->chain != NULL))
+            s->commands--; /* it comes once more */
+        else
+            f->outcome |= FEED_CALL;
         return false;
     }
     enum remote_verdict where = REMOTE_HERE;

@@ -12,7 +12,6 @@ enum message_kind {
     MSG_REBORN,      /* -                        messages taken   -          by the predecessor */
     MSG_STAGE,       /* of the asker's pending   stage number     command */
     MSG_STAGED,      /* -                        stage number     -; db: enum stage_answer */
-    MSG_COMMIT,      /* -                        stage number     - */
     MSG_DROP,        /* -                        stage number     - */
     MSG_CROSS,       /* of the asker's pending   -                command */
     MSG_HOLD,        /* operation                -                - */

@@ -142,6 +142,7 @@ bool remote_part_lost(const struct remote *r, const struct gather *g, int worker
 }
 
 void remote_forget_session(struct session *s) {
+    if (s->chain) stage_forget_session(s);
     while (s->pendings) {
         if (s->pendings->gather) s->pendings->gather->session = NULL;
         unlink_pending(s->pendings);
@@ -157,13 +158,13 @@ void remote_draw(struct remote *r, struct gather *g, int db) {
 }
 
 static void gathered(struct remote *r, struct gather *g) {
-    if (g->committed) stage_end(r, g->position);
     if (g->session) {
         struct reply whole = { .resp = g->session->resp };
         gather_merge(g, &whole);
         session_answer(g->session, g->slot, (struct str){ whole.p, whole.n }, g->silent);
         free(whole.p);
     }
+    if (g->committed || g->chain) stage_end(r, g);
     gather_delete(g);
 }
 
@@ -431,7 +432,6 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_REBORN: reborn(r, from, m.value); break;
     case MSG_STAGE: stage_receive(r, from, &m, argc, r->argv); break;
     case MSG_STAGED: stage_staged(r, from, &m, body); break;
-    case MSG_COMMIT: stage_apply(r); break;
     case MSG_DROP: stage_drop(r, from, m.value); break;
     case MSG_CROSS: cross_begin(r, from, &m, argc, r->argv); break;
     case MSG_HOLD: cross_hold(r, from, m.id); break;
@@ -493,6 +493,14 @@ static int drain_round(struct remote *r) {
     return n;
 }
 
+/* Nothing is in the rings, nor in the log of commits: who commits from here on rings. */
+static bool may_sleep(struct remote *r) {
+    if (!links_may_sleep(r->links)) return false;
+    if (!stage_due(r)) return true;
+    links_stay_awake(r->links);
+    return false;
+}
+
 /* For the only worker. */
 static int end_turn(struct engine *eng) {
     turn_end(eng);
@@ -513,8 +521,9 @@ int engine_drain(struct engine *eng, bool rung) {
     while (n < DRAIN_BATCH && more) {
         more = drain_round(r);
         n += more;
+        if (stage_any(r)) stage_apply(r);
         links_pump(r->links);
-        if (!more) asleep = links_may_sleep(r->links);
+        if (!more) asleep = may_sleep(r);
         if (!more && !asleep) more = 1;
     }
     r->clock_ns = 0;

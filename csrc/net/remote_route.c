@@ -81,52 +81,6 @@ static enum remote_verdict forward_import(struct remote *r, struct session *s, i
     return REMOTE_SENT;
 }
 
-/* A part for each owner: the name and that owner's keys (with what belongs to each). */
-static void cut(const struct remote *r, struct gather *g, struct stage_parts *parts, int argc,
-                const struct str *argv, int step) {
-    g->order = malloc((size_t)argc);
-    ASSERT(g->order);
-    for (int i = 1; i < argc; i += step) {
-        int w = key_owner(argv[i], r->n);
-        if (!parts->argv[w]) {
-            parts->argv[w] = malloc(((size_t)argc + 1) * sizeof *argv);
-            ASSERT(parts->argv[w]);
-            parts->argv[w][parts->argc[w]++] = argv[0];
-        }
-        for (int k = 0; k < step && i + k < argc; k++)
-            parts->argv[w][parts->argc[w]++] = argv[i + k];
-        g->order[g->order_n++] = (uint8_t)w;
-    }
-}
-
-static void to_all(const struct remote *r, struct stage_parts *parts, int argc,
-                   const struct str *argv) {
-    for (int w = 0; w < r->n; w++) {
-        parts->argv[w] = malloc(((size_t)argc + 1) * sizeof *argv);
-        ASSERT(parts->argv[w]);
-        memcpy(parts->argv[w], argv, (size_t)argc * sizeof *argv);
-        parts->argc[w] = argc;
-    }
-}
-
-static enum remote_verdict spread_out(struct remote *r, struct session *s,
-                                      const struct command_row *row, int argc,
-                                      const struct str *argv) {
-    struct stage_parts parts = { 0 };
-    struct gather *g = gather_new(s, row->spread);
-    g->silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
-    if (row->spread == SPREAD_ALL_RANDOM) remote_draw(r, g, s->db);
-    int step = spread_step(&row->cmd);
-    if (step)
-        cut(r, g, &parts, argc, argv, step);
-    else
-        to_all(r, &parts, argc, argv);
-    struct message whole = remote_message(s, MSG_CROSS, row);
-    stage_begin(r, s, g, &whole, &parts, argc, argv);
-    for (int w = 0; w < r->n; w++) free(parts.argv[w]);
-    return REMOTE_SENT;
-}
-
 int remote_scanned(const struct remote *r, struct str cursor) {
     uint64_t at = 0;
     for (size_t i = 0; i < cursor.n && i < 20; i++)
@@ -189,17 +143,26 @@ static enum remote_verdict send_cross(struct remote *r, struct session *s,
     if (row->cmd.flags & CMD_BLOCKING)
         retry_begin(r, s, &m, row, argc, argv);
     else
-        cross_send(r, s, s->barrier, &m, &row->cmd, argc, argv);
+        cross_send(r, s, s->barrier, NULL, &m, &row->cmd, argc, argv);
     return REMOTE_SENT;
+}
+
+/* Whether the command may be begun while staged ones of its session are not committed. */
+static bool may_follow(const struct remote *r, const struct session *s,
+                       const struct command_row *row, int owner) {
+    return owner < 0 && row->spread != SPREAD_NOT && stage_may_follow(r, s);
 }
 
 enum remote_verdict remote_route(struct remote *r, struct session *s, const struct command_row *row,
                                  int argc, const struct str *argv) {
     if (stage_any(r)) stage_apply(r);
     if (cross_held(r)) return REMOTE_WAIT;
+    bool alone = row->spread == SPREAD_SESSION || row->spread == SPREAD_SCAN;
+    if (UNLIKELY(s->chain != NULL) && alone) return REMOTE_BARRED;
     if (row->spread == SPREAD_SESSION) return multi_route(r, s, row, argc, argv);
     if (row->spread == SPREAD_SCAN) return route_scan(r, s, row, argc, argv);
     int owner = owner_of_command(r, row, argc, argv);
+    if (UNLIKELY(s->chain != NULL) && !may_follow(r, s, row, owner)) return REMOTE_BARRED;
     if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;
     if (owner >= 0 && row->copied && peek_take(r, s, row, owner, argc, argv)) return REMOTE_COPIED;
@@ -207,6 +170,9 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))
         return forward_import(r, s, owner, row, argc, argv);
     if (owner >= 0) return forward(r, s, owner, row, argc, argv);
-    if (row->spread != SPREAD_NOT) return spread_out(r, s, row, argc, argv);
+    if (row->spread != SPREAD_NOT) {
+        stage_begin(r, s, row, argc, argv);
+        return REMOTE_SENT;
+    }
     return send_cross(r, s, row, argc, argv);
 }

@@ -40,6 +40,7 @@ struct session {
     uint64_t touched_ms;           /* since when */
     bool resume;                   /* the barrier is gone: execute what waits */
     uint64_t barrier;              /* nothing is executed before this slot is filled; 0: none */
+    struct chain *chain;           /* of staged commands, net/stage.h; NULL: all are committed */
     struct pending *pendings;      /* replies of other workers it waits for */
     struct stash *stash;           /* NULL: no input of its own */
     struct subscriber *subscriber; /* net/pubsub.h; NULL: it has no subscriptions */

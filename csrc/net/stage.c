@@ -1,45 +1,14 @@
-/* stage.c - staging parts, committing them, executing what is committed. */
-#include "net/stage.h"
-
-#include "net/cross.h"
+/* stage.c - keeping parts, executing what is committed. */
 #include "mem/fault.h"
+#include "net/cross.h"
 #include "net/dispatch.h"
+#include "net/stage_impl.h"
 #include "persist/aof.h"
-
-#define STAGE_WAIT_MS 300u
-
-enum stage_answer { STAGE_TAKEN, STAGE_BUSY, STAGE_REFUSED /* with its error as the body */ };
-
-/* A command of this worker whose parts are on their way to their owners. */
-struct operation {
-    struct operation *next;
-    uint64_t number;
-    struct gather *gather;
-    struct kept *whole;    /* for the slow way */
-    int left;              /* owners that have not answered */
-    uint64_t asked, taken; /* bits of workers */
-    uint64_t begun_ms;
-    bool busy;
-    char *refusal; /* NUL-terminated RESP error, or NULL */
-};
-
-struct stages {
-    struct kept_list parts; /* staged here, oldest first; head.value is the number */
-    uint64_t read;          /* how far the log of commits was followed, while there are parts */
-    struct operation *operations;
-    uint64_t counter;
-};
 
 struct stages *stages_new(void) {
     struct stages *st = calloc(1, sizeof *st);
     ASSERT(st);
     return st;
-}
-
-static void free_operation(struct operation *o) {
-    free(o->whole);
-    free(o->refusal);
-    free(o);
 }
 
 void stages_delete(struct stages *st) {
@@ -48,15 +17,9 @@ void stages_delete(struct stages *st) {
         st->parts.first = k->next;
         free(k);
     }
-    while (st->operations) {
-        struct operation *o = st->operations;
-        st->operations = o->next;
-        free_operation(o);
-    }
+    stage_asked_delete(st);
     free(st);
 }
-
-/* --- parts that are staged here --- */
 
 bool stage_any(const struct remote *r) {
     return r->stages->parts.first;
@@ -139,6 +102,10 @@ static void execute_part(struct remote *r, uint64_t number) {
     free(k);
 }
 
+bool stage_due(const struct remote *r) {
+    return stage_any(r) && r->stages->read != commit_tail(r->links->control);
+}
+
 void stage_apply(struct remote *r) {
     uint64_t number;
     while (stage_any(r) && commit_read(r->links->control, &r->stages->read, &number))
@@ -188,199 +155,15 @@ void stage_drop(struct remote *r, int from, uint64_t number) {
     cross_grant(r);
 }
 
-/* --- commands of this worker --- */
-
-static struct operation *find_operation(struct remote *r, uint64_t number) {
-    struct operation *o = r->stages->operations;
-    while (o && o->number != number) o = o->next;
-    return o;
-}
-
-static void forget_operation(struct remote *r, struct operation *gone) {
-    struct operation **at = &r->stages->operations;
-    while (*at != gone) at = &(*at)->next;
-    *at = gone->next;
-    free_operation(gone);
-}
-
-void stage_end(struct remote *r, uint64_t position) {
-    commit_done(r->links->control, position);
-}
-
-static void send_parts(struct remote *r, struct operation *o, const struct message *whole,
-                       const struct stage_parts *parts) {
-    struct message m = *whole;
-    m.kind = MSG_STAGE;
-    m.value = o->number;
-    uint64_t asked = o->asked;
-    struct str owners = { (const char *)&o->asked, sizeof o->asked };
-    for (; asked; asked &= asked - 1) {
-        int w = __builtin_ctzll(asked);
-        m.id = remote_expect(r, w, o->gather->session, o->gather->slot, o->gather);
-        parts->argv[w][parts->argc[w]] = owners;
-        if (w == r->self)
-            stage_receive(r, w, &m, parts->argc[w] + 1, parts->argv[w]);
-        else
-            remote_send_command(r, w, &m, parts->argc[w] + 1, parts->argv[w]);
-        r->stats.requests_sent += w != r->self;
-    }
-}
-
-/* A command of this worker that asks so many parts of these workers. */
-static struct operation *new_operation(struct remote *r, struct gather *g, uint64_t asked,
-                                       struct kept *whole) {
-    struct operation *o = calloc(1, sizeof *o);
-    ASSERT(o);
-    *o =
-        (struct operation){ .next = r->stages->operations,
-                            .number = commit_number(r->self, r->links->epoch, ++r->stages->counter),
-                            .gather = g,
-                            .begun_ms = r->eng->now_ms,
-                            .whole = whole,
-                            .asked = asked,
-                            .left = __builtin_popcountll(asked) };
-    g->stage = o->number;
-    g->left = o->left;
-    r->stages->operations = o;
-    r->stats.stages++;
-    return o;
-}
-
-void stage_begin(struct remote *r, struct session *s, struct gather *g, const struct message *m,
-                 const struct stage_parts *parts, int argc, const struct str *argv) {
-    uint64_t asked = 0;
-    for (int w = 0; w < r->n; w++)
-        if (parts->argc[w]) asked |= UINT64_C(1) << w;
-    g->slot = s->barrier = remote_open_slot(s);
-    struct operation *o = new_operation(r, g, asked, kept_new(r->self, m, argc, argv));
-    send_parts(r, o, m, parts);
-    FAULT("stage.asked");
-}
-
-static void begin_instant(struct remote *r, uint64_t id) {
-    struct message m = { .kind = MSG_STAGE, .flags = MSG_INSTANT };
-    struct str args[2] = { { (const char *)&id, sizeof id } }; /* and room for the owners */
-    struct stage_parts parts = { 0 };
-    for (int w = 0; w < r->n; w++) {
-        parts.argc[w] = 1;
-        parts.argv[w] = args;
-    }
-    uint64_t all = r->n < 64 ? (UINT64_C(1) << r->n) - 1 : UINT64_MAX;
-    struct gather *g = gather_new(NULL, SPREAD_ALL_OK);
-    struct operation *o = new_operation(r, g, all, kept_new(r->self, &m, 1, args));
-    send_parts(r, o, &m, &parts);
-}
-
-void engine_instant(struct engine *eng, uint64_t id) {
-    begin_instant(eng->remote, id);
-    links_wake(eng->remote->links);
-}
-
-bool stage_position(struct remote *r, uint64_t *position) {
-    uint64_t number = commit_number(r->self, r->links->epoch, ++r->stages->counter);
-    if (!commit_append(r->links->control, number, position)) return false;
-    commit_done(r->links->control, *position);
-    return true;
-}
-
-/* Tells the workers of `who` what becomes of their parts. */
-static void tell(struct remote *r, uint64_t who, enum message_kind kind, uint64_t number) {
-    struct message m = { .kind = (uint8_t)kind, .value = number };
-    for (; who; who &= who - 1) {
-        int w = __builtin_ctzll(who);
-        if (w != r->self) remote_send(r, w, &m, (struct str){ NULL, 0 });
-    }
-}
-
-/* True: the command has happened. */
-static bool commit(struct remote *r, struct operation *o) {
-    struct gather *g = o->gather;
-    uint64_t asked = o->asked, number = o->number;
-    FAULT("stage.before_commit");
-    if (!commit_append(r->links->control, number, &g->position)) return false;
-    FAULT("stage.committed");
-    g->committed = true;
-    forget_operation(r, o);
-    tell(r, asked, MSG_COMMIT, number);
-    stage_apply(r);
-    return true;
-}
-
-/* Nobody executes anything: the reply is the refusal, or comes by the slow way. */
-static void give_up(struct remote *r, struct operation *o) {
-    struct gather *g = o->gather;
-    tell(r, o->asked, MSG_DROP, o->number); /* also of who has not answered yet */
-    if (o->taken >> r->self & 1) free(find_part(r, r->self, o->number));
+void stage_drop_own(struct remote *r, uint64_t number) {
+    free(find_part(r, r->self, number));
     open_if_done(r);
-    r->stats.stages_busy += o->busy;
-    remote_cancel(r, g);
-    if (o->whole->head.flags & MSG_INSTANT && o->refusal) {
-        remote_note_mail(r, MAIL_NO_INSTANT, load_u64(o->whole->argv[0].p));
-    } else if (o->whole->head.flags & MSG_INSTANT) {
-        cross_instant(r, o->whole);
-    } else if (o->refusal) {
-        struct str error = { o->refusal, strlen(o->refusal) };
-        session_answer(g->session, g->slot, error, g->silent);
-    } else {
-        const struct command_row *row = registry_find(r->eng->registry, o->whole->argv[0]);
-        cross_send(r, g->session, g->slot, &o->whole->head, &row->cmd, o->whole->argc,
-                   o->whole->argv);
-    }
-    gather_delete(g);
-    forget_operation(r, o);
-    cross_grant(r);
-}
-
-void stage_staged(struct remote *r, int from, const struct message *m, struct str error) {
-    struct operation *o = find_operation(r, m->value);
-    if (!o) return;
-    if (m->db == STAGE_TAKEN) o->taken |= UINT64_C(1) << from;
-    if (m->db == STAGE_BUSY) o->busy = true;
-    if (m->db == STAGE_REFUSED && !o->refusal) {
-        o->refusal = strndup(error.p, error.n);
-        ASSERT(o->refusal);
-    }
-    if (--o->left > 0) return;
-    if (o->busy || o->refusal || !commit(r, o)) give_up(r, o);
-}
-
-void stage_tick(struct remote *r) {
-    for (struct operation *o = r->stages->operations, *next; o; o = next) {
-        const struct gather *g = o->gather;
-        next = o->next;
-        if (r->eng->now_ms - o->begun_ms < STAGE_WAIT_MS) continue;
-        /* What its client sent before may wait for the same worker, and must come before it. */
-        if (g->session && output_first_slot(&g->session->out) != g->slot) continue;
-        o->busy = true;
-        give_up(r, o);
-        return; /* the list has changed; the others come next time */
-    }
-}
-
-bool stage_undecided(struct remote *r, uint64_t number) {
-    return number && find_operation(r, number);
-}
-
-/* An owner's part is lost before the command happened. */
-static void lose_part(struct remote *r, struct operation *o, int from) {
-    static const char lost[] = "-ERR a worker was restarted while it had a part of the command\r\n";
-    bool had_answered = o->taken >> from & 1;
-    struct message m = { .db = STAGE_REFUSED, .value = o->number };
-    o->taken &= ~(UINT64_C(1) << from);
-    o->asked &= ~(UINT64_C(1) << from);
-    o->left += had_answered;
-    stage_staged(r, from, &m, (struct str){ lost, sizeof lost - 1 });
 }
 
 void stage_reborn(struct remote *r, int from, uint64_t taken) {
     stage_apply(r);
     for (struct kept *k; (k = find_part(r, from, 0));) free(k);
     open_if_done(r);
-    for (struct operation *o = r->stages->operations, *next; o; o = next) {
-        next = o->next;
-        if (!(o->asked >> from & 1)) continue;
-        if (o->taken >> from & 1 || remote_part_lost(r, o->gather, from, taken))
-            lose_part(r, o, from);
-    }
+    stage_asked_reborn(r, from, taken);
     cross_grant(r);
 }
