@@ -138,10 +138,10 @@ class Workers(Protocol):
     def handle(self, verb: str, handler: Callable[[bytes], bytes]) -> None:
         """`handler` answers the questions with this verb."""
 
-    async def ask(self, worker: int, verb: str, payload: bytes) -> bytes:
+    async def ask(self, worker: int, verb: str, payload: bytes, patience_s: float = ...) -> bytes:
         """Another worker's answer. Raises: NoAnswer."""
 
-    def ask_all(self, verb: str, payload: bytes) -> Awaitable[list[bytes]]:
+    def ask_all(self, verb: str, payload: bytes, patience_s: float = ...) -> Awaitable[list[bytes]]:
         """Asks all other workers now; to be awaited are the answers of those that give one in time."""
 
 

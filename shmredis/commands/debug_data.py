@@ -1,6 +1,7 @@
 """Subcommands of DEBUG that the core executes on the data, over all workers."""
 
 import hashlib
+from collections.abc import Sized
 
 from shmredis.commands.arguments import shown, wrong_arguments
 from shmredis.commands.context import Context
@@ -42,8 +43,19 @@ def _keys_digests(ctx: Context) -> list[str]:
     return _lines(Raw(reply))
 
 
-def _whole_digest(_ctx: Context, workers: list[list[str]]) -> Reply:
-    """Database by database: its number is mixed in, then its keys by exclusive or."""
+def _check_complete(ctx: Context, answers: Sized) -> None:
+    """A digest of some of the data says nothing. Raises: CommandError."""
+    workers = ctx.server.workers
+    if workers and len(answers) < workers.count:
+        raise CommandError("ERR a worker does not answer")
+
+
+def _whole_digest(ctx: Context, workers: list[list[str]]) -> Reply:
+    """Database by database: its number is mixed in, then its keys by exclusive or.
+
+    Raises: CommandError.
+    """
+    _check_complete(ctx, workers)
     whole = 0
     for db, parts in enumerate(zip(*workers, strict=True)):
         keys = int(_combine(list(parts)), 16)
@@ -56,8 +68,9 @@ def _sha1(number: int, size: int = DIGEST_DIGITS // 2) -> int:
     return int.from_bytes(hashlib.sha1(number.to_bytes(size, "big")).digest(), "big")
 
 
-def _digest_of_each(_ctx: Context, replies: list[Raw]) -> Reply:
-    """A worker that does not have the key says zero."""
+def _digest_of_each(ctx: Context, replies: list[Raw]) -> Reply:
+    """A worker that does not have the key says zero. Raises: CommandError."""
+    _check_complete(ctx, replies)
     columns = zip(*map(_lines, replies), strict=True)
     return [Simple(_combine(list(column))) for column in columns]
 

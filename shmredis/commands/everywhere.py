@@ -28,6 +28,8 @@ Handler = Callable[[Context], Reply | Awaitable[Reply]]
 Run = Callable[[Context], Any]
 Merge = Callable[[Context, list[Any]], Reply | Awaitable[Reply]]
 
+RUN_S = 60.0  # that a worker may take over what it was asked to do; the death of one ends the wait
+
 _runs: dict[str, Run] = {}  # what others may ask us to run, by name
 
 
@@ -50,7 +52,7 @@ def everywhere(merge: Merge = first) -> Callable[[Run], Handler]:
             workers = ctx.server.workers
             if workers is None:
                 return merge(ctx, [run(ctx)])
-            answers = workers.ask_all("run", _errand(ctx, name))
+            answers = workers.ask_all("run", _errand(ctx, name), RUN_S)
             return _merged(ctx, merge, _attempt(run, ctx), answers)
 
         return handler
@@ -96,7 +98,8 @@ def at_owner(place: int) -> Callable[[Run], Handler]:
 
 async def _asked(ctx: Context, workers: Workers, owner: int, name: str) -> Reply:
     try:
-        reply: Reply = pickle.loads(await workers.ask(owner, "run", _errand(ctx, name)))
+        answer = await workers.ask(owner, "run", _errand(ctx, name), RUN_S)
+        reply: Reply = pickle.loads(answer)
     except NoAnswer:
         raise CommandError(f"ERR worker {owner} does not answer") from None
     return reply

@@ -29,7 +29,7 @@ class AofFigures:
 
 
 def merge_aof(parts: list[AofFigures]) -> AofFigures:
-    """Sizes are added; states are the worst."""
+    """Sizes are added; states are the worst; a rewrite counts when all workers have ended theirs."""
     return AofFigures(
         enabled=any(part.enabled for part in parts),
         rewriting=any(part.rewriting for part in parts),
@@ -37,7 +37,7 @@ def merge_aof(parts: list[AofFigures]) -> AofFigures:
         last_duration_s=max(part.last_duration_s for part in parts),
         present_duration_s=max(part.present_duration_s for part in parts),
         last_ok=all(part.last_ok for part in parts),
-        rewrites=max(part.rewrites for part in parts),
+        rewrites=min(part.rewrites for part in parts),
         failures=max(part.failures for part in parts),
         write_ok=all(part.write_ok for part in parts),
         last_copied=sum(part.last_copied for part in parts),

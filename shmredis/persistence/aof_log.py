@@ -227,6 +227,13 @@ class AppendLog:
         self._manifest = manifest
         self.changed()
 
+    async def _write_manifest_later(self, manifest: Manifest) -> None:
+        """The disk may take its time, clients do not wait for it. Raises: OSError."""
+        await self._later(self._folder.write, manifest)
+        if not self._killed:
+            self._manifest = manifest
+            self.changed()
+
     def _count_sizes(self) -> None:
         """Of the files that are written to no more."""
         last = self._manifest.incrementals[-1:]
@@ -440,6 +447,8 @@ class AppendLog:
             base.drop() if self._wants_log() else await self._install_alone(base, ending)
         else:
             await self._install_base(base, first, ending)
+        if self._killed:
+            return
         self.last_ok, self.failures = True, 0
         self.rewrites += 1
         self._base_size = self.size
@@ -459,7 +468,9 @@ class AppendLog:
             old = old.with_incremental(first)
         else:
             old = self._manifest
-        self._write_manifest(old.rewritten(file, first.seq))
+        await self._write_manifest_later(old.rewritten(file, first.seq))
+        if self._killed:
+            return
         self._count_sizes()
         await self._collect()
 
@@ -479,7 +490,7 @@ class AppendLog:
             return
         history = self._manifest.history
         await self._later(self._unlink, [self._folder.place(file) for file in history])
-        self._write_manifest(self._manifest.without_history())
+        await self._write_manifest_later(self._manifest.without_history())
 
     @staticmethod
     def _unlink(paths: list[Path]) -> None:

@@ -54,14 +54,18 @@ class Post:
         """`handler` answers the questions with this verb."""
         self._handlers[verb] = handler
 
-    async def ask(self, worker: int, verb: str, payload: bytes) -> bytes:
+    async def ask(
+        self, worker: int, verb: str, payload: bytes, patience_s: float = ANSWER_S
+    ) -> bytes:
         """Another worker's answer. Raises: NoAnswer."""
-        return await self._answer(self._send(worker, verb, payload))
+        return await self._answer(self._send(worker, verb, payload), patience_s)
 
-    def ask_all(self, verb: str, payload: bytes) -> Awaitable[list[bytes]]:
+    def ask_all(
+        self, verb: str, payload: bytes, patience_s: float = ANSWER_S
+    ) -> Awaitable[list[bytes]]:
         """Asks all other workers now; to be awaited are the answers of those that give one in time."""
         others = [worker for worker in range(self.count) if worker != self.index]
-        return self._answers([self._send(worker, verb, payload) for worker in others])
+        return self._answers([self._send(worker, verb, payload) for worker in others], patience_s)
 
     def _send(self, worker: int, verb: str, payload: bytes) -> Question:
         number = self._next_number
@@ -74,17 +78,18 @@ class Post:
     def _post(self, worker: int, number: int, kind: Kind, body: bytes) -> None:
         lib.engine_post(self._engine.handle, worker, number, int(kind), body, len(body))
 
-    async def _answer(self, question: Question) -> bytes:
+    async def _answer(self, question: Question, patience_s: float) -> bytes:
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(patience_s):
                 return await question.answer
         except TimeoutError:
             raise NoAnswer(question.worker) from None
         finally:
             self._open.pop(question.number, None)
 
-    async def _answers(self, questions: list[Question]) -> list[bytes]:
-        given = await asyncio.gather(*map(self._answer, questions), return_exceptions=True)
+    async def _answers(self, questions: list[Question], patience_s: float) -> list[bytes]:
+        answers = [self._answer(question, patience_s) for question in questions]
+        given = await asyncio.gather(*answers, return_exceptions=True)
         return [answer for answer in given if isinstance(answer, bytes)]
 
     # --- what comes in ---

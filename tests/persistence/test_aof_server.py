@@ -17,6 +17,7 @@ from tests.harness.server import free_port, wait_until
 from tests.persistence.logged import LoggedServer, logged_server, stream
 
 WARM = ("--warm-restart", "yes", "--discard-shm", "no")
+REWRITTEN = "Background AOF rewrite finished successfully"
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
 
 
@@ -158,7 +159,8 @@ def test_switched_on_while_running(server: LoggedServer, workers: int) -> None:
     assert server.info("aof_enabled") == "0"
     assert server.call("CONFIG", "SET", "appendonly", "yes") == b"+OK\r\n"
     server.call("SET", "while it is written", 1)
-    wait_until(lambda: server.info("aof_rewrites") == "1")
+    wait_until(lambda: server.log.count(REWRITTEN) == workers)
+    assert server.info("aof_rewrites") == "1"
     server.call("SET", "after", 1)
     digest = server.digest()
     server.kill()
