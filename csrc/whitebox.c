@@ -9,6 +9,7 @@
 #include "ds/dict.h"
 #include "ds/intset.h"
 #include "ds/listpack.h"
+#include "ds/order.h"
 #include "ds/sample.h"
 #include "mem/arena.h"
 #include "mem/freeze.h"
@@ -381,4 +382,13 @@ const char *wb_links_peek(struct links *l, int from, size_t *n) {
 
 uint64_t wb_links_waiting(const struct links *l) {
     return l->waiting;
+}
+
+void wb_order_part(const double *by, size_t n, size_t first, size_t end, size_t *indices) {
+    struct ordered *items = malloc((n + 1) * sizeof *items);
+    ASSERT(items);
+    for (size_t i = 0; i < n; i++) items[i] = (struct ordered){ by[i], i };
+    order_part(items, n, first, end, NULL, NULL);
+    for (size_t i = 0; i < n; i++) indices[i] = items[i].index;
+    free(items);
 }

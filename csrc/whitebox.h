@@ -27,6 +27,9 @@ unsigned freeze_lacks(const struct arena *a);
 void freeze_set_lacks(struct arena *a, unsigned lacks);
 int wb_arena_phase(const struct arena *a); /* enum arena_phase */
 
+/* --- ds/order.h: the indices of the numbers in the order that came out --- */
+void wb_order_part(const double *by, size_t n, size_t first, size_t end, size_t *indices);
+
 /* --- net/links.h: messages between processes, without an engine --- */
 struct links;
 /* NULL: *st says why. */

@@ -1,9 +1,9 @@
 /* bitop.c - BITOP: strings combined bit by bit, the shorter ones going on with zeros.
  *
- * A block of all sources is worked through before the next, so that it stays in the nearest cache;
- * the loops are plain so that the compiler makes vectors of them.
+ * A block of all sources is worked through before the next, so that it stays in the nearest cache.
  */
 #include "cmd/bitmap.h"
+#include "ds/bulk.h"
 
 enum operation { AND, OR, XOR, NOT, DIFF, DIFF1, ANDOR, ONE };
 
@@ -14,8 +14,9 @@ struct bitop {
     const char *word;
     int n;
     struct str *sources;
-    char (*texts)[24]; /* of sources that are integers */
-    size_t longest;
+    const uint8_t **bytes; /* of the sources */
+    char (*texts)[24];     /* of sources that are integers */
+    size_t longest, shortest;
 };
 
 static const struct {
@@ -50,12 +51,16 @@ static bool parse(struct call *c, struct bitop *b) {
 static bool open_sources(struct call *c, struct bitop *b) {
     b->sources = calloc((size_t)b->n, sizeof *b->sources);
     b->texts = calloc((size_t)b->n, sizeof *b->texts);
-    ASSERT(b->sources && b->texts);
+    b->bytes = calloc((size_t)b->n, sizeof *b->bytes);
+    b->shortest = SIZE_MAX;
+    ASSERT(b->sources && b->texts && b->bytes);
     for (int i = 0; i < b->n; i++) {
         struct key k;
         if (!call_read(c, 3 + i, TYPE_STRING, &k)) return false;
         b->sources[i] = bitmap_bytes(c, &k, b->texts[i]);
+        b->bytes[i] = (const uint8_t *)b->sources[i].p;
         if (b->sources[i].n > b->longest) b->longest = b->sources[i].n;
+        if (b->sources[i].n < b->shortest) b->shortest = b->sources[i].n;
     }
     return true;
 }
@@ -68,80 +73,76 @@ static struct str part(struct str s, size_t at, size_t n) {
     return (struct str){ s.p + at, s.n - at < n ? s.n - at : n };
 }
 
-/* `once` has the bits of the first source, then what the operation makes of it; `others` is the
- * union of the others, or, for ONE, what has been seen more than once. */
-struct block {
-    uint8_t once[BLOCK], others[BLOCK];
+/* to = to op all sources but the first. */
+static void combine_rest(const struct bitop *b, enum bulk_op op, uint8_t *to, size_t at, size_t n) {
+    for (int i = 1; i < b->n; i++) {
+        struct str s = part(b->sources[i], at, n);
+        bulk_combine(op, to, (const uint8_t *)s.p, s.n);
+        if (op == BULK_AND) memset(to + s.n, 0, n - s.n);
+    }
+}
+
+/* to = the first source, zeros behind it. */
+static void copy_first(const struct bitop *b, uint8_t *to, size_t at, size_t n) {
+    struct str first = part(b->sources[0], at, n);
+    memcpy(to, first.p, first.n);
+    memset(to + first.n, 0, n - first.n);
+}
+
+/* to = the first source op the union of the others. */
+static void combine_union(const struct bitop *b, enum bulk_op op, uint8_t *to, size_t at,
+                          size_t n) {
+    uint8_t others[BLOCK] = { 0 };
+    combine_rest(b, BULK_OR, others, at, n);
+    copy_first(b, to, at, n);
+    bulk_combine(op, to, others, n);
+}
+
+/* Bits that exactly one source has. */
+static void combine_one(const struct bitop *b, uint8_t *to, size_t at, size_t n) {
+    uint8_t more[BLOCK] = { 0 };
+    copy_first(b, to, at, n);
+    for (int i = 1; i < b->n; i++) {
+        struct str s = part(b->sources[i], at, n);
+        bulk_tally(to, more, (const uint8_t *)s.p, s.n);
+    }
+    bulk_combine(BULK_AND_NOT, to, more, n);
+}
+
+/* What each of them does with the first source and another one, or the union of the others. */
+static const enum bulk_op plain_ops[] = {
+    [AND] = BULK_AND,      [OR] = BULK_OR,         [XOR] = BULK_XOR,
+    [DIFF] = BULK_AND_NOT, [DIFF1] = BULK_NOT_AND, [ANDOR] = BULK_AND
 };
 
-static void add_source(struct block *k, enum operation op, struct str s, size_t n) {
-    const uint8_t *p = (const uint8_t *)s.p;
-    switch (op) {
-    case AND:
-        for (size_t i = 0; i < s.n; i++) k->once[i] &= p[i];
-        memset(k->once + s.n, 0, n - s.n);
-        break;
-    case OR:
-        for (size_t i = 0; i < s.n; i++) k->once[i] |= p[i];
-        break;
-    case XOR:
-        for (size_t i = 0; i < s.n; i++) k->once[i] ^= p[i];
-        break;
-    case ONE:
-        for (size_t i = 0; i < s.n; i++) {
-            k->others[i] |= k->once[i] & p[i];
-            k->once[i] |= p[i];
-        }
-        break;
-    default:
-        for (size_t i = 0; i < s.n; i++) k->others[i] |= p[i];
-    }
-}
-
-static void finish_block(struct block *k, enum operation op, size_t n) {
-    switch (op) {
-    case NOT:
-        for (size_t i = 0; i < n; i++) k->once[i] = (uint8_t)~k->once[i];
-        break;
+static void combine_block(const struct bitop *b, uint8_t *to, size_t at, size_t n) {
+    switch (b->op) {
+    case NOT: bulk_not(to, (const uint8_t *)b->sources[0].p + at, n); break;
+    case ONE: combine_one(b, to, at, n); break;
     case DIFF:
-    case ONE:
-        for (size_t i = 0; i < n; i++) k->once[i] &= (uint8_t)~k->others[i];
-        break;
     case DIFF1:
-        for (size_t i = 0; i < n; i++) k->once[i] = k->others[i] & (uint8_t)~k->once[i];
-        break;
-    case ANDOR:
-        for (size_t i = 0; i < n; i++) k->once[i] &= k->others[i];
-        break;
-    default: break;
+    case ANDOR: combine_union(b, plain_ops[b->op], to, at, n); break;
+    default: copy_first(b, to, at, n); combine_rest(b, plain_ops[b->op], to, at, n);
     }
-}
-
-static void combine_block(const struct bitop *b, struct block *k, size_t at, size_t n) {
-    struct str first = part(b->sources[0], at, n);
-    memcpy(k->once, first.p, first.n);
-    memset(k->once + first.n, 0, n - first.n);
-    memset(k->others, 0, n);
-    for (int i = 1; i < b->n; i++) add_source(k, b->op, part(b->sources[i], at, n), n);
-    finish_block(k, b->op, n);
 }
 
 /* --- the command --- */
 
-static void store(struct call *c, const struct bitop *b) {
-    struct key k;
-    struct block block;
-    char *result = malloc(b->longest);
-    ASSERT(result);
-    for (size_t at = 0; at < b->longest; at += BLOCK) {
-        size_t n = b->longest - at < BLOCK ? b->longest - at : BLOCK;
-        combine_block(b, &block, at, n);
-        memcpy(result + at, block.once, n);
+static void fill(void *ctx, char *to, size_t length) {
+    const struct bitop *b = ctx;
+    size_t at = 0;
+    if (b->n > 1 && b->op <= XOR) { /* what all of them have */
+        at = b->shortest;
+        bulk_combine_all(plain_ops[b->op], (uint8_t *)to, b->bytes, b->n, at);
     }
+    for (; at < length; at += BLOCK)
+        combine_block(b, (uint8_t *)to + at, at, length - at < BLOCK ? length - at : BLOCK);
+}
+
+static void store(struct call *c, struct bitop *b) {
+    struct key k;
     call_find(c, 2, KEY_WRITE, &k);
-    status st = key_set_plain(c->eng, &k, (struct str){ result, b->longest });
-    free(result);
-    if (!call_ok(c, st)) return;
+    if (!call_ok(c, key_fill_plain(c->eng, &k, b->longest, fill, b))) return;
     call_changed(c, &k, NOTIFY_STRING, "set", 1);
     reply_int(c->out, (int64_t)b->longest);
 }
@@ -166,6 +167,7 @@ static void cmd_bitop(struct call *c) {
     }
     free(b.sources);
     free(b.texts);
+    free(b.bytes);
 }
 
 static const struct command bitop_rows[] = {

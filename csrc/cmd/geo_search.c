@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "cmd/geo.h"
+#include "ds/order.h"
 
 enum form {
     FORM_SEARCH = 1, /* GEOSEARCH: the centre and the shape are options */
@@ -321,22 +322,28 @@ static void search_cells(struct call *c, struct search *s) {
     }
 }
 
-static int nearer(const void *a, const void *b) {
-    const struct found *x = a, *y = b;
-    return (x->distance > y->distance) - (x->distance < y->distance);
-}
-
-static int farther(const void *a, const void *b) {
-    return nearer(b, a);
+/* Brings the nearest or farthest `keep` to the front, in order; of equally far ones those found
+ * first. */
+static void put_in_order(struct search *s, size_t keep) {
+    struct ordered *items = malloc(s->n * sizeof *items);
+    struct found *kept = malloc(keep * sizeof *kept);
+    ASSERT(items && kept);
+    double sign = s->q->order == ORDER_NEAR ? 1 : -1;
+    for (size_t i = 0; i < s->n; i++) items[i] = (struct ordered){ sign * s->found[i].distance, i };
+    order_part(items, s->n, 0, keep, NULL, NULL);
+    for (size_t i = 0; i < keep; i++) kept[i] = s->found[items[i].index];
+    free(items);
+    free(s->found);
+    s->found = kept;
 }
 
 static void find_all(struct call *c, struct search *s) {
     const struct query *q = s->q;
     s->enough = q->any ? (size_t)q->count : 0;
     search_cells(c, s);
-    if (q->order && s->n)
-        qsort(s->found, s->n, sizeof *s->found, q->order == ORDER_NEAR ? nearer : farther);
-    if (q->count && (uint64_t)q->count < s->n) s->n = (size_t)q->count;
+    size_t keep = q->count && (uint64_t)q->count < s->n ? (size_t)q->count : s->n;
+    if (q->order && keep) put_in_order(s, keep);
+    s->n = keep;
 }
 
 /* --- answers --- */

@@ -142,11 +142,8 @@ static void cmd_pfcount(struct call *c) {
 /* --- PFMERGE --- */
 
 /* Dense if one of the sources is; false: replied. */
-static bool raise_all(struct call *c, struct hll *h, const uint8_t registers[HLL_REGISTERS],
-                      bool dense) {
-    bool whole = !dense || hll_make_dense(h);
-    for (uint32_t i = 0; whole && i < HLL_REGISTERS; i++)
-        if (registers[i]) whole = hll_raise(h, i, registers[i]) != HLL_BROKEN;
+static bool raise_all(struct call *c, struct hll *h, const uint8_t registers[HLL_REGISTERS], bool dense) {
+    bool whole = hll_raise_all(h, registers, dense);
     if (!whole) reply_broken(c);
     return whole;
 }

@@ -16,16 +16,20 @@ static uint32_t *cell(const struct lcs *l, size_t i, size_t j) {
     return l->cells + i * (l->b.n + 1) + j;
 }
 
+static void fill_row(const struct lcs *l, size_t i) {
+    const uint32_t *above = cell(l, i - 1, 0);
+    uint32_t *row = cell(l, i, 0), left = 0;
+    for (size_t j = 1; j <= l->b.n; j++) {
+        uint32_t best = above[j] > left ? above[j] : left;
+        left = l->a.p[i - 1] == l->b.p[j - 1] ? above[j - 1] + 1 : best;
+        row[j] = left;
+    }
+}
+
 static bool fill(struct lcs *l) {
     l->cells = calloc(l->a.n + 1, (l->b.n + 1) * sizeof(uint32_t));
     if (!l->cells) return false;
-    for (size_t i = 1; i <= l->a.n; i++) {
-        for (size_t j = 1; j <= l->b.n; j++) {
-            uint32_t up = *cell(l, i - 1, j), left = *cell(l, i, j - 1);
-            bool same = l->a.p[i - 1] == l->b.p[j - 1];
-            *cell(l, i, j) = same ? *cell(l, i - 1, j - 1) + 1 : up > left ? up : left;
-        }
-    }
+    for (size_t i = 1; i <= l->a.n; i++) fill_row(l, i);
     return true;
 }
 

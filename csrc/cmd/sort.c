@@ -5,18 +5,17 @@
  * Keys of other workers cannot be read from here: such a pattern ends with an error, as in a
  * cluster.
  */
-#define _GNU_SOURCE /* qsort_r */
 #include "cmd/keys.h"
 #include "cmd/list.h"
 #include "db/type_hash.h"
 #include "db/type_set.h"
 #include "db/type_zset.h"
+#include "ds/order.h"
 
 #define SHORT_TEXT 24u
 struct element {
     struct str text;        /* in the arena … */
     char small[SHORT_TEXT]; /* … or, if short, here */
-    size_t index;           /* equal ones keep their order */
     double score;
     struct str by; /* malloc; .p NULL: there is none */
 };
@@ -150,7 +149,8 @@ static bool add_element(struct sorting *s, struct str text) {
         ASSERT(s->elements);
     }
     struct element *e = &s->elements[s->n];
-    *e = (struct element){ .text = text, .index = s->n++ };
+    *e = (struct element){ .text = text };
+    s->n++;
     if (text.n <= SHORT_TEXT) memcpy(e->small, text.p, text.n);
     return true;
 }
@@ -219,17 +219,41 @@ static int compare_by(const struct element *x, const struct element *y) {
     return str_cmp(x->by, y->by);
 }
 
-static int compare(const void *a, const void *b, void *ctx) {
+/* Of two elements with the same number. */
+static int compare_rest(size_t a, size_t b, void *ctx) {
     const struct sorting *s = ctx;
-    const struct element *x = a, *y = b;
-    int order;
-    if (!s->alpha)
-        order = (x->score > y->score) - (x->score < y->score);
-    else
-        order = s->by.p ? compare_by(x, y) : 0;
-    if (!order && !(s->alpha && s->by.p)) order = str_cmp(text_of(x), text_of(y));
-    if (order) return s->descending ? -order : order;
-    return (x->index > y->index) - (x->index < y->index);
+    const struct element *x = &s->elements[a], *y = &s->elements[b];
+    int order = s->alpha && s->by.p ? compare_by(x, y) : str_cmp(text_of(x), text_of(y));
+    return s->descending ? -order : order;
+}
+
+/* The first bytes of a text as a number, which says the order of most. */
+static double prefix_of(struct str text) {
+    uint64_t v = 0;
+    for (size_t i = 0; i < 6; i++) v = v << 8 | (i < text.n ? (uint8_t)text.p[i] : 0);
+    return (double)v;
+}
+
+static double number_of(const struct sorting *s, const struct element *e) {
+    if (!s->alpha) return e->score;
+    if (!s->by.p) return prefix_of(text_of(e));
+    return e->by.p ? prefix_of(e->by) : -1; /* those without a value come first */
+}
+
+/* Brings the wanted ranks to their places; the others may be anywhere. */
+static void put_in_order(struct sorting *s) {
+    struct ordered *items = malloc(s->n * sizeof *items);
+    struct element *sorted = malloc(s->n * sizeof *sorted);
+    ASSERT(items && sorted);
+    double sign = s->descending ? -1 : 1;
+    for (size_t i = 0; i < s->n; i++)
+        items[i] = (struct ordered){ sign * number_of(s, &s->elements[i]), i };
+    order_part(items, s->n, s->first, s->end, compare_rest, s);
+    for (size_t i = 0; i < s->n; i++) sorted[i] = s->elements[items[i].index];
+    free(items);
+    free(s->elements);
+    s->elements = sorted;
+    s->room = s->n;
 }
 
 static void limit(struct sorting *s) {
@@ -243,8 +267,7 @@ static void sort(struct sorting *s) {
     limit(s);
     if (s->unsorted) return;
     for (size_t i = 0; i < s->n; i++) weigh(s, &s->elements[i]);
-    if (s->n && !s->not_a_number && !s->foreign)
-        qsort_r(s->elements, s->n, sizeof *s->elements, compare, s);
+    if (s->n && !s->not_a_number && !s->foreign) put_in_order(s);
 }
 
 /* --- the result --- */

@@ -264,16 +264,22 @@ status key_set_text(struct engine *eng, struct key *k, struct str bytes, uint64_
     return set_bytes(eng, k, bytes, expiry, true);
 }
 
-status key_set_plain(struct engine *eng, struct key *k, struct str bytes) {
+status key_fill_plain(struct engine *eng, struct key *k, size_t n, key_fill_fn fill, void *ctx) {
+    char small[ENTRY_INLINE_MAX];
     struct entry_spec spec = { .key = k->name,
                                .clock = clock_for(eng, k),
                                .flags = ENTRY_PLAIN,
                                .value = { .type = TYPE_STRING, .enc = ENC_INLINE },
-                               .bytes = bytes };
-    if (bytes.n > ENTRY_INLINE_MAX) {
+                               .bytes = { small, n } };
+    if (n > ENTRY_INLINE_MAX) {
         spec.value.enc = ENC_RAW;
-        spec.value.root = string_block(eng, bytes, bytes.n);
+        spec.value.root = heap_alloc(&eng->arena, OWN_STRING, 4 + n);
         if (!spec.value.root) return ST_ARENA_FULL;
+        char *block = arena_ptr(&eng->arena, spec.value.root);
+        store_u32(block, (uint32_t)n);
+        fill(ctx, block + 4, n);
+    } else {
+        fill(ctx, small, n);
     }
     status st = key_put(eng, k, &spec);
     if (st != ST_OK && spec.value.root) heap_free(&eng->arena, spec.value.root);

@@ -65,8 +65,11 @@ status key_set_string(struct engine *eng, struct key *k, struct str bytes, uint6
 /* The same, but never integer-encoded: results of floating-point commands. */
 status key_set_text(struct engine *eng, struct key *k, struct str bytes, uint64_t expiry);
 status key_set_integer(struct engine *eng, struct key *k, int64_t v, uint64_t expiry);
-/* The same, but neither integer-encoded nor short: OBJECT ENCODING says raw. The expiry goes. */
-status key_set_plain(struct engine *eng, struct key *k, struct str bytes);
+/* Sets a string of n bytes that `fill` writes, neither integer-encoded nor short: OBJECT ENCODING
+ * says raw. The expiry goes. `fill` may read any key, this one too: what is there is freed only
+ * then. */
+typedef void (*key_fill_fn)(void *ctx, char *to, size_t n);
+status key_fill_plain(struct engine *eng, struct key *k, size_t n, key_fill_fn fill, void *ctx);
 /* key_set_text and key_set_integer change the number that is there: no event of overwriting. */
 /* Makes the string (created if missing) a writable run of n bytes, zeros beyond its old end, and
  * gives its place; for APPEND, SETRANGE, SETBIT. n is not below the old length. The expiry stays.

@@ -1,33 +1,9 @@
 /* bits.c - counting, finding, reading and writing runs of bits, a word at a time where it pays. */
 #include "ds/bits.h"
 
+#include "ds/bulk.h"
+
 /* --- counting --- */
-
-/* Four sums, so that one count does not wait for the one before. */
-#define COUNT_WORDS(name, attributes)                                                              \
-    attributes static uint64_t name(const uint8_t *p, size_t n) {                                  \
-        uint64_t a = 0, b = 0, c = 0, d = 0;                                                       \
-        for (; n >= 32; p += 32, n -= 32) {                                                        \
-            a += (uint64_t)__builtin_popcountll(load_u64(p));                                      \
-            b += (uint64_t)__builtin_popcountll(load_u64(p + 8));                                  \
-            c += (uint64_t)__builtin_popcountll(load_u64(p + 16));                                 \
-            d += (uint64_t)__builtin_popcountll(load_u64(p + 24));                                 \
-        }                                                                                          \
-        for (; n; p++, n--) a += (uint64_t)__builtin_popcountll(*p);                               \
-        return a + b + c + d;                                                                      \
-    }
-
-COUNT_WORDS(count_plain, )
-#if defined(__x86_64__) && defined(__GNUC__)
-COUNT_WORDS(count_popcnt, __attribute__((target("popcnt"))))
-#endif
-
-static uint64_t count_bytes(const uint8_t *p, size_t n) {
-#if defined(__x86_64__) && defined(__GNUC__)
-    if (__builtin_cpu_supports("popcnt")) return count_popcnt(p, n);
-#endif
-    return count_plain(p, n);
-}
 
 uint64_t bits_count(struct str s, uint64_t from, uint64_t to) {
     const uint8_t *p = (const uint8_t *)s.p;
@@ -36,7 +12,7 @@ uint64_t bits_count(struct str s, uint64_t from, uint64_t to) {
     if (first == last) return (uint64_t)__builtin_popcount(p[first] & head & tail);
     uint64_t ends = (uint64_t)__builtin_popcount(p[first] & head) +
                     (uint64_t)__builtin_popcount(p[last] & tail);
-    return ends + count_bytes(p + first + 1, last - first - 1);
+    return ends + bulk_count(p + first + 1, last - first - 1);
 }
 
 /* --- finding --- */

@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#include "ds/hll_dense.h"
+
 #define MAGIC "HYLL"
 enum { DENSE = 0, SPARSE = 1 };
 
@@ -79,17 +81,6 @@ static void dense_put(uint8_t *r, uint32_t index, uint8_t value) {
     uint8_t *p = r + bit / 8;
     p[0] = (uint8_t)((p[0] & ~(63u << shift)) | (unsigned)value << shift);
     if (shift > 2) p[1] = (uint8_t)((p[1] & ~(63u >> (8 - shift))) | value >> (8 - shift));
-}
-
-/* Three bytes are four registers. */
-static void dense_merge(uint8_t registers[HLL_REGISTERS], const uint8_t *p) {
-    for (uint32_t i = 0; i < HLL_REGISTERS; i += 4, p += 3) {
-        uint32_t four = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
-        for (uint32_t j = 0; j < 4; j++) {
-            uint8_t v = four >> 6 * j & 63;
-            if (v > registers[i + j]) registers[i + j] = v;
-        }
-    }
 }
 
 /* --- sparse --- */
@@ -169,15 +160,19 @@ static uint64_t estimate(const uint32_t histogram[64]) {
     return (uint64_t)llround(alpha * m * m / z);
 }
 
+/* Four histograms, so that equal neighbours do not wait for each other. */
 uint64_t hll_estimate(const uint8_t registers[HLL_REGISTERS]) {
-    uint32_t histogram[64] = { 0 };
-    for (uint32_t i = 0; i < HLL_REGISTERS; i++) histogram[registers[i] & 63]++;
+    uint32_t parts[4][64] = { 0 }, histogram[64];
+    for (uint32_t i = 0; i < HLL_REGISTERS; i += 4)
+        for (uint32_t j = 0; j < 4; j++) parts[j][registers[i + j] & 63]++;
+    for (int v = 0; v < 64; v++)
+        histogram[v] = parts[0][v] + parts[1][v] + parts[2][v] + parts[3][v];
     return estimate(histogram);
 }
 
 bool hll_merge(uint8_t registers[HLL_REGISTERS], struct str s) {
     if (!hll_is_dense(s)) return sparse_merge(registers, s);
-    dense_merge(registers, (const uint8_t *)s.p + HLL_HEADER);
+    hll_dense_spread(registers, (const uint8_t *)s.p + HLL_HEADER);
     return true;
 }
 
@@ -222,9 +217,7 @@ bool hll_make_dense(struct hll *h) {
     make_room(h, HLL_DENSE_BYTES);
     h->n = HLL_DENSE_BYTES;
     h->p[4] = DENSE;
-    memset(h->p + HLL_HEADER, 0, HLL_DENSE_BYTES - HLL_HEADER);
-    for (uint32_t i = 0; i < HLL_REGISTERS; i++)
-        if (registers[i]) dense_put(h->p + HLL_HEADER, i, registers[i]);
+    hll_dense_pack(h->p + HLL_HEADER, registers);
     return true;
 }
 
@@ -293,13 +286,24 @@ static enum hll_change raise_sparse(struct hll *h, uint32_t index, uint8_t value
     return HLL_CHANGED;
 }
 
-enum hll_change hll_raise(struct hll *h, uint32_t index, uint8_t value) {
+static enum hll_change raise_register(struct hll *h, uint32_t index, uint8_t value) {
     return h->p[4] == DENSE ? raise_dense(h, index, value) : raise_sparse(h, index, value);
+}
+
+bool hll_raise_all(struct hll *h, const uint8_t registers[HLL_REGISTERS], bool dense) {
+    bool whole = !dense || hll_make_dense(h);
+    if (whole && h->p[4] == DENSE) {
+        hll_dense_pack(h->p + HLL_HEADER, registers);
+        return true;
+    }
+    for (uint32_t i = 0; whole && i < HLL_REGISTERS; i++)
+        if (registers[i]) whole = raise_register(h, i, registers[i]) != HLL_BROKEN;
+    return whole;
 }
 
 enum hll_change hll_add(struct hll *h, struct str element) {
     uint64_t hash = hash_of(element);
     uint32_t index = hash & (HLL_REGISTERS - 1);
     uint64_t rest = hash >> INDEX_BITS | (uint64_t)1 << ZERO_BITS;
-    return hll_raise(h, index, (uint8_t)(__builtin_ctzll(rest) + 1));
+    return raise_register(h, index, (uint8_t)(__builtin_ctzll(rest) + 1));
 }

@@ -51,8 +51,9 @@ enum hll_change { HLL_SAME, HLL_CHANGED, HLL_BROKEN };
 void hll_open(struct hll *h, struct str s, size_t sparse_max);
 void hll_close(struct hll *h);
 enum hll_change hll_add(struct hll *h, struct str element);
-/* Raises one register; value is 1-51. */
-enum hll_change hll_raise(struct hll *h, uint32_t index, uint8_t value);
+/* Raises its registers to those given, none of which is lower; `dense`: it becomes so first. False:
+ * broken. */
+bool hll_raise_all(struct hll *h, const uint8_t registers[HLL_REGISTERS], bool dense);
 bool hll_make_dense(struct hll *h);
 /* The estimate in the header does not hold any more. */
 void hll_invalidate(struct hll *h);
