@@ -94,3 +94,12 @@ def test_operations(engine: Engine, operation: str) -> None:
     combine = OPERATIONS[operation]
     expected = "".join("1" if combine([bit == "1" for bit in row]) else "0" for row in rows)
     assert engine.call("GET", "d") == bytes_of(expected)
+
+
+@pytest.mark.parametrize("length", [255, 256, 257, 383, 384, 1000, 4099, 70_000])
+def test_long_strings_are_counted(engine: Engine, length: int) -> None:
+    data = random.Random(length).randbytes(length)
+    engine.call("SET", "k", data)
+    assert engine.call("BITCOUNT", "k") == int.from_bytes(data, "big").bit_count()
+    inner = int.from_bytes(data[3:-2], "big").bit_count()
+    assert engine.call("BITCOUNT", "k", 3, -3) == inner
