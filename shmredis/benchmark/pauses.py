@@ -31,7 +31,7 @@ PING = encode(b"PING")
 def measure_pauses(
     targets: Sequence[Target], keys: int, members: int, rounds: int
 ) -> Iterator[Measurement]:
-    """Worst pauses in ms: idle, while `keys` strings are added and set again, while big values and all are deleted."""
+    """Worst pauses in ms: idle, while `keys` strings are added and set again, while much is deleted."""
     subjects = (
         "nothing happens",
         f"the table grows to {keys:,} keys",
