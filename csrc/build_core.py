@@ -49,6 +49,7 @@ def builder() -> FFI:
     ffi.cdef(declarations("whitebox.h"))
     ffi.cdef('extern "Python" uint64_t python_xxh3(const char *p, size_t n);')
     ffi.cdef('extern "Python" void python_say(int level, const char *text);')
+    ffi.cdef('extern "Python" void python_inside(struct call *c, int row);')
     compile_args, link_args = compile_flags()
     ffi.set_source(
         "shmredis._core",

@@ -390,6 +390,55 @@ int engine_latency_samples(const struct engine *eng, const char *event,
                            struct latency_sample *out160);
 bool engine_latency_reset(struct engine *eng, const char *event); /* false: no such series */
 
+/* --- commands of Python inside the core
+ * -------------------------------------------------------------------- */
+
+/* A row registered with this flag is executed as those of C are: by the owner of its keys, in its
+ * place of a transaction, under holds if its keys have several owners; atomically in any case, and
+ * what it changes is propagated as one. */
+enum { COMMAND_INSIDE = 1 << 27 };
+/* Who executes such rows: called with the call, which is valid until it returns. It has to reply
+ * once, must not wait, and must not raise. */
+struct call;
+void engine_set_inside(struct engine *eng, void (*run)(struct call *c, int row));
+/* Bytes somewhere; not NUL-terminated. */
+struct text {
+    const char *p;
+    size_t n;
+};
+struct call_facts {
+    const struct text *argv; /* valid until the call ends */
+    int argc;
+    int db, resp;            /* `db`: where the next command will run */
+    struct session *session; /* of its client, or NULL: a client of another worker, or none */
+    bool no_memory;          /* more than maxmemory is used, and nothing can be evicted */
+};
+void call_facts(const struct call *c, struct call_facts *out);
+/* RESP bytes of the reply, written as they are; in pieces, if you like. */
+void call_reply(struct call *c, const char *resp, size_t n);
+/* Runs a command, given as a RESP array of bulk strings, inside of the call. *reply is valid until
+ * the next one. Checks all that is checked for clients, and what the limits say. */
+enum call_limit {
+    CALL_SCRIPT = 1,    /* noscript commands are refused, errors are worded for scripts */
+    CALL_READ_ONLY = 2, /* so are writes */
+    CALL_ANY_MEMORY = 4 /* commands that need memory run although there is none */
+};
+enum call_outcome {
+    CALL_DONE = 0,     /* *reply is its reply */
+    CALL_REACHED = -1, /* it needs keys that are not here: reply with anything and return, the whole
+                        * command is going to be run again; *reply is an error line */
+    CALL_PYTHON = 1    /* or more: the command of Python of this row, plus 1; it may run here */
+};
+int call_run(struct call *c, const char *request, size_t n, struct text *reply);
+void call_set_limits(struct call *c, unsigned limits);
+void call_set_resp(struct call *c, int resp);      /* of replies of call_run: 2 (at first) or 3 */
+void call_set_silent(struct call *c, bool silent); /* what comes now is not propagated */
+bool call_has_written(const struct call *c);       /* something has changed */
+void engine_forget_reach(struct engine *eng); /* scripts mean something else now, net/reach.h */
+/* Propagates a command as if one of C had changed something: for commands of Python that change
+ * what the server keeps. */
+void engine_propagate_command(struct engine *eng, int db, const char *request, size_t n);
+
 /* Executes one command as if a client had sent it, on database `db`; the RESP reply is valid until
  * the next call. Only commands of C. For loading, scripts, tests. */
 const char *engine_execute(struct engine *eng, int db, int resp, int argc, const char *const *argv,

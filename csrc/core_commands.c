@@ -8,6 +8,7 @@
 #include "mem/share.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/inside.h"
 
 /* --- rows --- */
 
@@ -36,6 +37,7 @@ static struct key_spec_info info_from_spec(const struct key_spec *spec) {
 int engine_register_command(struct engine *eng, const char *name, const char *group, int arity,
                             uint32_t flags, const char *acl, const struct key_spec_info *keys) {
     struct command cmd = { .name = name, .arity = arity, .flags = flags, .acl = acl };
+    if (flags & CMD_INSIDE) cmd.fn = cmd_inside;
     for (int i = 0; keys && i < COMMAND_KEY_SPECS; i++) cmd.keys[i] = spec_from_info(&keys[i]);
     struct command_row *row = arity ? registry_add(eng->registry, &cmd, group) : NULL;
     return row ? row->index : -1;
@@ -81,6 +83,21 @@ bool engine_error_stat(const struct engine *eng, int i, const char **prefix, uin
 void engine_count_error(struct engine *eng, const char *prefix, size_t n) {
     eng->stats.error_replies++;
     registry_count_error(eng->registry, (struct str){ prefix, n });
+}
+
+/* --- what commands of Python change --- */
+
+void engine_propagate_command(struct engine *eng, int db, const char *request, size_t n) {
+    struct resp_parser parser;
+    struct resp_limits limits = { .bulk_max = INT64_MAX, .authenticated = true };
+    char error[128];
+    resp_init(&parser);
+    char *p = (char *)(uintptr_t)request; /* no inline command: nothing is written to it */
+    if (n && *p == '*' && resp_parse(&parser, &limits, p, n, error) == RESP_COMMAND) {
+        eng->stats.dirty++;
+        engine_propagate(eng, db, parser.argc, parser.argv);
+    }
+    resp_free(&parser);
 }
 
 /* --- execution without a client --- */

@@ -20,6 +20,8 @@ struct block_wish {
                   * of the command frees it. NULL: none */
 };
 
+struct inside; /* net/inside.h */
+
 struct call {
     struct engine *eng;
     struct reply *out;
@@ -34,8 +36,10 @@ struct call {
     bool quiet;     /* propagate nothing although dirty */
     bool no_touch;  /* CLIENT NO-TOUCH */
     bool may_block; /* not in a transaction or a script */
+    bool again;     /* it has to be executed once more, under holds: net/reach.h */
     bool resumed;   /* it has waited, and one of its keys has changed */
     struct block_wish wish;
+    struct inside *inside; /* a command of Python that runs commands inside of itself; or NULL */
     struct rewrite *rewritten; /* what to propagate instead of argv; cmd/propagate.c */
 };
 

@@ -20,8 +20,9 @@
 
 #define WORKERS_MAX SHARE_WORKERS_MAX
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
-#define CONTROL_LAYOUT 2u
+#define CONTROL_LAYOUT 3u
 #define CONTROL_DATABASES 16
+#define CONTROL_SCRIPTS 4096
 
 struct control_worker {
     /* by the front, before each spawn: which life of the worker this is */
@@ -46,6 +47,7 @@ struct control {
     uint64_t stuck_ms; /* without a turn for so long, a worker counts as stuck */
     uint64_t life; /* of the server: random, so that positions in the log of commits are unique */
     struct control_worker worker[WORKERS_MAX];
+    _Atomic uint64_t reach[CONTROL_SCRIPTS]; /* what is known of scripts, net/reach.c; by anybody */
     struct commit_log commits;
 };
 

@@ -14,6 +14,7 @@ struct crossing *crossing_new(const char *arena_base) {
 
 static void free_operation(struct cross *o) {
     if (o->task) o->task->delete (o->task);
+    cross_free_brought(o);
     free((char *)(uintptr_t)o->spread_reply.p);
     free(o->command);
     free(o->keys);
@@ -135,6 +136,12 @@ static bool claim(struct remote *r, struct cross *o) {
 static void restart(struct remote *r, struct cross *o) {
     let_go(r, o);
     cross_ask(r, o);
+}
+
+void cross_widen(struct remote *r, struct cross *o) {
+    o->needs = UINT64_MAX >> (64 - r->n);
+    o->claimed = false;
+    restart(r, o);
 }
 
 void cross_holding(struct remote *r, int from, uint64_t operation) {

@@ -47,6 +47,9 @@ struct cross_task {
  * besides; m->id is of a pending of this worker. Takes over the task. */
 void cross_begin_task(struct remote *r, const struct message *m, int n, const struct carried *keys,
                       uint64_t workers, struct cross_task *task);
+/* While an operation executes here: makes a foreign key available that it has not named before.
+ * False: its owner is not held. *st: why it could not be brought. */
+bool cross_bring(struct remote *r, int db, struct str name, bool written, status *st);
 /* Sends a client's command to the worker that is to execute it; the id of the pending, whose reply
  * goes to the slot, or to the gather. */
 uint64_t cross_send(struct remote *r, struct session *s, uint64_t slot, struct gather *g,

@@ -1,6 +1,7 @@
 /* cross_begin.c - from a command, an instant or a task to an operation and its keys. */
 #include "net/cross_impl.h"
 #include "net/dispatch.h"
+#include "net/reach.h"
 
 /* COPY is the one such command whose second key may be in another database. */
 static int database_of(const struct kept *c, int index) {
@@ -52,6 +53,7 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
     } else {
         o->command->head.flags |= MSG_QUIET;
         find_keys(r, o, &row->cmd);
+        if (reach_is_wide(r, &row->cmd, argv)) o->needs = UINT64_MAX >> (64 - r->n);
     }
     cross_ask(r, o);
 }

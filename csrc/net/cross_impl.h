@@ -19,10 +19,12 @@ struct cross {
     struct str spread_reply; /* of the command that the task had spread; .p NULL: none */
     bool again;              /* a command of the task is to be spread next */
     uint64_t begun_ms;
-    bool waiting;       /* for a stuck worker, holding nobody meanwhile */
-    bool claimed;       /* all holds are; none can be taken back any more */
-    bool fetched;       /* there are copies of foreign keys here */
-    struct gather *all; /* the replies of all workers to a command about all keys, or NULL */
+    bool waiting;            /* for a stuck worker, holding nobody meanwhile */
+    bool claimed;            /* all holds are; none can be taken back any more */
+    bool wide;               /* all are held, and keys may be brought while it executes */
+    struct brought *brought; /* names of these keys */
+    bool fetched;            /* there are copies of foreign keys here */
+    struct gather *all;      /* the replies of all workers to a command about all keys, or NULL */
     char *reply;
     size_t reply_n;
 };
@@ -34,6 +36,7 @@ struct crossing {
     struct hold *first, *last; /* the first has the hold when `granted` */
     bool granted, resting;     /* resting: everybody else has a turn before the next hold */
     struct cross *operations;
+    struct cross *running; /* the one that executes now */
     uint64_t last_id;
 };
 
@@ -45,6 +48,8 @@ struct cross *cross_new(struct remote *r, struct kept *command);
 void cross_ask(struct remote *r, struct cross *o);
 void cross_set_reply(struct cross *o, struct str resp);
 void cross_set_error(struct cross *o, const char *line);
+/* Lets go and takes holds anew, on all workers: net/reach.h. */
+void cross_widen(struct remote *r, struct cross *o);
 /* Lets go, replies, and forgets it. */
 void cross_finish(struct remote *r, struct cross *o);
 
@@ -55,6 +60,8 @@ void cross_copy_keys(struct remote *r, struct cross *o);
 void cross_drop_copies(struct remote *r, struct cross *o);
 /* Asks the owners of what may have been written to take it back; logs what is this worker's. */
 void cross_ship_keys(struct remote *r, struct cross *o);
+
+void cross_free_brought(struct cross *o);
 
 /* --- cross_run.c: executing, once all holds are there --- */
 /* Brings the foreign keys here, executes when they are. */

@@ -51,6 +51,53 @@ static status copy_key(struct remote *r, int worker, int db, struct str name) {
     return a ? replace_key(r, foreign_entry(r, a, db, name), a, db, name) : ST_SHM_OPEN;
 }
 
+/* --- keys that show up while the operation executes --- */
+
+struct brought {
+    struct brought *next;
+    char name[];
+};
+
+void cross_free_brought(struct cross *o) {
+    while (o->brought) {
+        struct brought *b = o->brought;
+        o->brought = b->next;
+        free(b);
+    }
+}
+
+static struct carried *known(struct cross *o, int db, struct str name) {
+    for (int i = 0; i < o->n; i++)
+        if (o->keys[i].db == db && str_eq(o->keys[i].name, name)) return &o->keys[i];
+    return NULL;
+}
+
+static void add_brought(struct cross *o, int db, struct str name, bool written) {
+    struct brought *b = malloc(sizeof *b + name.n + 1);
+    o->keys = realloc(o->keys, ((size_t)o->n + 2) * sizeof *o->keys);
+    ASSERT(b && o->keys);
+    memcpy(b->name, name.p, name.n);
+    b->next = o->brought;
+    o->brought = b;
+    o->keys[o->n++] = (struct carried){ .db = db, .written = written, .name = { b->name, name.n } };
+}
+
+bool cross_bring(struct remote *r, int db, struct str name, bool written, status *st) {
+    struct cross *o = r->crossing->running;
+    int owner = key_owner(name, r->n);
+    *st = ST_OK;
+    if (!o || !(o->holds >> owner & 1)) return false;
+    struct carried *k = known(o, db, name);
+    if (k) {
+        k->written |= written;
+        return true;
+    }
+    const struct arena *view = cross_view(r, owner);
+    *st = !view ? ST_SHM_OPEN : carry_needed(view) ? ST_FROZEN_KEY : copy_key(r, owner, db, name);
+    if (*st == ST_OK) add_brought(o, db, name, written);
+    return true;
+}
+
 /* --- copying keys here --- */
 
 /* The operation's keys that belong to that worker. `out` has room for all. */

@@ -12,6 +12,8 @@
 static void work(struct remote *r, struct cross *o) {
     struct kept *c = o->command;
     uint64_t before = r->eng->stats.dirty;
+    r->crossing->running = o;
+    r->again = r->partly = false;
     if (o->task) {
         r->out.n = 0;
         o->again = o->task->run(r, o->task, o->spread_reply) == TASK_SPREAD;
@@ -21,8 +23,9 @@ static void work(struct remote *r, struct cross *o) {
         r->asker = ASKER_NONE;
         if (!done) retry_ask(r, c);
     }
+    r->crossing->running = NULL;
     cross_set_reply(o, (struct str){ r->out.p, r->out.n });
-    bool failed = r->out.n && r->out.p[0] == '-';
+    bool failed = r->out.n && r->out.p[0] == '-' && !r->partly;
     if (!failed && r->eng->stats.dirty != before) cross_ship_keys(r, o);
 }
 
@@ -33,7 +36,12 @@ void cross_execute(struct remote *r, struct cross *o) {
     else
         cross_set_error(o, status_text(o->trouble));
     FAULT("cross.executed");
-    if (!o->shipping) cross_settle(r, o);
+    if (UNLIKELY(r->again) && !o->task) {
+        cross_drop_copies(r, o);
+        cross_widen(r, o);
+    } else if (!o->shipping) {
+        cross_settle(r, o);
+    }
 }
 
 void cross_work(struct remote *r, struct cross *o) {

@@ -118,10 +118,15 @@ static bool needs_persistence(const struct command_row *row) {
     return row->cmd.flags & CMD_WRITE || !strcmp(row->cmd.name, "PING");
 }
 
-bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out) {
+bool dispatch_is_kept(struct engine *eng, struct command_row *row, struct reply *out) {
     if (UNLIKELY(eng->log_error) && needs_persistence(row)) return refuse_unlogged(eng, row, out);
     if (UNLIKELY(eng->config.save_failed) && needs_persistence(row))
         return dispatch_refuse(eng, row, out, status_text(ST_SAVE_FAILED));
+    return true;
+}
+
+bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out) {
+    if (!dispatch_is_kept(eng, row, out)) return false;
     if (!dispatch_has_memory(eng) && row->cmd.flags & CMD_DENYOOM)
         return dispatch_refuse(eng, row, out, status_text(ST_MAXMEMORY));
     return true;

@@ -25,6 +25,8 @@ bool dispatch_has_memory(struct engine *eng);
  * counted. dispatch_allow asks it for clients' commands. */
 bool dispatch_loaded(struct engine *eng, struct command_row *row, enum loading_state limit,
                      struct reply *out);
+/* False: it changes something, and that cannot be kept on disk now, replied and counted. */
+bool dispatch_is_kept(struct engine *eng, struct command_row *row, struct reply *out);
 /* False: there is no memory for it, replied and counted. */
 bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *out);
 /* Executes a command of C: function, propagation, statistics. `started_ns` is when its turn came;

@@ -35,7 +35,8 @@ void session_mute(struct session *s, size_t mark) {
     s->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
 }
 
-static void run_command(struct session *s, struct feed *f, struct command_row *row, int db) {
+/* False: it has to be executed once more, elsewhere. */
+static bool run_command(struct session *s, struct feed *f, struct command_row *row, int db) {
     struct call c = { .eng = s->eng,
                       .out = &s->eng->hub->reply,
                       .cmd = &row->cmd,
@@ -49,6 +50,7 @@ static void run_command(struct session *s, struct feed *f, struct command_row *r
     f->clock_ns = dispatch_run(&c, row, f->clock_ns);
     if (UNLIKELY(c.wish.wanted)) block_session(s, &c);
     block_after(s->eng);
+    return LIKELY(!c.again);
 }
 
 static void run_on_copy(struct session *s, struct feed *f, struct command_row *row) {
@@ -60,6 +62,7 @@ static void run_on_copy(struct session *s, struct feed *f, struct command_row *r
 /* Executes a command, or has it executed; false when the feed must stop at it. */
 static bool carry_out(struct session *s, struct feed *f, struct command_row *row) {
     struct remote *remote = s->eng->remote;
+    size_t mark = s->eng->hub->reply.n;
     if (!row->cmd.fn) {
         if (UNLIKELY(s->chain != NULL))
             s->commands--; /* it comes once more */
@@ -73,8 +76,12 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
         multi_exec(s, &s->eng->hub->reply);
         return true;
     }
-    if (where == REMOTE_HERE && dispatch_admit(s->eng, row, &s->eng->hub->reply))
-        run_command(s, f, row, s->db);
+    bool again = where == REMOTE_HERE && dispatch_admit(s->eng, row, &s->eng->hub->reply) &&
+                 !run_command(s, f, row, s->db);
+    if (UNLIKELY(again)) {
+        s->eng->hub->reply.n = mark;
+        where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
+    }
     if (where == REMOTE_COPIED) run_on_copy(s, f, row);
     if (where != REMOTE_BARRED && where != REMOTE_WAIT) return true;
     s->commands--; /* it comes once more */

@@ -12,6 +12,7 @@ struct hub *hub_new(void) {
     ASSERT(hub->input);
     resp_init(&hub->parser);
     hub->poll_fd = -1;
+    for (int i = 0; i < INSIDE_DEPTH; i++) resp_init(&hub->inside[i].parser);
     return hub;
 }
 
@@ -43,6 +44,10 @@ void hub_delete(struct hub *hub) {
     free(hub->input);
     free(hub->ready);
     free(hub->turn.touched);
+    for (int i = 0; i < INSIDE_DEPTH; i++) {
+        resp_free(&hub->inside[i].parser);
+        free(hub->inside[i].reply.p);
+    }
     if (hub->poll_fd >= 0) close(hub->poll_fd);
     free(hub);
 }

@@ -8,6 +8,7 @@
 
 #include "cmd/reply.h"
 #include "core.h"
+#include "net/inside.h"
 #include "net/resp.h"
 #include "net/turn.h"
 
@@ -32,6 +33,9 @@ struct hub {
     struct ready *ready;
     size_t ready_n, ready_cap, ready_at;
     struct turn turn;
+    void (*inside_run)(struct call *c, int row); /* Python's; net/inside.h */
+    struct inside_frame inside[INSIDE_DEPTH];
+    int inside_depth;
 };
 
 struct hub *hub_new(void);

@@ -7,6 +7,7 @@
 #include "mem/share.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/reach.h"
 #include "net/watch.h"
 
 static struct multi *multi_of(struct session *s) {
@@ -278,7 +279,12 @@ static void run_one(struct session *s, const struct queued *q, struct reply *out
                       .argv = q->argv,
                       .db = s->db,
                       .no_touch = s->flags & SESSION_NO_TOUCH };
+    size_t mark = out->n;
     *clock_ns = dispatch_run(&c, q->row, *clock_ns);
+    if (UNLIKELY(c.again)) {
+        out->n = mark;
+        reply_error(out, REACH_ERROR);
+    }
     reply_settle(out);
 }
 

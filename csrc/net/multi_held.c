@@ -12,6 +12,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/multi.h"
+#include "net/reach.h"
 #include "net/watch.h"
 
 struct held {
@@ -124,7 +125,9 @@ static void collect(const struct session *s, struct key_set *set) {
     for (int i = 0; i < m->n; i++) {
         db = selected(s, &m->queue[i], db);
         add_command(s, set, db, &m->queue[i]);
-        if (is_spread(&m->queue[i])) set->owners |= UINT64_MAX >> (64 - workers);
+        bool all = is_spread(&m->queue[i]) ||
+                   reach_is_wide(s->eng->remote, &m->queue[i].row->cmd, m->queue[i].argv);
+        if (all) set->owners |= UINT64_MAX >> (64 - workers);
     }
     for (const struct watched_key *k = m->watched; k; k = k->next)
         set->owners |= UINT64_C(1) << key_owner(k->name, workers);
@@ -152,6 +155,10 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
     r->out.n = 0;
     r->out.resp = h->session->resp;
     dispatch_run(&c, q->row, clock_duration_ns());
+    if (UNLIKELY(c.again)) {
+        r->out.n = 0;
+        reply_error(&r->out, REACH_ERROR);
+    }
     reply_settle(&r->out);
     keep_reply(h->session->multi, h->at, (struct str){ r->out.p, r->out.n });
 }
@@ -167,6 +174,12 @@ static enum task_verdict ask_for_spread(const struct remote *r, struct held *h,
     t->spread_to = UINT64_MAX >> (64 - r->n);
     if (t->how == SPREAD_SCAN) t->spread_to = UINT64_C(1) << remote_scanned(r, q->argv[1]);
     return TASK_SPREAD;
+}
+
+/* Or may name some as it runs. */
+static bool has_keys(const struct queued *q) {
+    if (q->row->cmd.flags & CMD_INSIDE) return true;
+    return q->row->cmd.fn && command_keys(&q->row->cmd, q->argc, q->argv, NULL, 0);
 }
 
 static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct str spread_reply) {
@@ -186,8 +199,7 @@ static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct
         const struct queued *q = &m->queue[h->at];
         h->db = selected(h->session, q, h->db);
         if (is_spread(q)) return ask_for_spread(r, h, q);
-        if (q->row->cmd.fn && command_keys(&q->row->cmd, q->argc, q->argv, NULL, 0))
-            run_here(r, h, q);
+        if (has_keys(q)) run_here(r, h, q);
     }
     m->held_state = HELD_RUN;
     r->out.n = 0;

@@ -241,6 +241,7 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
     struct engine *eng = r->eng;
     r->out.n = 0;
     r->out.resp = m->resp;
+    r->again = r->partly = false;
     struct command_row *row = m->row ? registry_row(eng->registry, m->row - 1)
                                      : dispatch_resolve(eng, argc, argv, &r->out);
     if (!row || !dispatch_loaded(eng, row, LOADING_SELF, &r->out)) return true;
@@ -260,6 +261,8 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
     reply_settle(&r->out);
     if (UNLIKELY(c.wish.wanted) && r->asker >= 0) block_request(eng, r->asker, m, &c);
     r->wish = c.wish;
+    r->again = c.again;
+    r->partly = row->cmd.flags & CMD_INSIDE;
     return !c.wish.wanted;
 }
 
@@ -276,6 +279,12 @@ void remote_request(struct remote *r, int from, const struct message *m, int arg
     r->asker = ASKER_NONE;
     FAULT("remote.executed");
     r->stats.requests_done++;
+    if (UNLIKELY(r->again)) {
+        struct message whole = *m;
+        whole.kind = MSG_CROSS;
+        cross_begin(r, from, &whole, argc, argv);
+        return;
+    }
     if (done) remote_answer(r, from, m->id, (struct str){ r->out.p, r->out.n });
     block_after(r->eng);
 }

@@ -61,13 +61,15 @@ struct remote {
     bool stalled;               /* a session waits for something that a drain may bring */
     bool resume;                /* sessions that wait may try again */
     int asker;                  /* whose command is executed and may wait; -1: none such */
-    struct block_wish wish;     /* of a command under holds that wants to wait */
-    struct retry *retries;      /* net/block_retry.h */
-    struct kept_list deferred;  /* commands that came while this worker was held */
-    struct stages *stages;      /* net/stage.h */
-    struct crossing *crossing;  /* net/cross.h */
-    struct peeks *peeks;        /* net/peek.h */
-    struct sharing sharing;     /* of the engine's arena */
+    bool again;             /* the command that was executed last is to begin anew: net/reach.h */
+    bool partly;            /* and may have changed something although it has failed */
+    struct block_wish wish; /* of a command under holds that wants to wait */
+    struct retry *retries;  /* net/block_retry.h */
+    struct kept_list deferred; /* commands that came while this worker was held */
+    struct stages *stages;     /* net/stage.h */
+    struct crossing *crossing; /* net/cross.h */
+    struct peeks *peeks;       /* net/peek.h */
+    struct sharing sharing;    /* of the engine's arena */
 };
 
 /* Somebody holds this worker, net/cross.h. */

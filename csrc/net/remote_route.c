@@ -5,6 +5,7 @@
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/peek.h"
+#include "net/reach.h"
 #include "net/stage.h"
 
 #define BACKLOG_HIGH ((size_t)4 << 20) /* bytes queued to one worker: its askers wait */
@@ -162,6 +163,7 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (row->spread == SPREAD_SESSION) return multi_route(r, s, row, argc, argv);
     if (row->spread == SPREAD_SCAN) return route_scan(r, s, row, argc, argv);
     int owner = owner_of_command(r, row, argc, argv);
+    if (reach_is_wide(r, &row->cmd, argv)) owner = -1;
     if (UNLIKELY(s->chain != NULL) && !may_follow(r, s, row, owner)) return REMOTE_BARRED;
     if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;

@@ -17,6 +17,7 @@ from shmredis.commands.rates import Rates
 from shmredis.engine import Engine, session_info
 
 if TYPE_CHECKING:
+    from shmredis.commands.registry import CommandTable
     from shmredis.persistence.aof_log import AppendLog
     from shmredis.persistence.desk import Desk
     from shmredis.persistence.snapshot import Snapshots
@@ -166,6 +167,9 @@ class Server(Protocol):
     @property
     def workers(self) -> Workers | None:
         """None when there is only this one."""
+
+    @property
+    def commands(self) -> "CommandTable": ...
 
     @property
     def snapshots(self) -> "Snapshots": ...

@@ -21,15 +21,26 @@ from typing import TypeVar
 from shmredis import commands
 from shmredis._core import ffi, lib
 from shmredis.commands.context import Context
+from shmredis.commands.inside import InsideHandler
 from shmredis.commands.resp import NO_REPLY, CommandError, Reply, encode, encode_error
 from shmredis.engine import Engine
 
-__all__ = ["CommandTable", "Flag", "KeySpec", "Row", "command", "container", "declared_rows"]
+__all__ = [
+    "CommandTable",
+    "Flag",
+    "KeySpec",
+    "Row",
+    "command",
+    "container",
+    "declared_rows",
+    "inside_command",
+]
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Context], Reply | Awaitable[Reply]]
 AnyHandler = TypeVar("AnyHandler", bound=Handler)
+AnyInside = TypeVar("AnyInside", bound=InsideHandler)
 
 
 class Flag(IntFlag):
@@ -57,6 +68,7 @@ class Flag(IntFlag):
     ALLOW_BUSY = 1 << 18
     DANGEROUS = 1 << 24
     CONTAINER = 1 << 25
+    INSIDE = 1 << 27  # runs inside the core, on keys: commands/inside.py
 
 
 @dataclass(slots=True, frozen=True)
@@ -83,6 +95,7 @@ class Row:
     acl: str
     keys: tuple[KeySpec, ...]
     handler: Handler | None
+    inside: InsideHandler | None = None
 
 
 _declared: dict[str, Row] = {}
@@ -116,6 +129,25 @@ def command(
     return declare
 
 
+def inside_command(
+    name: str,
+    *,
+    arity: int,
+    flags: Flag = Flag.NONE,
+    acl: str = "",
+    group: str = "scripting",
+    keys: Iterable[KeySpec] = (),
+) -> Callable[[AnyInside], AnyInside]:
+    """Declares the decorated function as a command that runs inside the core, atomically, on keys."""
+
+    def declare(handler: AnyInside) -> AnyInside:
+        inside = flags | Flag.INSIDE
+        _declare(Row(name.replace(" ", "|"), group, arity, inside, acl, tuple(keys), None, handler))
+        return handler
+
+    return declare
+
+
 def container(name: str, *, group: str = "server", arity: int = -2) -> None:
     """Declares a command that only has subcommands."""
     _declare(Row(name, group, arity, Flag.CONTAINER, "", (), None))
@@ -134,10 +166,13 @@ class CommandTable:
     def __init__(self, engine: Engine, rows: Iterable[Row] | None = None) -> None:
         self._engine = engine
         self._handlers: dict[int, Handler] = {}
+        self.inside: dict[int, InsideHandler] = {}
         for row in declared_rows() if rows is None else rows:
             index = self._register(row)
             if row.handler is not None:
                 self._handlers[index] = row.handler
+            if row.inside is not None:
+                self.inside[index] = row.inside
 
     def _register(self, row: Row) -> int:
         specs = ffi.new("struct key_spec_info[3]")

@@ -12,6 +12,7 @@ and the classes below for what Python has no word for.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias, Union
@@ -29,7 +30,9 @@ __all__ = [
     "Verbatim",
     "encode",
     "encode_error",
+    "encode_request",
     "format_double",
+    "read_request",
 ]
 
 
@@ -119,6 +122,23 @@ def encode_error(line: str) -> bytes:
     """An error reply; line breaks become spaces, since they would end it."""
     clean = line.replace("\r", " ").replace("\n", " ")
     return b"-" + clean.encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+def encode_request(argv: Iterable[bytes]) -> bytes:
+    """A command as an array of bulk strings."""
+    words = [b"$%d\r\n%b\r\n" % (len(arg), arg) for arg in argv]
+    return b"*%d\r\n%b" % (len(words), b"".join(words))
+
+
+def read_request(request: bytes) -> list[bytes]:
+    """The words of a command that is a whole array of bulk strings."""
+    words, at = [], request.index(b"\n") + 1
+    while at < len(request):
+        end = request.index(b"\n", at)
+        start, size = end + 1, int(request[at + 1 : end])
+        words.append(request[start : start + size])
+        at = start + size + 2
+    return words
 
 
 def format_double(value: float) -> bytes:

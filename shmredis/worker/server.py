@@ -11,6 +11,7 @@ from typing import Any
 from shmredis._core import ffi, lib
 from shmredis.commands.context import ServerFacts, ShutdownMode, Workers
 from shmredis.commands.info_loading import LoadFigures
+from shmredis.commands.inside import Inside
 from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
@@ -78,6 +79,7 @@ class Server:
         self._map_shared_input()
         self._follow_config()
         self.commands = CommandTable(engine)
+        self.inside = Inside(self, self.commands)
 
     def _map_shared_input(self) -> None:
         """The engine's one input buffer, which every connection reads into."""

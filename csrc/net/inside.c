@@ -1,0 +1,169 @@
+/* inside.c - calling Python for a command, and the commands that it runs meanwhile. */
+#include "net/inside.h"
+
+#include "core.h"
+#include "db/batch.h"
+#include "db/clock.h"
+#include "net/dispatch.h"
+#include "net/hub.h"
+#include "net/reach.h"
+
+static_assert(sizeof(struct text) == sizeof(struct str), "Python reads argument vectors");
+static_assert(offsetof(struct text, n) == offsetof(struct str, n), "as struct text");
+
+void engine_set_inside(struct engine *eng, void (*run)(struct call *c, int row)) {
+    eng->hub->inside_run = run;
+}
+
+static struct command_row *row_of(const struct call *c) {
+    return (struct command_row *)(uintptr_t)c->cmd; /* its first field */
+}
+
+void cmd_inside(struct call *c) {
+    struct hub *hub = c->eng->hub;
+    size_t mark = c->out->n;
+    struct inside in = { .db = c->db,
+                         .resp = 2,
+                         .no_memory = !dispatch_has_memory(c->eng),
+                         .silent = c->quiet,
+                         .dirty = c->eng->stats.dirty };
+    if (!hub->inside_run || hub->inside_depth == INSIDE_DEPTH) {
+        reply_error(c->out, "ERR commands are nested too deeply");
+        return;
+    }
+    c->inside = &in;
+    hub->inside_depth++;
+    batch_begin(c->eng);
+    hub->inside_run(c, row_of(c)->index);
+    batch_end(c->eng);
+    hub->inside_depth--;
+    c->inside = NULL;
+    if (c->out->n == mark) reply_error(c->out, "ERR internal error");
+    if (c->out->n > mark && c->out->p[mark] == '-') c->out->errored = true;
+    reach_note(c, &in);
+}
+
+/* --- what Python asks while it is called --- */
+
+void call_facts(const struct call *c, struct call_facts *out) {
+    *out = (struct call_facts){ .argv = (const struct text *)c->argv,
+                                .argc = c->argc,
+                                .db = c->inside->db,
+                                .resp = c->out->resp,
+                                .session = c->session,
+                                .no_memory = c->inside->no_memory };
+}
+
+void call_set_limits(struct call *c, unsigned limits) {
+    c->inside->limits = limits;
+}
+
+void call_set_resp(struct call *c, int resp) {
+    c->inside->resp = resp;
+}
+
+void call_set_silent(struct call *c, bool silent) {
+    c->inside->silent = silent || c->quiet;
+}
+
+bool call_has_written(const struct call *c) {
+    return c->eng->stats.dirty != c->inside->dirty;
+}
+
+void call_reply(struct call *c, const char *resp, size_t n) {
+    reply_raw(c->out, resp, n);
+}
+
+/* --- commands inside --- */
+
+/* Of scripts, whose errors are worded differently. */
+static struct command_row *resolve_for_script(struct engine *eng, int argc, const struct str *argv,
+                                              struct reply *out) {
+    struct command_row *row = registry_find(eng->registry, argv[0]);
+    if (row && row->cmd.flags & CMD_CONTAINER && argc > 1)
+        row = registry_find_sub(eng->registry, row, argv[1]);
+    else if (row && strchr(row->cmd.name, '|'))
+        row = NULL;
+    if (!row) {
+        reply_error(out, "ERR Unknown Redis command called from script");
+        return NULL;
+    }
+    int arity = row->cmd.arity;
+    if (arity >= 0 ? argc == arity : argc >= -arity) return row;
+    reply_error(out, "ERR Wrong number of args calling Redis command from script");
+    return NULL;
+}
+
+/* False: it may not be run here, replied. */
+static bool may_run(const struct call *c, struct command_row *row, struct reply *out) {
+    const struct inside *in = c->inside;
+    uint32_t flags = row->cmd.flags;
+    if (flags & CMD_NOSCRIPT && in->limits & CALL_SCRIPT)
+        return dispatch_refuse(c->eng, row, out,
+                               "ERR This Redis command is not allowed from script");
+    if (flags & CMD_WRITE && in->limits & CALL_READ_ONLY)
+        return dispatch_refuse(c->eng, row, out,
+                               "ERR Write commands are not allowed from read-only scripts.");
+    if (!dispatch_loaded(c->eng, row, LOADING_SELF, out)) return false;
+    if (flags & CMD_WRITE && !dispatch_is_kept(c->eng, row, out)) return false;
+    if (flags & CMD_DENYOOM && in->no_memory && !(in->limits & CALL_ANY_MEMORY))
+        return dispatch_refuse(c->eng, row, out, status_text(ST_MAXMEMORY));
+    return true;
+}
+
+static void run(struct call *c, struct command_row *row, struct inside_frame *f) {
+    struct inside *in = c->inside;
+    const struct resp_parser *p = &f->parser;
+    struct call inner = { .eng = c->eng,
+                          .out = &f->reply,
+                          .cmd = &row->cmd,
+                          .session = c->session,
+                          .fieldsets = c->fieldsets,
+                          .argc = p->argc,
+                          .argv = p->argv,
+                          .db = in->db,
+                          .quiet = in->silent,
+                          .no_touch = c->no_touch };
+    bool selects = !strcmp(row->cmd.name, "SELECT");
+    if (selects) inner.session = NULL; /* its own database stays what it is */
+    dispatch_run(&inner, row, clock_duration_ns());
+    reply_settle(&f->reply);
+    int64_t db;
+    if (selects && !f->reply.errored && str_to_i64(p->argv[1], &db)) in->db = (int)db;
+}
+
+/* The request, parsed; it is Python's, and no inline command, so nothing writes to it. */
+static bool parse(struct inside_frame *f, const char *request, size_t n) {
+    char error[128];
+    struct resp_limits limits = { .bulk_max = INT64_MAX, .authenticated = true };
+    char *p = (char *)(uintptr_t)request;
+    resp_reset(&f->parser);
+    return n && *p == '*' && resp_parse(&f->parser, &limits, p, n, error) == RESP_COMMAND &&
+           f->parser.argc;
+}
+
+int call_run(struct call *c, const char *request, size_t n, struct text *reply) {
+    struct engine *eng = c->eng;
+    struct inside_frame *f = &eng->hub->inside[eng->hub->inside_depth - 1];
+    struct command_row *row = NULL;
+    int outcome = CALL_DONE;
+    f->reply.n = 0;
+    f->reply.errored = false;
+    f->reply.resp = c->inside->resp;
+    if (!parse(f, request, n))
+        reply_error(&f->reply, "ERR Protocol error");
+    else if (c->inside->limits & CALL_SCRIPT)
+        row = resolve_for_script(eng, f->parser.argc, f->parser.argv, &f->reply);
+    else
+        row = dispatch_resolve(eng, f->parser.argc, f->parser.argv, &f->reply);
+    if (row && may_run(c, row, &f->reply)) {
+        if (!row->cmd.fn)
+            outcome = CALL_PYTHON + row->index;
+        else if (reach_keys(c, row, f->parser.argc, f->parser.argv, &f->reply))
+            run(c, row, f);
+        else if (c->inside->reached)
+            outcome = CALL_REACHED;
+    }
+    *reply = (struct text){ f->reply.p, f->reply.n };
+    return outcome;
+}
