@@ -50,6 +50,10 @@ def builder() -> FFI:
     ffi.cdef('extern "Python" uint64_t python_xxh3(const char *p, size_t n);')
     ffi.cdef('extern "Python" void python_say(int level, const char *text);')
     ffi.cdef('extern "Python" void python_inside(struct call *c, int row);')
+    ffi.cdef(
+        'extern "Python" void python_denied(uint64_t session_id, int verdict, int context, '
+        "const char *object, size_t n);"
+    )
     compile_args, link_args = compile_flags()
     ffi.set_source(
         "shmredis._core",

@@ -14,6 +14,7 @@ struct arena;
 struct engine;
 struct session;
 struct control;
+struct acl_user;
 
 /* --- statuses ------------------------------------------------------------------------------------
  */
@@ -278,10 +279,11 @@ enum session_flag {
     SESSION_NO_TOUCH = 2,
     SESSION_NO_EVICT = 4,
     SESSION_REPLY_OFF = 8,
-    SESSION_REPLY_SKIP = 16, /* the next command's reply is dropped */
-    SESSION_CLOSING = 32,    /* close after the output */
-    SESSION_HTTP = 64,       /* sent lines of HTTP and is closed for it */
-    SESSION_INPUT_FULL = 128 /* passed client-query-buffer-limit and is closed for it */
+    SESSION_REPLY_SKIP = 16,  /* the next command's reply is dropped */
+    SESSION_CLOSING = 32,     /* close after the output */
+    SESSION_HTTP = 64,        /* sent lines of HTTP and is closed for it */
+    SESSION_INPUT_FULL = 128, /* passed client-query-buffer-limit and is closed for it */
+    SESSION_RESTRICTED = 256  /* its user may not do everything; session_set_user keeps it */
 };
 struct session_info {
     uint64_t id;
@@ -314,6 +316,54 @@ void session_discard(struct session *s);             /* RESET: ends a transactio
 /* CLIENT PAUSE: until then (wall ms; 0: not), for all commands or for writes only. Sessions that
  * hit it return FEED_WAITING; feed(s, 0) after the end resumes them. */
 void engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only);
+
+/* --- users: what clients may do (csrc/net/acl.h)
+ * ---------------------------------------------------- */
+
+enum acl_permission { ACL_READ = 1, ACL_WRITE = 2 }; /* of keys that match a pattern */
+enum acl_verdict {
+    ACL_ALLOWED = 0,
+    ACL_NO_COMMAND = 1,
+    ACL_NO_KEY = 2,
+    ACL_NO_CHANNEL = 3,
+    ACL_NO_SORT_BY = 4, /* all is allowed but this option of SORT, which reads any keys */
+    ACL_NO_SORT_GET = 5
+};
+enum acl_context { ACL_TOPLEVEL = 0, ACL_MULTI = 1 }; /* where a command was refused */
+/* A user who may do nothing yet. The caller's, until acl_user_release; sessions keep those they
+ * have. */
+struct acl_user *acl_user_new(const char *name, size_t n);
+void acl_user_release(struct acl_user *u);
+/* Begins new rules: so many selectors that allow nothing. `is_free`: he may do everything, and is
+ * never looked at. The other functions add to a selector; strings are copied. No command runs
+ * between them. Sessions of the user need session_set_user again. */
+void acl_user_define(struct acl_user *u, bool is_free, bool skips_sanitizing, int selectors);
+void acl_user_commands(struct acl_user *u, int selector, const uint64_t *bits, int words);
+void acl_user_open(struct acl_user *u, int selector, bool all_keys, bool all_channels);
+/* The command of this row, if its first argument is this word. */
+void acl_user_first_arg(struct acl_user *u, int selector, int row, const char *word, size_t n);
+void acl_user_key(struct acl_user *u, int selector, unsigned permissions, const char *pattern,
+                  size_t n);
+void acl_user_channel(struct acl_user *u, int selector, const char *pattern, size_t n);
+/* New sessions are his; kept. */
+void engine_set_default_user(struct engine *eng, struct acl_user *u);
+void session_set_user(struct session *s, struct acl_user *u);
+/* Whether he may execute a command: enum acl_verdict with the argument that it is about; -1: there
+ * is no such command, -2: it has another number of arguments. *row: of the command. */
+int acl_user_check(struct engine *eng, const struct acl_user *u, int argc, const char *const *argv,
+                   const size_t *argn, int *row, int *at);
+/* The same for the session's user. */
+int session_check(struct session *s, int argc, const char *const *argv, const size_t *argn,
+                  int *row, int *at);
+/* A command of this row was refused by others than the core: counted for INFO. */
+void engine_count_rejected(struct engine *eng, int row);
+/* Whether its user may have all of the session's subscriptions. */
+bool session_may_listen(const struct session *s);
+/* Is called with each refusal: verdict, enum acl_context, the command, key or channel. The string
+ * is valid during the call; nothing of the core but session_info may be called. */
+void engine_set_denied(struct engine *eng,
+                       void (*denied)(uint64_t session_id, int verdict, int context,
+                                      const char *object, size_t n));
 
 /* --- commands
  * ------------------------------------------------------------------------------------- */

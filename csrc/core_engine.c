@@ -100,6 +100,7 @@ static void free_local(struct engine *eng) {
     remote_delete(eng->remote);
     forks_delete(eng->forks);
     hub_delete(eng->hub);
+    acl_user_release(eng->user);
     engine_recorder_free(eng);
     free(eng);
 }

@@ -155,6 +155,23 @@ unsigned copied_of(const struct command *cmd, int *key) {
     return 0;
 }
 
+/* --- channels --- */
+
+static const struct {
+    const char *name;
+    enum channel_use use;
+} channels[] = {
+    { "PUBLISH", CHANNELS_ONE },         { "SPUBLISH", CHANNELS_ONE },
+    { "SUBSCRIBE", CHANNELS_ALL },       { "SSUBSCRIBE", CHANNELS_ALL },
+    { "PSUBSCRIBE", CHANNELS_PATTERNS },
+};
+
+enum channel_use channels_of(const struct command *cmd) {
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        if (!strcmp(channels[i].name, cmd->name)) return channels[i].use;
+    return CHANNELS_NONE;
+}
+
 /* --- keys --- */
 
 /* The first argument that a spec is about, 0: the spec does not apply. */
@@ -212,7 +229,7 @@ static void spec_keys(const struct key_spec *spec, int argc, const struct str *a
         if (at >= argc || !str_to_i64(argv[at], &n) || n <= 0 || first >= argc) return;
         int step = spec->c > 0 ? spec->c : 1;
         int64_t last = n > argc ? argc : first + (n - 1) * step;
-        add_keys(l, first, last < argc ? (int)last : argc - 1, step, spec->flags);
+        if (last < argc) add_keys(l, first, (int)last, step, spec->flags); /* or it is an error */
     }
 }
 

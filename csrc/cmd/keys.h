@@ -46,6 +46,15 @@ enum copied {
 };
 unsigned copied_of(const struct command *cmd, int *key);
 
+/* The channels among a command's arguments that somebody must be allowed to use. */
+enum channel_use {
+    CHANNELS_NONE,
+    CHANNELS_ONE,     /* argv[1] */
+    CHANNELS_ALL,     /* all arguments */
+    CHANNELS_PATTERNS /* likewise, as patterns */
+};
+enum channel_use channels_of(const struct command *cmd);
+
 /* The argument that is the only key a command can have; 0: it has none, or may have several. */
 int only_key_of(const struct command *cmd);
 

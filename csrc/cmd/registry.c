@@ -188,6 +188,7 @@ struct command_row *registry_add(struct registry *reg, const struct command *cmd
     row->group = strdup(group);
     row->spread = spread_of(&row->cmd);
     row->only_key = only_key_of(&row->cmd);
+    row->channels = channels_of(&row->cmd);
     row->copied = copied_of(&row->cmd, &row->copied_key);
     append_row(reg, row);
     uint32_t i = h % SLOTS;

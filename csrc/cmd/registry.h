@@ -19,6 +19,7 @@ struct command_row {
     int only_key;       /* the argument that is its one key; 0: none, or several */
     unsigned copied;    /* may run on a copy of its key (enum copied), which is argv[copied_key] */
     int copied_key;
+    enum channel_use channels; /* among its arguments, cmd/keys.h */
     uint64_t calls, usec, rejected, failed;
     uint64_t *histogram; /* HISTOGRAM_BUCKETS powers of two of us; made at the first call */
 };

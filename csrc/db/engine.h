@@ -74,6 +74,8 @@ struct engine_hooks {
     /* XXH3, 64 bit, seed 0: the digest of DIGEST and IFDEQ. */
     uint64_t (*xxh3)(const char *p, size_t n);
     void (*say)(int level, const char *text);
+    /* A client was refused what its user may not do; core.h. */
+    void (*denied)(uint64_t session_id, int verdict, int context, const char *object, size_t n);
     /* FLUSHALL has dropped everything; persist/fork.c. */
     void (*emptied)(struct engine *eng);
     /* The instant of this id, between two commands; persist/fork.c. */
@@ -116,6 +118,7 @@ struct engine {
     struct remote *remote;     /* net/remote.h; NULL: the only worker */
     struct recorder *recorder; /* core_commands.c */
     struct slowlog *slowlog;   /* net/slowlog.h */
+    struct acl_user *user;     /* of new sessions, net/acl.h; NULL: who may do everything */
     struct aof *aof;           /* persist/aof.h */
     struct forks *forks;       /* persist/fork.h */
 };

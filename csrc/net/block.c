@@ -2,6 +2,7 @@
 #include "net/block.h"
 
 #include "db/clock.h"
+#include "net/access.h"
 #include "net/dispatch.h"
 #include "net/block_retry.h"
 #include "net/hub.h"
@@ -298,6 +299,10 @@ static bool attempt(struct engine *eng, struct waiter *w) {
     struct kept *k = w->command;
     out->n = 0;
     out->resp = k->head.resp;
+    if (w->session && !access_waited(w->session, w->row, k->argc, k->argv, out)) {
+        answer(eng, w, (struct str){ out->p, out->n });
+        return true;
+    }
     struct call c = { .eng = eng,
                       .out = out,
                       .cmd = &w->row->cmd,

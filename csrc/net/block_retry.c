@@ -1,6 +1,7 @@
 /* block_retry.c - executing, waiting for a nudge, executing again. */
 #include "net/block_retry.h"
 
+#include "net/access.h"
 #include "net/cross.h"
 
 #define WAITS                                                                                      \
@@ -151,8 +152,22 @@ static struct retry *next_due(const struct remote *r) {
     return NULL;
 }
 
+/* False: its client may no longer have it executed, and has been told. */
+static bool still_allowed(struct remote *r, struct retry *t) {
+    struct session *s = t->session;
+    struct reply out = { .resp = s->resp };
+    uint64_t slot = t->slot;
+    struct command_row *row = registry_row(r->eng->registry, t->row->index);
+    if (access_waited(s, row, t->command->argc, t->command->argv, &out)) return true;
+    forget(r, t);
+    session_answer(s, slot, (struct str){ out.p, out.n }, false);
+    free(out.p);
+    return false;
+}
+
 void retry_due(struct remote *r) {
     for (struct retry *t; (t = next_due(r));) {
+        if (!still_allowed(r, t)) continue;
         call_off(r, t);
         execute(r, t);
     }

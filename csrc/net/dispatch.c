@@ -94,13 +94,6 @@ bool dispatch_loaded(struct engine *eng, struct command_row *row, enum loading_s
     return dispatch_refuse(eng, row, out, "LOADING Redis is loading the dataset in memory");
 }
 
-bool dispatch_allow(struct engine *eng, struct command_row *row, bool authenticated,
-                    struct reply *out) {
-    if (UNLIKELY(!authenticated && !(row->cmd.flags & CMD_NO_AUTH)))
-        return dispatch_refuse(eng, row, out, "NOAUTH Authentication required.");
-    return dispatch_loaded(eng, row, LOADING_OTHERS, out);
-}
-
 bool dispatch_has_memory(struct engine *eng) {
     return !eng->config.maxmemory || evict_to_limit(eng);
 }

@@ -13,16 +13,13 @@
 /* The row for argv; NULL: unknown command or subcommand or wrong number of arguments, replied. */
 struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct str *argv,
                                      struct reply *out);
-/* False: the client may not call it, replied and counted. */
-bool dispatch_allow(struct engine *eng, struct command_row *row, bool authenticated,
-                    struct reply *out);
 /* Replies the error and counts it; false. */
 bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *out,
                      const char *line);
 /* Evicts what there is to evict; false: memory is still short. */
 bool dispatch_has_memory(struct engine *eng);
 /* False: files are being loaded to at least this degree and it may not run then, replied and
- * counted. dispatch_allow asks it for clients' commands. */
+ * counted. */
 bool dispatch_loaded(struct engine *eng, struct command_row *row, enum loading_state limit,
                      struct reply *out);
 /* False: it changes something, and that cannot be kept on disk now, replied and counted. */

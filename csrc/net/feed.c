@@ -2,6 +2,7 @@
 #include "net/feed.h"
 
 #include "db/clock.h"
+#include "net/access.h"
 #include "net/block.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -113,7 +114,7 @@ static bool execute(struct session *s, struct feed *f) {
     if (UNLIKELY(!row) && is_http(f->parser->argv[0])) refuse_http(s, mark);
     s->commands++;
     if (row) s->last_command = row->index;
-    bool may = row && dispatch_allow(eng, row, s->flags & SESSION_AUTHENTICATED, out);
+    bool may = row && access_allow(s, row, f->parser->argc, f->parser->argv, out);
     if (UNLIKELY(!may)) multi_abort(s);
     if (may && UNLIKELY(s->subscriber != NULL)) may = pubsub_allows(s, row, out);
     bool queued =

@@ -5,6 +5,7 @@
 #include "db/batch.h"
 #include "db/clock.h"
 #include "mem/share.h"
+#include "net/access.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/reach.h"
@@ -295,12 +296,13 @@ static void run_queue(struct session *s, struct reply *out, uint64_t *clock_ns) 
         const struct queued *q = multi_current(s);
         s->commands++;
         s->last_command = q->row->index;
-        if (!q->row->cmd.fn) return; /* of Python */
         size_t mark = out->n;
-        if (m->chunk && m->chunk[m->at].p)
+        if (m->chunk && m->chunk[m->at].p) {
             reply_raw(out, m->chunk[m->at].p, m->chunk[m->at].n);
-        else
+        } else if (access_queued(s, q->row, q->argc, q->argv, out)) {
+            if (!q->row->cmd.fn) return; /* of Python */
             run_one(s, q, out, clock_ns);
+        }
         session_mute(s, mark);
     }
 }

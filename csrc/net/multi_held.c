@@ -8,6 +8,7 @@
  */
 #include "cmd/call.h"
 #include "db/clock.h"
+#include "net/access.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -163,6 +164,14 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
     keep_reply(h->session->multi, h->at, (struct str){ r->out.p, r->out.n });
 }
 
+/* Whether the client may still have it run; else the error is the reply that is kept. */
+static bool still_allowed(struct remote *r, struct held *h, const struct queued *q) {
+    r->out.n = 0;
+    if (access_queued(h->session, q->row, q->argc, q->argv, &r->out)) return true;
+    keep_reply(h->session->multi, h->at, (struct str){ r->out.p, r->out.n });
+    return false;
+}
+
 static enum task_verdict ask_for_spread(const struct remote *r, struct held *h,
                                         const struct queued *q) {
     struct cross_task *t = &h->task;
@@ -198,8 +207,9 @@ static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct
     for (; h->at < m->n; h->at++) {
         const struct queued *q = &m->queue[h->at];
         h->db = selected(h->session, q, h->db);
+        if (!(has_keys(q) || is_spread(q)) || !still_allowed(r, h, q)) continue;
         if (is_spread(q)) return ask_for_spread(r, h, q);
-        if (has_keys(q)) run_here(r, h, q);
+        run_here(r, h, q);
     }
     m->held_state = HELD_RUN;
     r->out.n = 0;

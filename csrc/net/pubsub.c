@@ -114,6 +114,15 @@ void pubsub_forget_session(struct session *s) {
     free_subscriber(s);
 }
 
+bool pubsub_all(const struct session *s,
+                bool (*test)(const void *ctx, enum channel_kind kind, struct str name),
+                const void *ctx) {
+    const struct subscription *x = s->subscriber ? s->subscriber->first : NULL;
+    for (; x; x = x->after)
+        if (!test(ctx, (enum channel_kind)x->channel->name.db, x->channel->name.name)) return false;
+    return true;
+}
+
 /* --- commands --- */
 
 /* What a session has of a kind, as the replies count it. */

@@ -30,6 +30,10 @@ void pubsub_event(struct engine *eng, enum notify_class cls, const char *event, 
 bool pubsub_allows(struct session *s, struct command_row *row, struct reply *out);
 /* RESET, the end of the connection. */
 void pubsub_forget_session(struct session *s);
+/* Whether all subscriptions of the session pass a test. */
+bool pubsub_all(const struct session *s,
+                bool (*test)(const void *ctx, enum channel_kind kind, struct str name),
+                const void *ctx);
 /* How many channels of this kind the session has. */
 uint64_t pubsub_subscriptions(const struct session *s, enum channel_kind kind);
 

@@ -1,5 +1,6 @@
 /* remote_route.c - where a client's command is executed, and sending it there. */
 #include "cmd/fieldset.h"
+#include "net/access.h"
 #include "net/block_retry.h"
 #include "net/cross.h"
 #include "net/hub.h"
@@ -171,7 +172,9 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (backed_up(r, owner)) return remote_stall(r);
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))
         return forward_import(r, s, owner, row, argc, argv);
-    if (owner >= 0) return forward(r, s, owner, row, argc, argv);
+    /* Whoever may lose a right while waiting is asked again here each time. */
+    bool watched = row->cmd.flags & CMD_BLOCKING && !access_is_free(s);
+    if (owner >= 0 && !watched) return forward(r, s, owner, row, argc, argv);
     if (row->spread != SPREAD_NOT) {
         stage_begin(r, s, row, argc, argv);
         return REMOTE_SENT;

@@ -2,6 +2,7 @@
 #include "net/session.h"
 
 #include "cmd/fieldset.h"
+#include "net/acl.h"
 #include "net/block.h"
 #include "net/feed.h"
 #include "net/hub.h"
@@ -20,6 +21,7 @@ struct session *session_new(struct engine *eng, int fd, uint64_t id) {
     s->fd = fd;
     s->resp = 2;
     s->flags = eng->config.auth_required ? 0 : SESSION_AUTHENTICATED;
+    session_set_user(s, eng->user);
     s->last_command = -1;
     s->created_ms = s->last_ms = eng->now_ms;
     eng->hub->sessions++;
@@ -37,6 +39,7 @@ void session_delete(struct session *s) {
     multi_free(s);
     turn_forget(s->eng, s);
     remote_forget_session(s);
+    acl_user_release(s->user);
     free(s->peer);
     free(s->name);
     s->eng->hub->sessions--;

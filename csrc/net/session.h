@@ -51,6 +51,7 @@ struct session {
     struct multi *multi; /* net/multi.h; NULL: it has used none of it */
     struct output out;
     struct fieldset *fieldsets; /* cmd/fieldset.h */
+    struct acl_user *user;      /* net/acl.h; NULL: who may do everything */
     char *peer, *name;          /* "ip:port" and CLIENT SETNAME, NUL-terminated; NULL: none */
     uint64_t created_ms, last_ms, net_in, net_out, commands, reads;
 };

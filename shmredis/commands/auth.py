@@ -1,6 +1,5 @@
 """Who a client is and how it speaks: HELLO, AUTH, RESET, QUIT."""
 
-import hmac
 from dataclasses import dataclass
 
 from shmredis._core import lib
@@ -8,7 +7,6 @@ from shmredis.commands.arguments import integer, shown, syntax_error, word
 from shmredis.commands.context import Context
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, CommandError, Reply, Simple
-from shmredis.commands.settings import setting
 from shmredis.commands.version import REDIS_VERSION
 from shmredis.engine import session_info
 
@@ -42,21 +40,25 @@ def set_client_name(ctx: Context, name: bytes) -> None:
 
 
 def authenticate(ctx: Context, user: bytes, password: bytes) -> None:
-    """Logs the client in as the default user. Raises: CommandError when that is refused."""
-    required = setting(ctx, "requirepass").encode("utf-8", "surrogateescape")
-    right = user == b"default" and (not required or hmac.compare_digest(password, required))
-    if not right:
-        ctx.server.facts.auth_failures += 1
+    """Logs the client in. Raises: CommandError when that is refused."""
+    name = shown(user)
+    known = ctx.server.users.get(name)
+    if known is None or not known.admits(shown(password)):
+        ctx.server.denials.note(ctx.client, "auth", _context(ctx), ctx.argv[0].upper(), name)
         raise CommandError(WRONG_PASSWORD)
-    ctx.client.user = "default"
+    ctx.server.users.log_in(ctx.client, name)
     lib.session_set_flag(ctx.session, lib.SESSION_AUTHENTICATED, True)
+
+
+def _context(ctx: Context) -> str:
+    return "multi" if session_info(ctx.session).multi >= 0 else "toplevel"
 
 
 @command("AUTH", arity=-2, flags=HANDSHAKE, acl="connection", group="connection")
 def auth(ctx: Context) -> Reply:
     if len(ctx.argv) > 3:
         raise syntax_error()
-    if len(ctx.argv) == 2 and not setting(ctx, "requirepass"):
+    if len(ctx.argv) == 2 and ctx.server.users.default.nopass:
         raise CommandError(NO_PASSWORD_SET)
     user = ctx.argv[1] if len(ctx.argv) == 3 else b"default"
     authenticate(ctx, user, ctx.argv[-1])
@@ -100,7 +102,8 @@ def hello(ctx: Context) -> Reply:
     args = parse_hello(ctx.argv)
     if args.credentials:
         authenticate(ctx, *args.credentials)
-    if not session_info(ctx.session).flags & lib.SESSION_AUTHENTICATED:
+    authenticated = session_info(ctx.session).flags & lib.SESSION_AUTHENTICATED
+    if not authenticated and ctx.server.users.default.needs_password:
         raise CommandError(HELLO_WITHOUT_AUTH)
     if args.name is not None:
         set_client_name(ctx, args.name)
@@ -123,14 +126,15 @@ def reset(ctx: Context) -> Reply:
     off = lib.SESSION_NO_TOUCH | lib.SESSION_NO_EVICT
     off |= lib.SESSION_REPLY_OFF | lib.SESSION_REPLY_SKIP
     lib.session_set_flag(session, off, False)
-    lib.session_set_flag(session, lib.SESSION_AUTHENTICATED, not setting(ctx, "requirepass"))
+    free = not ctx.server.users.default.needs_password
+    lib.session_set_flag(session, lib.SESSION_AUTHENTICATED, free)
     lib.session_set_db(session, 0)
     lib.session_set_resp(session, 2)
     lib.session_drop_fieldsets(session)
     lib.session_discard(session)
     lib.session_unsubscribe(session)
     set_client_name(ctx, b"")
-    ctx.client.user = "default"
+    ctx.server.users.log_in(ctx.client, "default")
     return Simple("RESET")
 
 

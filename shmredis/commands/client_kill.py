@@ -60,9 +60,8 @@ def _by_type(value: bytes) -> Test:
 
 
 def _by_user(value: bytes) -> Test:
-    if value != b"default":
-        raise CommandError(f"ERR No such user '{shown(value)}'")
-    return lambda client: client.user == "default"
+    wanted = shown(value)
+    return lambda client: client.user == wanted
 
 
 def _by_address(value: bytes) -> Test:
@@ -92,6 +91,13 @@ _TESTS: dict[str, Callable[[bytes], Test]] = {
 }
 
 
+def _check_users(ctx: Context) -> None:
+    """Raises: CommandError for a user who does not exist."""
+    for option, value in zip(ctx.argv[2::2], ctx.argv[3::2], strict=False):
+        if word(option) == "USER" and ctx.server.users.get(shown(value)) is None:
+            raise CommandError(f"ERR No such user '{shown(value)}'")
+
+
 def _kill(ctx: Context, chosen: KillFilter) -> int:
     victims = [client for client in ctx.server.clients.values() if chosen.matches(client)]
     if chosen.skip_me:
@@ -117,4 +123,6 @@ def _tell_killed(ctx: Context, counts: list[int]) -> Reply:
 def client_kill(ctx: Context) -> int:
     if len(ctx.argv) == 3:
         return _kill(ctx, KillFilter([_by_address(ctx.argv[2])], skip_me=False))
-    return _kill(ctx, parse_filter(ctx.argv[2:]))
+    chosen = parse_filter(ctx.argv[2:])
+    _check_users(ctx)
+    return _kill(ctx, chosen)

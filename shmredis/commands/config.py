@@ -53,9 +53,17 @@ def config_set(ctx: Context) -> Reply:
 def config_resetstat(ctx: Context) -> Reply:
     ctx.engine.reset_stats()
     facts = ctx.server.facts
-    facts.rejected_connections = facts.evicted_clients = facts.auth_failures = 0
+    facts.rejected_connections = facts.evicted_clients = 0
+    ctx.server.denials.reset_counts()
     facts.query_buffer_disconnections = facts.output_buffer_disconnections = 0
     return OK
+
+
+def _user_lines(ctx: Context) -> list[str]:
+    """Users belong to the configuration unless there is an ACL file for them."""
+    if ctx.server.config.text("aclfile"):
+        return []
+    return [str(user) for user in ctx.server.users.listed()]
 
 
 @command("CONFIG REWRITE", arity=2, flags=ADMIN)
@@ -63,7 +71,7 @@ def config_rewrite(ctx: Context) -> Reply:
     if not ctx.server.config.path:
         raise CommandError("ERR The server is running without a config file")
     try:
-        ctx.server.config.rewrite()
+        ctx.server.config.rewrite(_user_lines(ctx))
     except OSError as error:
         raise CommandError(f"ERR Rewriting config file: {error.strerror}") from error
     return OK

@@ -17,6 +17,8 @@ from shmredis.commands.rates import Rates
 from shmredis.engine import Engine, session_info
 
 if TYPE_CHECKING:
+    from shmredis.acl.denials import Denials
+    from shmredis.acl.table import Users
     from shmredis.commands.registry import CommandTable
     from shmredis.persistence.aof_log import AppendLog
     from shmredis.persistence.desk import Desk
@@ -85,8 +87,8 @@ class Config(Protocol):
     def set(self, pairs: list[tuple[str, str]]) -> None:
         """Changes all or none. Raises: ValueError, whose text is the error line but its "ERR"."""
 
-    def rewrite(self) -> None:
-        """Writes the values in force into the file. Raises: OSError."""
+    def rewrite(self, users: list[str]) -> None:
+        """Writes the values in force into the file, and these lines of users. Raises: OSError."""
 
 
 class ShutdownMode(Enum):
@@ -112,7 +114,6 @@ class ServerFacts:
     evicted_clients: int = 0
     query_buffer_disconnections: int = 0
     output_buffer_disconnections: int = 0
-    auth_failures: int = 0
     peak_memory: int = 0
     peak_time_s: float = field(default_factory=time.time)
 
@@ -170,6 +171,14 @@ class Server(Protocol):
 
     @property
     def commands(self) -> "CommandTable": ...
+
+    @property
+    def users(self) -> "Users":
+        """Everybody that clients can be."""
+
+    @property
+    def denials(self) -> "Denials":
+        """What this worker has refused them."""
 
     @property
     def snapshots(self) -> "Snapshots": ...

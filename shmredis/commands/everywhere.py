@@ -20,7 +20,7 @@ from shmredis.commands.figures import PARTS, Figures, Part
 from shmredis.commands.resp import CommandError, Reply
 from shmredis.slots import key_slot, slot_owner
 
-__all__ = ["Handler", "Run", "answer_others", "at_owner", "everywhere", "from_figures"]
+__all__ = ["Handler", "Run", "answer_others", "at_owner", "elsewhere", "everywhere", "from_figures"]
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,20 @@ async def _merged(ctx: Context, merge: Merge, own: Any, answers: Awaitable[list[
         raise own
     reply = merge(ctx, [own, *(r for r in results if not isinstance(r, CommandError))])
     return await reply if isinstance(reply, Awaitable) else reply
+
+
+def elsewhere(run: Run) -> Callable[[Context], Awaitable[None]]:
+    """The function that has all other workers run this one, and waits until they have.
+
+    It is called where modules are loaded, so that all workers know the function.
+    """
+    name = _remember(run)
+
+    async def tell(ctx: Context) -> None:
+        if ctx.server.workers is not None:
+            await ctx.server.workers.ask_all("run", _errand(ctx, name))
+
+    return tell
 
 
 def at_owner(place: int) -> Callable[[Run], Handler]:

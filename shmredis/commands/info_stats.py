@@ -150,11 +150,12 @@ def _slow(ctx: Context) -> Fields:
 
 
 def _denied(ctx: Context) -> Fields:
+    counts = ctx.figures[COUNTS]
     return [
-        ("acl_access_denied_auth", ctx.figures[COUNTS].auth_failures),
-        ("acl_access_denied_cmd", 0),
-        ("acl_access_denied_key", 0),
-        ("acl_access_denied_channel", 0),
+        ("acl_access_denied_auth", counts.denied_auth),
+        ("acl_access_denied_cmd", counts.denied_command),
+        ("acl_access_denied_key", counts.denied_key),
+        ("acl_access_denied_channel", counts.denied_channel),
         ("acl_access_denied_tls_cert", 0),
     ]
 

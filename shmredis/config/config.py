@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from shmredis._core import lib
+from shmredis.config.declared_users import DeclaredUsers
 from shmredis.config.parser import Line, LineError, read_lines
 from shmredis.config.rewrite import rewrite_file
 from shmredis.config.table import ALIASES, OPTIONS, Option
@@ -27,6 +28,7 @@ class Config:
         self._given: set[str] = set()  # set by file, command line or CONFIG SET
         self._appliers: dict[str, list[Applier]] = {}
         self._file: Path | None = None
+        self.users = DeclaredUsers()
 
     @property
     def path(self) -> str | None:
@@ -55,6 +57,8 @@ class Config:
             name = line.words[0].lower()
             if name == "include" and len(line.words) == 2:
                 self._include(line, depth)
+            elif name == "user" and len(line.words) > 1:
+                self.users.add(line)
             elif name == "save" and len(line.words) > 1:
                 fresh_saves = self._add_save(line, fresh_saves)
             else:
@@ -163,8 +167,8 @@ class Config:
         for applier in self._appliers.get(name, ()):
             applier(self[name])
 
-    def rewrite(self) -> None:
-        """Writes the values in force into the file. Raises: OSError."""
+    def rewrite(self, users: list[str]) -> None:
+        """Writes the values in force into the file, and these lines of users. Raises: OSError."""
         if self._file is None:
             raise FileNotFoundError("The server is running without a config file")
         changed = {
@@ -172,7 +176,7 @@ class Config:
             for name, text in self._text.items()
             if name in self._given or (name != "dir" and text != OPTIONS[name].default)
         }
-        rewrite_file(self._file, changed)
+        rewrite_file(self._file, changed, users)
 
 
 def find_option(name: str) -> Option | None:

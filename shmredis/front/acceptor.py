@@ -41,11 +41,14 @@ class Acceptor:
     def __init__(
         self,
         config: Config,
+        is_open: Callable[[], bool],
         handover: Handover,
         lobby: Lobby | None,
         catch_up: Callable[[], None],
     ) -> None:
+        """`is_open`: whether clients need no password."""
         self._config = config
+        self._is_open = is_open
         self._handover = handover
         self._lobby = lobby
         self._catch_up = catch_up
@@ -111,7 +114,7 @@ class Acceptor:
         return True
 
     def _protected(self) -> bool:
-        return bool(self._config["protected-mode"] and not self._config["requirepass"])
+        return bool(self._config["protected-mode"] and self._is_open())
 
     def _turn_away(self, sock: socket.socket, message: bytes) -> bool:
         try:

@@ -39,7 +39,13 @@ class Front:
         workers = supervisor.workers
         self._handover = Handover(workers)
         self._lobby = Lobby(len(workers), self._handover.add) if len(workers) > 1 else None
-        self._acceptor = Acceptor(config, self._handover, self._lobby, self._catch_up)
+        self._acceptor = Acceptor(
+            config,
+            lambda: supervisor.users.default_is_nopass,
+            self._handover,
+            self._lobby,
+            self._catch_up,
+        )
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._signals: list[signal.Signals] = []

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
 from shmredis.front.control import ControlMemory
 from shmredis.front.shm import leftover_arenas, object_name, remove_stale
@@ -30,7 +31,8 @@ class Supervisor:
         """Raises: ShmInUse, OSError."""
         count = config["workers"]
         self._control = ControlMemory(base_name, count) if count > 1 else None
-        plan = Plan(config, base_name, identity, self._control, run_worker)
+        self.users = UserJournal()
+        plan = Plan(config, base_name, identity, self._control, self.users, run_worker)
         self._base_name = base_name
         self.workers = [WorkerProcess(plan, i) for i in range(count)]
 
@@ -93,5 +95,6 @@ class Supervisor:
         deadline = time.monotonic() + STOP_TIMEOUT_S
         for worker in self.workers:
             worker.finish_stop(deadline, keep=keep)
+        self.users.close()
         if self._control:
             self._control.close()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
 from shmredis.front.channel import Kind, receive_with_sockets, socket_pair
 from shmredis.front.control import ControlMemory
@@ -40,6 +41,7 @@ class Plan:
     base_name: str
     identity: ServerIdentity
     control: ControlMemory | None
+    users: UserJournal
     run: "Callable[[Plan, int, socket.socket, Birth], int]"  # index, channel; the exit status
 
 

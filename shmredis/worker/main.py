@@ -17,9 +17,10 @@ import uvloop
 import xxhash
 
 from shmredis._core import ffi, lib
+from shmredis.acl.errors import AclError
 from shmredis.commands.context import ServerFacts
 from shmredis.commands.everywhere import answer_others
-from shmredis.front.channel import Kind, read_batch, receive_with_sockets
+from shmredis.front.channel import MESSAGE_MAX, Kind, read_batch, receive_with_sockets
 from shmredis.front.shm import object_name, remove_object
 from shmredis.front.worker_process import Birth, Plan
 from shmredis.persistence.marks import note_files
@@ -68,8 +69,12 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> 
         channel.send(b"F" + f"Failed to configure TLS: {error}".encode())
         return 1
     gc.freeze()  # what was there before the fork stays shared
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        ending = runner.run(_serve(plan, index, beginning, channel, tls))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            ending = runner.run(_serve(plan, index, beginning, channel, tls))
+    except AclError as error:
+        channel.send(b"F" + str(error).encode("utf-8", "surrogateescape")[:MESSAGE_MAX])
+        return 1
     _part_from_arena(plan, index, beginning, ending)
     return 0
 
@@ -117,7 +122,7 @@ async def _serve(
     channel.setblocking(False)
     control = plan.control
     post = Post(engine, index, control.workers) if control else None
-    server = Server(engine, plan.config, facts, channel, post)
+    server = Server(engine, plan.config, facts, channel, post, plan.users)
     links = Links(server, post) if post else None
     if post:
         answer_others(server, post)

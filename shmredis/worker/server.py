@@ -9,6 +9,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from shmredis._core import ffi, lib
+from shmredis.acl.denials import Denials
+from shmredis.acl.journal import UserJournal
+from shmredis.acl.log import AclLog
+from shmredis.acl.table import Users
+from shmredis.acl.users_file import first_users
 from shmredis.commands.context import ServerFacts, ShutdownMode, Workers
 from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.inside import Inside
@@ -48,7 +53,9 @@ class Server:
         facts: ServerFacts,
         channel: socket.socket,
         workers: Workers | None,
+        journal: UserJournal,
     ) -> None:
+        """Raises: AclError when users are declared that cannot be."""
         self.engine = engine
         self.config = config
         self.facts = facts
@@ -80,6 +87,7 @@ class Server:
         self._follow_config()
         self.commands = CommandTable(engine)
         self.inside = Inside(self, self.commands)
+        self._follow_users(journal)
 
     def _map_shared_input(self) -> None:
         """The engine's one input buffer, which every connection reads into."""
@@ -97,7 +105,6 @@ class Server:
             if option.core:
                 self._follow_core(option.name, option.core)
         follow = self.config.follow
-        follow("requirepass", lambda v: self.engine.set_option("auth_required", int(bool(v))))
         follow("loglevel", set_level)
         follow("client-output-buffer-limit", self._set_output_limits)
         follow("appendonly", self.append_log.switch)
@@ -118,6 +125,28 @@ class Server:
 
     def _set_output_limits(self, limits: Any) -> None:
         self.output_limits = limits
+
+    # --- users ---
+
+    def _follow_users(self, journal: UserJournal) -> None:
+        config, workers = self.config, self.workers
+        self.users = users = Users(
+            self.engine,
+            journal,
+            clients=self.clients.values,
+            open_channels=lambda: config.text("acl-pubsub-default") == "allchannels",
+        )
+        path, password, lines = config["aclfile"], config["requirepass"], config.users.lines
+        users.begin(lambda: first_users(path, lines, password, users))
+        begun = False
+        config.follow("requirepass", lambda v: users.require_password(v) if begun else None)
+        begun = True
+        log = AclLog(
+            lambda: int(config["acllog-max-len"]),
+            workers.index if workers else 0,
+            workers.count if workers else 1,
+        )
+        self.denials = Denials(self.engine, log, self.clients.get)
 
     # --- connections ---
 

@@ -72,11 +72,12 @@ class SocketConnection(Connection):
         saved = json.loads(state)
         about = saved["about"]
         connection = cls(server, Kind(about["kind"].encode()), about["id"], sock)
-        connection.user = about["user"]
         for field, text in saved["texts"].items():
             setattr(connection, field, text.encode("latin-1"))
         info = ffi.new("struct session_info *", saved["core"])
         lib.session_restore(connection.session, info)
+        if not server.users.log_in(connection, about["user"]):  # deleted on the way
+            connection.close()
         name = connection.name
         lib.session_set_name(connection.session, name, len(name))
 

@@ -7,10 +7,15 @@ back.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from shmredis._core import ffi, lib
+from shmredis.acl.denials import Denials
+from shmredis.acl.journal import UserJournal
+from shmredis.acl.log import AclLog
+from shmredis.acl.table import Users
+from shmredis.acl.user import User
 from shmredis.commands.context import Context, ServerFacts, ShutdownMode
 from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.registry import CommandTable
@@ -33,6 +38,7 @@ DEFAULTS = {
     "repl-backlog-size": "1048576",
     "latency-tracking-info-percentiles": "50 99 99.9",
     "enable-debug-command": "yes",
+    "aclfile": "",
 }
 
 
@@ -44,6 +50,7 @@ class FakeConfig:
         self.values = dict(DEFAULTS)
         self._defaults = Config()
         self.rewrites = 0
+        self.new_password: Callable[[str], None] = lambda _password: None
 
     def __getitem__(self, name: str) -> Any:
         """The default: nobody who asks so in these tests has it changed."""
@@ -60,8 +67,11 @@ class FakeConfig:
             if name not in self.values:
                 raise ValueError(f"Unknown option or number of arguments for CONFIG SET - '{name}'")
         self.values |= dict(pairs)
+        if "requirepass" in dict(pairs):
+            self.new_password(dict(pairs)["requirepass"])
 
-    def rewrite(self) -> None:
+    def rewrite(self, users: list[str]) -> None:
+        assert users[0].startswith("user ")
         self.rewrites += 1
 
 
@@ -80,6 +90,11 @@ class FakeServer:
         )
         self.clients: dict[int, FakeClient] = {}
         self.table = CommandTable(self.engine)
+        self.journal = UserJournal()
+        self.users = Users(self.engine, self.journal, self.clients.values, lambda: False)
+        self.users.begin(lambda: {"default": User.default()})
+        self.config.new_password = self.users.require_password
+        self.denials = Denials(self.engine, AclLog(lambda: 128), self.clients.get)
         self.shutdowns: list[tuple[ShutdownMode, bool, bool]] = []
         self.logged: list[tuple[str, str]] = []
         self.cron_paused = False
@@ -123,6 +138,7 @@ class FakeServer:
         for client in list(self.clients.values()):
             client.close()
         lib.engine_delete(self.engine.handle)
+        self.journal.close()
 
 
 class FakeClient:

@@ -81,8 +81,7 @@ def test_auth_without_a_password_set(client: FakeClient) -> None:
 
 
 def test_a_password_is_required_and_accepted(server: FakeServer) -> None:
-    server.config.values["requirepass"] = "secret"
-    server.engine.set_option("auth_required", 1)
+    server.config.set([("requirepass", "secret")])
     client = server.connect()
     assert client.call("CLIENT", "ID") == b"-NOAUTH Authentication required.\r\n"
     assert client.call("HELLO", "3") == (
@@ -99,7 +98,7 @@ def test_a_password_is_required_and_accepted(server: FakeServer) -> None:
     assert client.call("CLIENT", "ID") == b"-NOAUTH Authentication required.\r\n"
     assert client.call("AUTH", "secret") == b"+OK\r\n"
     assert client.call("CLIENT", "ID") == b":1\r\n"
-    assert server.facts.auth_failures == 2
+    assert server.denials.counts["auth"] == 2
 
 
 def test_reset_undoes_what_the_client_set(client: FakeClient) -> None:

@@ -456,7 +456,7 @@ def test_lolwut_ends_with_the_version(client: FakeClient) -> None:
 
 def test_acl_with_a_password(server: FakeServer) -> None:
     client = server.connect()
-    server.config.values["requirepass"] = "foo"
+    server.config.set([("requirepass", "foo")])
     digest = hashlib.sha256(b"foo").hexdigest().encode()
     assert client.call("ACL", "LIST") == (
         b"*1\r\n$110\r\nuser default on sanitize-payload #%b ~* &* +@all\r\n" % digest

@@ -47,7 +47,7 @@ def test_what_was_told_before_a_connection_came_holds_for_it(door: Listener) -> 
     def catch_up() -> None:
         config.set(mail)
 
-    acceptor = Acceptor(config, cast(Handover, house), None, catch_up)
+    acceptor = Acceptor(config, lambda: True, cast(Handover, house), None, catch_up)
     with arrive(door), arrive(door), arrive(door) as last:
         acceptor.accept(door)
         assert len(house.let_in) == 2
@@ -61,4 +61,4 @@ def test_nobody_there_is_nothing_to_judge(door: Listener) -> None:
     def catch_up() -> None:
         raise AssertionError
 
-    Acceptor(Config(), cast(Handover, FullHouse()), None, catch_up).accept(door)
+    Acceptor(Config(), lambda: True, cast(Handover, FullHouse()), None, catch_up).accept(door)
