@@ -142,7 +142,8 @@ static void cmd_pfcount(struct call *c) {
 /* --- PFMERGE --- */
 
 /* Dense if one of the sources is; false: replied. */
-static bool raise_all(struct call *c, struct hll *h, const uint8_t registers[HLL_REGISTERS], bool dense) {
+static bool raise_all(struct call *c, struct hll *h, const uint8_t registers[HLL_REGISTERS],
+                      bool dense) {
     bool whole = hll_raise_all(h, registers, dense);
     if (!whole) reply_broken(c);
     return whole;

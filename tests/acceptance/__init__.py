@@ -1,0 +1,1 @@
+"""Others' programs that live on a Redis, run against shmredis: the extra `acceptance` installs them."""
