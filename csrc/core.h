@@ -174,6 +174,8 @@ int engine_cron(struct engine *eng, uint64_t budget_us);
 bool engine_turn_due(const struct engine *eng);
 /* Sessions that wait in a blocking command, and the keys that are waited for. */
 void engine_blocked(const struct engine *eng, uint64_t *sessions, uint64_t *keys);
+/* Sessions that came or sent something within the last second. */
+uint64_t engine_active_sessions(struct engine *eng);
 /* MEMORY PURGE: defragments everything now and gives empty pages back; bytes released. */
 uint64_t engine_purge(struct engine *eng);
 /* Walks every invariant of arena, tables and values; aborts on a breach. DEBUG and tests. */

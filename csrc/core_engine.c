@@ -353,6 +353,11 @@ void engine_blocked(const struct engine *eng, uint64_t *sessions, uint64_t *keys
     block_count(eng, sessions, keys);
 }
 
+uint64_t engine_active_sessions(struct engine *eng) {
+    engine_tick_clock(eng);
+    return activity_count(&eng->hub->activity, eng->now_ms);
+}
+
 uint64_t engine_purge(struct engine *eng) {
     engine_tick_clock(eng);
     arena_enter(&eng->arena);

@@ -117,6 +117,11 @@ class Engine:
         return int(sessions[0]), int(keys[0])
 
     @property
+    def active_sessions(self) -> int:
+        """Sessions that came or sent something within the last second."""
+        return int(lib.engine_active_sessions(self.handle))
+
+    @property
     def databases(self) -> int:
         return int(lib.engine_databases(self.handle))
 

@@ -31,6 +31,59 @@ static void debug_object(struct call *c) {
     reply_simple(c->out, line);
 }
 
+/* DEBUG SDSLEN key: how long key and value are, and what their blocks take. A key and a short value
+ * are one block. */
+static void debug_sdslen(struct call *c) {
+    struct key k;
+    const struct entry *e = existing(c, 2, &k);
+    if (!e) return;
+    const struct arena *a = &c->eng->arena;
+    struct value v = entry_value(e);
+    if (entry_type(e) != TYPE_STRING || v.enc == ENC_INT) {
+        reply_error(c->out, "ERR Not an sds encoded string.");
+        return;
+    }
+    size_t length = (size_t)type_of(v.type)->length(a, &v);
+    size_t own = v.root ? heap_usable(a, v.root) : 0;
+    char line[256];
+    snprintf(line, sizeof line,
+             "key_sds_len:%zu, key_sds_avail:0, key_zmalloc: %zu, val_sds_len:%zu, "
+             "val_sds_avail:%zu, val_zmalloc: %zu",
+             c->argv[2].n, entry_bytes(e), length, own > length ? own - length : 0, own);
+    reply_simple(c->out, line);
+}
+
+/* DEBUG QUICKLIST key [0|1] */
+static void debug_quicklist(struct call *c) {
+    struct key k;
+    const struct entry *e = existing(c, 2, &k);
+    if (!e) return;
+    struct value v = entry_value(e);
+    if (v.enc != ENC_QUICKLIST) {
+        reply_error(c->out, "ERR Not a quicklist encoded object.");
+        return;
+    }
+    const struct arena *a = &c->eng->arena;
+    printf("quicklist at %p: {elements %llu} {bytes %zu}\n", arena_ptr(a, v.root),
+           (unsigned long long)type_of(v.type)->length(a, &v), type_of(v.type)->memory(a, &v, 0));
+    fflush(stdout);
+    reply_simple(c->out, "Quicklist structure printed on stdout");
+}
+
+/* DEBUG STRUCTSIZE: what lies in arenas. */
+static void debug_structsize(struct call *c) {
+    char line[128];
+    snprintf(line, sizeof line, "bits:%zu entry:%zu bucket:%zu page:%zu", sizeof(void *) * 8,
+             sizeof(struct entry), (size_t)64, PAGE_SIZE_BYTES);
+    reply_simple(c->out, line);
+}
+
+/* DEBUG REPLICATE command [argument ...]: logs a command that is not executed. */
+static void debug_replicate(struct call *c) {
+    engine_propagate(c->eng, c->db, c->argc - 2, c->argv + 2);
+    reply_ok(c->out);
+}
+
 /* DEBUG LISTPACK key */
 static void debug_listpack(struct call *c) {
     struct key k;
@@ -217,6 +270,10 @@ static void debug_htstats_key(struct call *c) {
 
 static const struct command debug_rows[] = {
     { "OBJECT", 3, 0, "", debug_object, { { 0 } } },
+    { "SDSLEN", 3, 0, "", debug_sdslen, { { 0 } } },
+    { "STRUCTSIZE", 2, 0, "", debug_structsize, { { 0 } } },
+    { "REPLICATE", -3, 0, "", debug_replicate, { { 0 } } },
+    { "QUICKLIST", -3, 0, "", debug_quicklist, { { 0 } } },
     { "LISTPACK", 3, 0, "", debug_listpack, { { 0 } } },
     { "DIGEST", 2, 0, "", debug_digest, { { 0 } } },
     { "DIGEST-KEYS", 2, 0, "", debug_digest_keys, { { 0 } } },

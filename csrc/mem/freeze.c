@@ -132,8 +132,8 @@ void freeze_begin(struct arena *a) {
     struct freeze *f = &a->freeze;
     ASSERT(f->phase == ARENA_LIVE && a->private_ && a->base == a->shared && !arena_super(a)->busy);
     look_around(a);
-    UNPOISON(a->shared, a->reserved); /* blocks are poisoned where base is */
-    UNPOISON(a->private_, a->reserved);
+    UNPOISON(a->shared, arena_super(a)->size); /* blocks are poisoned where base is */
+    UNPOISON(a->private_, arena_super(a)->size);
     __atomic_store_n(&object_super(a)->frozen, ARENA_FROZEN, __ATOMIC_SEQ_CST);
     share_shut(a, SHARE_FROZEN); /* other workers look into the object */
     f->phase = ARENA_FROZEN;

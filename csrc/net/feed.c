@@ -200,6 +200,7 @@ static void open_feed(struct session *s, struct feed *f, size_t n) {
     f->clock_ns = clock_duration_ns();
     engine_tick_clock(s->eng);
     if (UNLIKELY(s->eng->remote) && s->eng->config.maxmemory) remote_share_memory(s->eng->remote);
+    activity_move(&s->eng->hub->activity, s->last_ms, s->eng->now_ms);
     s->last_ms = s->eng->now_ms;
     s->net_in += n;
     s->eng->stats.net_in += n;

@@ -8,6 +8,7 @@
 
 #include "cmd/reply.h"
 #include "core.h"
+#include "net/activity.h"
 #include "net/inside.h"
 #include "net/resp.h"
 #include "net/turn.h"
@@ -29,6 +30,7 @@ struct hub {
     uint64_t pause_until_ms;
     bool pause_writes_only;
     uint64_t sessions;
+    struct activity activity;
     int poll_fd; /* epoll set of net/poll.c; -1: not made yet */
     struct ready *ready;
     size_t ready_n, ready_cap, ready_at;

@@ -25,6 +25,7 @@ struct session *session_new(struct engine *eng, int fd, uint64_t id) {
     s->last_command = -1;
     s->created_ms = s->last_ms = eng->now_ms;
     eng->hub->sessions++;
+    activity_enter(&eng->hub->activity, s->last_ms);
     eng->stats.connections++;
     return s;
 }
@@ -42,6 +43,7 @@ void session_delete(struct session *s) {
     acl_user_release(s->user);
     free(s->peer);
     free(s->name);
+    activity_leave(&s->eng->hub->activity, s->last_ms);
     s->eng->hub->sessions--;
     free(s);
 }
@@ -107,6 +109,7 @@ void session_restore(struct session *s, const struct session_info *was) {
     s->resp = was->resp;
     s->flags = was->flags;
     s->created_ms = was->created_ms;
+    activity_move(&s->eng->hub->activity, s->last_ms, was->last_ms);
     s->last_ms = was->last_ms;
     s->net_in = was->net_in;
     s->net_out = was->net_out;

@@ -183,7 +183,7 @@ def command_list(ctx: Context) -> Reply:
     table = table_of(ctx)
     args = ctx.argv[2:]
     if not args:
-        return [row.name.lower() for row in table.top]
+        return [row.name.lower() for row in table.rows]
     if len(args) != 3 or word(args[0]) != "FILTERBY":
         raise syntax_error()
     return [row.name.lower() for row in table.rows if _passes(row, word(args[1]), args[2])]

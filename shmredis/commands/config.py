@@ -9,6 +9,8 @@ from shmredis.commands.registry import Flag, command, container
 from shmredis.commands.resp import OK, CommandError, Reply
 from shmredis.front.channel import MESSAGE_MAX
 
+__all__ = ["user_lines"]
+
 container("CONFIG")
 
 ADMIN = Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE
@@ -59,7 +61,7 @@ def config_resetstat(ctx: Context) -> Reply:
     return OK
 
 
-def _user_lines(ctx: Context) -> list[str]:
+def user_lines(ctx: Context) -> list[str]:
     """Users belong to the configuration unless there is an ACL file for them."""
     if ctx.server.config.text("aclfile"):
         return []
@@ -71,7 +73,7 @@ def config_rewrite(ctx: Context) -> Reply:
     if not ctx.server.config.path:
         raise CommandError("ERR The server is running without a config file")
     try:
-        ctx.server.config.rewrite(_user_lines(ctx))
+        ctx.server.config.rewrite(user_lines(ctx))
     except OSError as error:
         raise CommandError(f"ERR Rewriting config file: {error.strerror}") from error
     return OK

@@ -87,8 +87,11 @@ class Config(Protocol):
     def set(self, pairs: list[tuple[str, str]]) -> None:
         """Changes all or none. Raises: ValueError, whose text is the error line but its "ERR"."""
 
-    def rewrite(self, users: list[str]) -> None:
-        """Writes the values in force into the file, and these lines of users. Raises: OSError."""
+    def rewrite(self, users: list[str], *, everything: bool = False) -> None:
+        """Writes the values in force into the file, and these lines of users. Raises: OSError.
+
+        With `everything` also directives that are at their defaults.
+        """
 
 
 class ShutdownMode(Enum):

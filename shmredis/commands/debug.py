@@ -1,26 +1,35 @@
 """DEBUG: looking into the server's inside. What needs the data is in csrc/cmd/debug.c."""
 
 import hashlib
-import os
 import re
-import signal
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
+from shmredis._core import lib
 from shmredis.commands.arguments import integer, shown, word, wrong_arguments
 from shmredis.commands.context import Context
-from shmredis.commands.debug_data import at_key_owner, digest, digest_values, populate, tables
+from shmredis.commands.debug_crash import fail_assertion, leak, panic, run_out_of_memory, segfault
+from shmredis.commands.debug_data import (
+    at_key_owner,
+    digest,
+    digest_values,
+    in_core,
+    populate,
+    replicate,
+    tables,
+)
 from shmredis.commands.debug_files import (
     crash_and_recover,
     reload,
     restart,
+    rewrite_all,
     skip_checksums,
 )
 from shmredis.commands.everywhere import Handler, everywhere
 from shmredis.commands.helptext import help_reply
 from shmredis.commands.registry import Flag, command
-from shmredis.commands.resp import OK, CommandError, Raw, Reply, Set, Verbatim, encode
+from shmredis.commands.resp import OK, CommandError, Raw, Reply, Set, Simple, Verbatim, encode
 from shmredis.commands.settings import setting
 from shmredis.faults import arm_faults
 from shmredis.persistence.aof_load import AofError
@@ -105,11 +114,6 @@ def _log(ctx: Context) -> Reply:
     return OK
 
 
-def _segfault(ctx: Context) -> Reply:
-    os.kill(os.getpid(), signal.SIGSEGV)
-    return OK
-
-
 def _fault(ctx: Context) -> Reply:
     """In this worker only: the client is connected to the one that it means."""
     if any(one.count(b":") > 2 for one in ctx.argv[2].split(b",")):
@@ -181,6 +185,22 @@ def _reply_buffer(ctx: Context) -> Reply:
     return OK
 
 
+def _match_strings(_ctx: Context) -> Reply:
+    """A pattern that takes exponential time where each star tries all places again."""
+    pattern, text = b"a*" * 16 + b"c", b"a" * 4096
+    assert not lib.core_glob_match(pattern, len(pattern), text, len(text), False)
+    return Simple("Apparently the server did not crash: test passed")
+
+
+def _no_secret(_ctx: Context) -> Reply:
+    raise CommandError("ERR Internal secret is missing")
+
+
+def _cache_hits(_ctx: Context) -> Reply:
+    """The defragmenter asks the heap itself how full a page is: there is no cache."""
+    return Simple("defrag_frag_cache_hits:0")
+
+
 def _accepted(ctx: Context) -> Reply:
     """For switches of mechanisms that this server does not have."""
     return OK
@@ -231,6 +251,16 @@ SUBCOMMANDS = {
             1,
             _aof_flush_sleep,
         ),
+        Subcommand(
+            "ASSERT", "Crashes the worker as a failed assertion does.", 0, 0, fail_assertion
+        ),
+        Subcommand(
+            "CONFIG-REWRITE-FORCE-ALL",
+            "Writes all directives into the configuration file, also those at their defaults.",
+            0,
+            0,
+            rewrite_all,
+        ),
         Subcommand("CHANGE-REPL-ID", "Takes a new replication id.", 0, 0, _change_repl_id),
         Subcommand(
             "CRASH-AND-RECOVER [<ms>]",
@@ -239,6 +269,7 @@ SUBCOMMANDS = {
             1,
             crash_and_recover,
         ),
+        Subcommand("DEFRAG-FRAG-CACHE-STATS", "Hits of a cache; there is none.", 0, 0, _cache_hits),
         Subcommand("DICT-RESIZING <0|1>", "Accepted; tables resize always.", 1, 1, _accepted),
         Subcommand("DIGEST", "Digest of all data; equal data, equal digests.", 0, 0, digest),
         Subcommand(
@@ -251,16 +282,28 @@ SUBCOMMANDS = {
         Subcommand(
             "HTSTATS-KEY <key>", "Figures of a value that is a table.", 1, 1 << 20, at_key_owner
         ),
+        Subcommand("INTERNAL_SECRET", "The secret of a cluster.", 0, 0, _no_secret),
+        Subcommand("KEYSIZES-HIST-ASSERT <0|1>", "Accepted.", 1, 1, _accepted),
+        Subcommand("LEAK <string>", "Keeps the string's memory for ever.", 1, 1, leak),
         Subcommand("LISTPACK <key>", "Prints a listpack's figures on stdout.", 1, 1, at_key_owner),
         Subcommand("LOADAOF", "Empties the data and loads the AOF.", 0, 0, _load_aof),
         Subcommand("LOG <message>", "Writes a line to the log.", 1, 1, _log),
         Subcommand("OBJECT <key>", "Where and how a value is stored.", 1, 1, at_key_owner),
+        Subcommand("OOM", "Crashes the worker as a lack of memory does.", 0, 0, run_out_of_memory),
+        Subcommand("PANIC", "Crashes the worker as an impossible state does.", 0, 0, panic),
         Subcommand("PAUSE-CRON <0|1>", "Stops background work.", 1, 1, _pause_cron),
         Subcommand("POPULATE <count> [<prefix>] [<size>]", "Makes string keys.", 1, 3, populate),
         Subcommand("PROTOCOL <type>", "Replies with a sample of a type.", 1, 1, _protocol),
         Subcommand(
+            "QUICKLIST <key> [<0|1>]", "Prints a list's figures on stdout.", 1, 2, at_key_owner
+        ),
+        Subcommand(
             "QUICKLIST-PACKED-THRESHOLD <size>", "Accepted; checked only.", 1, 1, _packed_threshold
         ),
+        Subcommand(
+            "REPLICATE <command> [<argument> ...]", "Logs a command.", 1, 1 << 20, replicate
+        ),
+        Subcommand("REPLY-COPY-AVOIDANCE <0|1>", "Accepted; it is always on.", 1, 1, _accepted),
         Subcommand(
             "REPLYBUFFER <PEAK-RESET-TIME|RESIZING> <value>",
             "Accepted; checked only.",
@@ -270,7 +313,10 @@ SUBCOMMANDS = {
         ),
         Subcommand("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Saves and loads dump.rdb.", 0, 3, reload),
         Subcommand("RESTART [<ms>]", "Saves, ends and starts again.", 0, 1, restart),
-        Subcommand("SEGFAULT", "Crashes the worker.", 0, 1 << 20, _segfault),
+        Subcommand("SEGFAULT", "Crashes the worker.", 0, 1 << 20, segfault),
+        Subcommand(
+            "SDSLEN <key>", "Lengths and blocks of a key and its string.", 1, 1, at_key_owner
+        ),
         Subcommand("SET-ACTIVE-EXPIRE <0|1>", "Stops active expiry.", 1, 1, _set_active_expire),
         Subcommand(
             "SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted; there are no scripts.", 1, 1, _accepted
@@ -283,5 +329,7 @@ SUBCOMMANDS = {
             skip_checksums,
         ),
         Subcommand("SLEEP <seconds>", "Stops the worker for a while.", 1, 1, _sleep),
+        Subcommand("STRINGMATCH-TEST", "Matches a malicious pattern.", 0, 0, _match_strings),
+        Subcommand("STRUCTSIZE", "Sizes of structures in shared memory.", 0, 0, in_core),
     )
 }

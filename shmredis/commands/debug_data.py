@@ -1,16 +1,25 @@
 """Subcommands of DEBUG that the core executes on the data, over all workers."""
 
 import hashlib
-from collections.abc import Sized
+from collections.abc import Awaitable, Sized
 
 from shmredis.commands.arguments import shown, wrong_arguments
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import at_owner, everywhere
 from shmredis.commands.resp import CommandError, Raw, Reply, Simple, Verbatim
 
-__all__ = ["at_key_owner", "digest", "digest_values", "populate", "tables"]
+__all__ = [
+    "at_key_owner",
+    "digest",
+    "digest_values",
+    "in_core",
+    "populate",
+    "replicate",
+    "tables",
+]
 
 DIGEST_DIGITS = 40
+KEY_OF_REPLICATE = 3
 
 
 def in_core(ctx: Context) -> Raw:
@@ -21,6 +30,17 @@ def in_core(ctx: Context) -> Raw:
     if reply.startswith(b"-"):
         raise CommandError(shown(reply[1:-2]))
     return Raw(reply)
+
+
+def replicate(ctx: Context) -> Reply | Awaitable[Reply]:
+    """REPLICATE <command> ...: in the log of the owner of its first argument."""
+    return _replicate_key(ctx) if len(ctx.argv) > KEY_OF_REPLICATE else _replicate(ctx)
+
+
+def _replicate(ctx: Context) -> Raw:
+    reply = in_core(ctx)
+    ctx.server.end_turn()
+    return reply
 
 
 def _lines(reply: Raw) -> list[str]:
@@ -82,6 +102,7 @@ def _one_after_the_other(_ctx: Context, replies: list[Raw]) -> Reply:
     return Verbatim(b"".join(text.removeprefix(b"txt:") for text in texts))
 
 
+_replicate_key = at_owner(KEY_OF_REPLICATE)(_replicate)
 at_key_owner = at_owner(2)(in_core)
 digest = everywhere(_whole_digest)(_keys_digests)
 digest_values = everywhere(_digest_of_each)(in_core)

@@ -7,12 +7,13 @@ from collections.abc import Awaitable
 
 from shmredis._core import lib
 from shmredis.commands.arguments import integer, word
+from shmredis.commands.config import user_lines
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import everywhere
 from shmredis.commands.resp import OK, CommandError, Reply
 from shmredis.persistence.desk import SaveFailed
 
-__all__ = ["crash_and_recover", "reload", "restart", "skip_checksums"]
+__all__ = ["crash_and_recover", "reload", "restart", "rewrite_all", "skip_checksums"]
 
 RELOAD_OPTIONS = {"MERGE", "NOFLUSH", "NOSAVE"}
 
@@ -42,6 +43,16 @@ def _load_rdb(ctx: Context) -> Reply:
         lib.engine_empty(ctx.engine.handle)
     if not ctx.server.load_again(merge="MERGE" in options):
         raise CommandError("ERR Error trying to load the RDB dump, check server logs")
+    return OK
+
+
+def rewrite_all(ctx: Context) -> Reply:
+    """CONFIG-REWRITE-FORCE-ALL"""
+    try:
+        ctx.server.config.rewrite(user_lines(ctx), everything=True)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise CommandError(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {why}") from error
     return OK
 
 

@@ -217,6 +217,7 @@ class ClientFigures:
     longest_output: int
     watching: int
     watched_keys: int
+    active: int  # within the last second
     blocked: int
     awaited_keys: int
     subscribers: int
@@ -239,6 +240,7 @@ def _read_clients(server: "Server") -> ClientFigures:
         longest_output=max((s.output_bytes for s in sample), default=0),
         watching=watching,
         watched_keys=watched_keys,
+        active=server.engine.active_sessions,
         blocked=blocked,
         awaited_keys=awaited_keys,
         subscribers=pubsub.sessions,
@@ -256,6 +258,7 @@ def _merge_clients(parts: list[ClientFigures]) -> ClientFigures:
         longest_output=max(part.longest_output for part in parts),
         watching=sum(part.watching for part in parts),
         watched_keys=sum(part.watched_keys for part in parts),
+        active=sum(part.active for part in parts),
         blocked=sum(part.blocked for part in parts),
         awaited_keys=sum(part.awaited_keys for part in parts),
         subscribers=sum(part.subscribers for part in parts),

@@ -81,6 +81,7 @@ def clients_section(ctx: Context) -> Fields:
         ("pubsub_clients", clients.subscribers),
         ("watching_clients", clients.watching),
         ("clients_in_timeout_table", 0),
+        ("active_clients", clients.active),
         ("total_watched_keys", clients.watched_keys),
         ("total_blocking_keys", clients.awaited_keys),
         ("total_blocking_keys_on_nokey", 0),

@@ -1,4 +1,4 @@
-"""The server as a whole: its clock, its part in replication, its modules, its end."""
+"""The server as a whole: its clock, its modules, its end."""
 
 import time
 from collections.abc import Awaitable
@@ -17,12 +17,6 @@ ANYTIME = Flag.LOADING | Flag.STALE | Flag.FAST
 def time_command(ctx: Context) -> Reply:
     seconds, rest = divmod(time.time_ns() // 1000, 1_000_000)
     return [str(seconds), str(rest)]
-
-
-@command("ROLE", arity=1, flags=ANYTIME | Flag.NOSCRIPT, acl="admin dangerous")
-def role(ctx: Context) -> Reply:
-    """Always a master at offset 0 without replicas: there is no replication yet."""
-    return ["master", 0, []]
 
 
 @command("MODULE LIST", arity=2, flags=Flag.ADMIN | Flag.NOSCRIPT)

@@ -167,14 +167,19 @@ class Config:
         for applier in self._appliers.get(name, ()):
             applier(self[name])
 
-    def rewrite(self, users: list[str]) -> None:
-        """Writes the values in force into the file, and these lines of users. Raises: OSError."""
+    def rewrite(self, users: list[str], *, everything: bool = False) -> None:
+        """Writes the values in force into the file, and these lines of users. Raises: OSError.
+
+        With `everything` also directives that are at their defaults.
+        """
         if self._file is None:
             raise FileNotFoundError("The server is running without a config file")
         changed = {
             name: text
             for name, text in self._text.items()
-            if name in self._given or (name != "dir" and text != OPTIONS[name].default)
+            if everything
+            or name in self._given
+            or (name != "dir" and text != OPTIONS[name].default)
         }
         rewrite_file(self._file, changed, users)
 

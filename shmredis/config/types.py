@@ -28,6 +28,7 @@ __all__ = [
     "Text",
     "ValueType",
     "Words",
+    "one_of",
 ]
 
 INT64_MAX = (1 << 63) - 1
@@ -185,6 +186,11 @@ class Enumeration:
 
     def value(self, text: str) -> str:
         return text
+
+
+def one_of(*choices: str) -> Enumeration:
+    """The type of a directive that is one of these words."""
+    return Enumeration(choices)
 
 
 @dataclass(slots=True, frozen=True)

@@ -70,7 +70,9 @@ class FakeConfig:
         if "requirepass" in dict(pairs):
             self.new_password(dict(pairs)["requirepass"])
 
-    def rewrite(self, users: list[str]) -> None:
+    def rewrite(self, users: list[str], *, everything: bool = False) -> None:
+        if everything and self.path is None:
+            raise FileNotFoundError("no file")
         assert users[0].startswith("user ")
         self.rewrites += 1
 
@@ -113,6 +115,9 @@ class FakeServer:
             None,
             lambda: None,  # type: ignore[arg-type]
         )
+
+    def end_turn(self) -> None:
+        """Nobody else has output in these tests."""
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
         lib.engine_pause(self.engine.handle, until_ms, writes_only)

@@ -509,6 +509,9 @@ def test_debug_is_guarded(server: FakeServer, allowed: str, addr: str, refused: 
         "OBJECT",
         "OBJECT k fast",
         "JMAP",
+        "MALLCTL x",
+        "REPLICATE",
+        "ASSERT x",
         "DIGEST x",
         "HTSTATS",
         "POPULATE",
@@ -548,6 +551,14 @@ def test_debug_unknown_subcommands(client: FakeClient, words: str) -> None:
         ("REPLYBUFFER PEAK-RESET-TIME x", NOT_INTEGER),
         ("REPLYBUFFER RESIZING 0", b"+OK\r\n"),
         ("DICT-RESIZING x", b"+OK\r\n"),
+        ("LEAK x", b"+OK\r\n"),
+        ("REPLICATE SET k v", b"+OK\r\n"),
+        ("REPLICATE PING", b"+OK\r\n"),
+        ("SDSLEN nokey", b"-ERR no such key\r\n"),
+        ("QUICKLIST nokey", b"-ERR no such key\r\n"),
+        ("INTERNAL_SECRET", b"-ERR Internal secret is missing\r\n"),
+        ("DEFRAG-FRAG-CACHE-STATS", b"+defrag_frag_cache_hits:0\r\n"),
+        ("CONFIG-REWRITE-FORCE-ALL", b"-ERR CONFIG-REWRITE-FORCE-ALL failed: no file\r\n"),
         ("DIGEST", b"+" + b"0" * 40 + b"\r\n"),
         ("DIGEST-VALUE", b"*0\r\n"),
         ("PROTOCOL double", b"$5\r\n3.141\r\n"),
@@ -605,6 +616,22 @@ def test_debug_object_of_strings(client: FakeClient) -> None:
     assert client.call("DEBUG", "HTSTATS-KEY", "s") == (
         b"-ERR The value stored at the specified key is not represented using an hash table\r\n"
     )
+
+
+def test_debug_sdslen(client: FakeClient) -> None:
+    client.call("SET", "n", "12")
+    assert client.call("DEBUG", "SDSLEN", "n") == b"-ERR Not an sds encoded string.\r\n"
+    client.call("SET", "key", "v" * 5000)
+    reply = client.call("DEBUG", "SDSLEN", "key")
+    assert re.fullmatch(
+        rb"\+key_sds_len:3, key_sds_avail:0, key_zmalloc: \d+, val_sds_len:5000, "
+        rb"val_sds_avail:\d+, val_zmalloc: \d+\r\n",
+        reply,
+    )
+
+
+def test_debug_finds_a_malicious_pattern_harmless(client: FakeClient) -> None:
+    assert client.call("DEBUG", "STRINGMATCH-TEST").startswith(b"+Apparently ")
 
 
 def test_debug_populate_leaves_keys_that_are_there(client: FakeClient) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from shmredis.config import Config
-from shmredis.config.table import OPTIONS, OWN_OPTIONS
+from shmredis.config.options import own
+from shmredis.config.table import OPTIONS
 from tests.harness.resp import Client
 from tests.harness.server import ROOT, Server, free_port, wait_until
 
@@ -219,6 +220,21 @@ def test_the_shipped_file_says_the_defaults() -> None:
             assert config.text(name) == default, f"{name} {option.default}"
 
 
+def test_a_file_with_all_directives_written_out_can_be_read(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "all.conf"
+    file.write_text("save 10 1\nmaxmemory 100mb\n")
+    server = start_server(config=file)
+    with server.client() as client:
+        assert client.call("DEBUG", "CONFIG-REWRITE-FORCE-ALL") == b"+OK\r\n"
+        shown = {name: client.value("CONFIG", "GET", name)[1].decode() for name in OPTIONS}
+    config = Config()
+    config.load_file(file)
+    assert {name: config.text(name) for name in OPTIONS} == shown
+    assert file.read_text().startswith("save 10 1\nmaxmemory 104857600\n")
+
+
 def test_the_shipped_file_knows_only_directives_and_all_of_our_own() -> None:
     said = set()
     for line in SHIPPED.read_text().splitlines():
@@ -227,7 +243,7 @@ def test_the_shipped_file_knows_only_directives_and_all_of_our_own() -> None:
     commented = {"unixsocket", "unixsocketperm", "tls-port", "pidfile", "requirepass"}
     assert commented <= said
     assert said <= OPTIONS.keys()
-    assert {option.name for option in OWN_OPTIONS} <= said
+    assert {option.name for option in own.OPTIONS} <= said
 
 
 # --- the life of the process ---

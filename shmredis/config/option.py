@@ -1,0 +1,25 @@
+"""One row of the table of directives."""
+
+from dataclasses import dataclass
+
+from shmredis.config.types import ValueType
+
+__all__ = ["Option"]
+
+
+@dataclass(slots=True, frozen=True)
+class Option:
+    """One directive.
+
+    `core` names the field of struct engine_config that follows it.
+    `protected`: CONFIG SET refuses it unless enable-protected-configs allows.
+    `hidden`: CONFIG GET shows it only when it is asked for by its whole name.
+    """
+
+    name: str
+    type: ValueType
+    default: str
+    core: str = ""
+    mutable: bool = True
+    protected: bool = False
+    hidden: bool = False

@@ -1,0 +1,1 @@
+"""The rows of the table of directives, a file for each subject."""
