@@ -119,11 +119,12 @@ struct file_mark {
 struct attach_report {
     char why[160];   /* not empty: the arena is refused, for this reason */
     bool sealed;     /* its last worker ended in order */
-    bool frozen;     /* or while a snapshot was written: what came after its instant is missing */
+    bool frozen;     /* or while a snapshot was written: what came after its instant is missing.
+                      * The arena counts as changing until engine_load_end */
     bool has_guests; /* and if not: it was executing a command over keys of several workers */
     uint64_t print;  /* what the last engine_note_files said */
     struct file_mark rdb, aof;
-    uint64_t aof_position;
+    uint64_t aof_seq, aof_position; /* the log goes on there with what the arena lacks */
     uint64_t keys;
     uint32_t generation;
 };

@@ -46,6 +46,7 @@ static void describe(const struct engine *eng, struct attach_report *out) {
     out->print = super->print;
     out->rdb = file_mark(&super->rdb);
     out->aof = file_mark(&super->aof);
+    out->aof_seq = super->aof_seq;
     out->aof_position = super->aof_position;
     out->generation = super->generation;
     out->keys = keyspace_total(eng);
@@ -68,6 +69,7 @@ bool attach_arena(struct engine *eng, int fd, const char *name, const struct att
     if (st != ST_OK) return refuse(out, "its page table is damaged");
     if (!seal_allows(a, terms->xxh3, out)) return false;
     out->frozen = arena_super(a)->frozen == ARENA_FROZEN;
+    if (out->frozen) engine_load_begin(eng);
     arena_super(a)->frozen = ARENA_LIVE;
     arena_break_seal(a);
     arena_super(a)->generation++;

@@ -15,6 +15,7 @@
 #include "cmd/registry.h"
 #include "core.h"
 #include "db/clock.h"
+#include "mem/fault.h"
 #include "mem/share.h"
 #include "persist/aof_read.h"
 
@@ -251,6 +252,7 @@ static int carry_out(struct replay *l) {
     const struct command_row *row = find_row(l);
     if (!row) return unknown(l);
     l->commands++;
+    FAULT("replay.command");
     if (!right_arity(row, r->argc))
         refuse(l, "ERR wrong number of arguments");
     else if (row->cmd.fn)

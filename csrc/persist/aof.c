@@ -432,8 +432,10 @@ int aof_prepare(struct aof *aof, int fd, uint64_t seq, uint64_t size, const char
     return fd >= 0 && aof->next_fd < 0 ? errno : 0;
 }
 
-/* The present file is not synced here, in the middle of a fork: that comes with the next sync. */
+/* The present file is not synced here, in the middle of a fork: that comes with the next sync. What
+ * is logged next names its database: a recovery may begin here, with the frozen arena. */
 int aof_instant(struct aof *aof) {
+    aof->db = -1;
     if (aof->next_fd < 0) return 0;
     int error = aof_flush(aof);
     if (error) return error;

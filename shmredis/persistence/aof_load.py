@@ -16,6 +16,7 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import Folder
 from shmredis.persistence.aof_manifest import LogFile, Manifest, ManifestError, Role
+from shmredis.persistence.aof_tail import LogPlace, files_since
 from shmredis.persistence.rdb_load import RdbError, RdbLoad
 
 __all__ = ["AofError", "AofLoad", "LoadRules", "manifest_of"]
@@ -64,9 +65,18 @@ class AofLoad:
     """One folder into one engine, which logs nothing and serves nobody meanwhile."""
 
     def __init__(
-        self, engine: Engine, folder: Folder, rules: LoadRules, dropped: set[str], call: Call
+        self,
+        engine: Engine,
+        folder: Folder,
+        rules: LoadRules,
+        dropped: set[str],
+        call: Call,
+        since: LogPlace | None = None,
     ) -> None:
-        """`dropped`: ids of parts that do not count. Raises: AofError."""
+        """`dropped`: ids of parts that do not count. `since`: the engine has what comes before.
+
+        Raises: AofError.
+        """
         self._load_into = engine
         self._engine = engine.handle
         self._folder = folder
@@ -74,8 +84,10 @@ class AofLoad:
         self._dropped = dropped
         self._call = call
         self.manifest = manifest_of(folder) or Manifest()
+        self._parts = list(files_since(self.manifest, since))
         self._work = self._load()
-        self.total = folder.size(self.manifest.files)
+        files = tuple(file for file, _ in self._parts)
+        self.total = folder.size(files) - sum(offset for _, offset in self._parts)
         self.done = 0  # bytes
         self.commands = self.errors = self.left_out = 0
 
@@ -84,19 +96,19 @@ class AofLoad:
         return next(self._work, None) is None
 
     def _load(self) -> Iterator[bool]:
-        files = self.manifest.files
+        files = [file for file, _ in self._parts]
         self._check_presence(files)
-        for i, file in enumerate(files):
-            yield from self._load_file(file, last=i == len(files) - 1)
+        for file, offset in self._parts:
+            yield from self._load_file(file, offset, last=file is files[-1])
 
-    def _check_presence(self, files: tuple[LogFile, ...]) -> None:
+    def _check_presence(self, files: list[LogFile]) -> None:
         """Raises: AofError."""
         for file in files:
             path = self._folder.place(file)
             if not path.exists():
                 raise AofError(f"The AOF file {file.name} doesn't exist")
 
-    def _load_file(self, file: LogFile, *, last: bool) -> Iterator[bool]:
+    def _load_file(self, file: LogFile, begin: int, *, last: bool) -> Iterator[bool]:
         started, before = time.monotonic(), self.done
         path = self._folder.place(file)
         try:
@@ -107,16 +119,16 @@ class AofLoad:
             ) from None
         try:
             size = os.fstat(fd).st_size
-            offset = 0
-            if os.pread(fd, len(MAGIC), 0) == MAGIC:
+            offset = begin
+            if not begin and os.pread(fd, len(MAGIC), 0) == MAGIC:
                 log.info("Reading RDB base file on AOF loading...")
                 offset = yield from self._load_rdb(fd, file, size)
             if size > offset:
                 yield from self._replay(fd, file, offset, last=last)
         finally:
             os.close(fd)
-        self.done = before + size
-        if size:
+        self.done = before + size - begin
+        if size > begin:
             kind = "base" if file.role is Role.BASE else "incr"
             spent = time.monotonic() - started
             log.info("DB loaded from %s file %s: %.3f seconds", kind, file.name, spent)
@@ -155,7 +167,7 @@ class AofLoad:
             while True:
                 outcome = lib.replay_step(replay, SLICE_US)
                 lib.replay_info(replay, info)
-                self.done = before + int(info.at)
+                self.done = before + int(info.at) - offset
                 if outcome == lib.REPLAY_CALL:
                     self._call(int(info.db), _argv(replay))
                 elif outcome == lib.REPLAY_MORE:

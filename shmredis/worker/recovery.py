@@ -11,6 +11,8 @@ from shmredis._core import ffi, lib
 from shmredis.engine import Engine
 from shmredis.front.shm import object_base, object_name, replace_object
 from shmredis.front.worker_process import Birth, Plan
+from shmredis.persistence.aof_folder import own_folder
+from shmredis.persistence.aof_tail import LogPlace
 from shmredis.persistence.marks import Marks, marks_of, note_files
 from shmredis.persistence.origin import Origin, Source
 from shmredis.slots import slot_range
@@ -18,6 +20,7 @@ from shmredis.slots import slot_range
 __all__ = ["Beginning", "StartError", "begin"]
 
 FROZEN = "as of the start of the last snapshot: what was written later is lost"
+TAIL = "as of the start of the last snapshot, and what was logged since"
 GUESTS = "its worker ended inside a command over keys of several workers"
 
 
@@ -27,11 +30,15 @@ class StartError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Beginning:
-    """An engine, and where its data is from; when it is empty, files are to be looked for."""
+    """An engine, and where its data is from; when it is empty, files are to be looked for.
+
+    `since`: the arena is of an earlier instant, and the log has from there on what it lacks.
+    """
 
     engine: Engine
     origin: Origin
     first: bool
+    since: LogPlace | None = None
 
 
 def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
@@ -63,26 +70,37 @@ def _take_over(plan: Plan, index: int, birth: Birth, slots: range) -> tuple[Begi
     handle = lib.engine_attach(birth.fd, name, terms, report)
     if not handle:
         return None, str(ffi.string(report.why).decode())
-    if why := _objection(plan, index, birth, report):
+    since = _log_place(plan, index, report) if report.frozen else None
+    if why := _objection(plan, index, birth, report, since):
         lib.engine_delete(handle)
         return None, why
-    origin = Origin(
-        Source.ARENA,
-        keys=report.keys,
-        generation=report.generation,
-        note=FROZEN if report.frozen else "",
-    )
+    note = (TAIL if since else FROZEN) if report.frozen else ""
+    if report.frozen and not since:
+        lib.engine_load_end(handle)
+    origin = Origin(Source.ARENA, keys=report.keys, generation=report.generation, note=note)
     engine = Engine(handle)
     engine.stats.dirty = 0 if report.sealed else 1  # the files may be older
-    return Beginning(engine, origin, birth.first), ""
+    return Beginning(engine, origin, birth.first, since), ""
 
 
-def _objection(plan: Plan, index: int, birth: Birth, report: Any) -> str:
-    """Why a sound arena is not what is wanted; empty: it is."""
+def _log_place(plan: Plan, index: int, report: Any) -> LogPlace | None:
+    """Where the log goes on with what a frozen arena lacks; None: it is not there."""
+    config = plan.config
+    place = LogPlace(report.aof_seq, report.aof_position)
+    usable = config["appendonly"] and place.is_in(own_folder(config, index, config["workers"]))
+    return place if usable else None
+
+
+def _objection(plan: Plan, index: int, birth: Birth, report: Any, since: LogPlace | None) -> str:
+    """Why a sound arena is not what is wanted; empty: it is.
+
+    A log without the arena's place is one that is not in use yet: then the arena is newer. When all
+    workers begin, some may have more of a command of several than others, which only whole logs tell.
+    """
     appendonly = bool(plan.config["appendonly"])
     if appendonly and report.has_guests:
         return GUESTS
-    if appendonly and report.frozen:
+    if appendonly and report.frozen and birth.first and (plan.control or not since):
         return FROZEN
     if not birth.first:
         return ""  # of this very server

@@ -1,11 +1,13 @@
 """From an engine to a worker that serves: its data come back out of files if need be, and its log goes on.
 
 arena taken over ──► the log is fitted to it ───────────────────────────► reached, complete
+arena of an instant ─► what was logged since is loaded as files are (below)
 files, worker brought back ── loaded for a moment, others wait ── done ─► reached, complete
 files ──► reached, LOADING is said ──► loaded in slices ────────────────► complete
 """
 
 import socket
+from dataclasses import replace
 
 from shmredis._core import lib
 from shmredis.persistence.aof_load import AofError
@@ -14,7 +16,7 @@ from shmredis.persistence.origin import Origin, Source
 from shmredis.worker.loader import Load, Loader, LoadFailed
 from shmredis.worker.recovery import Beginning
 from shmredis.worker.server import Server
-from shmredis.worker.sources import AofFilesLoad, find_load
+from shmredis.worker.sources import AofFilesLoad, LogTail, find_load
 
 __all__ = ["Restoration"]
 
@@ -30,6 +32,7 @@ class Restoration:
         self._server = server
         self._index = index
         self._origin = beginning.origin
+        self._since = beginning.since
         self._patience_s = 0.0 if beginning.first else PATIENCE_S
         self._channel = channel
         server.append_log.changed = self._note_files
@@ -45,7 +48,9 @@ class Restoration:
     def _begin(self) -> None:
         server = self._server
         server.engine.set_option("loading", lib.LOADING_OTHERS)
-        if self._origin.source is Source.ARENA:
+        if self._since:
+            self._begin_load(LogTail(server, self._since))
+        elif self._origin.source is Source.ARENA:
             server.append_log.resume()
             self._tell(b"R", self._origin)
         elif load := find_load(server):
@@ -74,6 +79,9 @@ class Restoration:
 
     def _finish(self, loader: Loader, load: Load) -> Origin:
         origin = loader.finish(self._origin.why)
+        if self._since:
+            origin = replace(self._origin, keys=origin.keys, seconds=origin.seconds)
+            self._server.engine.stats.dirty = 1  # dump.rdb may be older
         self._go_on(load.dropped if isinstance(load, AofFilesLoad) else set())
         return origin
 

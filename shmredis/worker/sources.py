@@ -10,12 +10,14 @@ from shmredis.commands.context import Workers
 from shmredis.commands.info_loading import LoadFigures
 from shmredis.config import Config
 from shmredis.engine import Engine
-from shmredis.persistence.aof_load import AofError
+from shmredis.persistence.aof_folder import own_folder
+from shmredis.persistence.aof_load import AofError, AofLoad, LoadRules
 from shmredis.persistence.aof_recovery import AofRecovery
+from shmredis.persistence.aof_tail import LogPlace
 from shmredis.persistence.origin import Source
 from shmredis.worker.loader import Load, LoadFailed, RdbFileLoad
 
-__all__ = ["AofFilesLoad", "find_load", "load_now"]
+__all__ = ["AofFilesLoad", "LogTail", "find_load", "load_now"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,35 @@ class AofFilesLoad:
     @property
     def dropped(self) -> set[str]:
         return self._recovery.result.dropped
+
+    def close(self) -> None:
+        """Files are closed when they are read."""
+
+
+class LogTail:
+    """What the log has for an arena of an earlier instant."""
+
+    source = Source.ARENA
+
+    def __init__(self, server: "Server", since: LogPlace) -> None:
+        """Raises: LoadFailed."""
+        config, workers = server.config, server.workers
+        index, count = (workers.index, workers.count) if workers else (0, 1)
+        folder, rules = own_folder(config, index, count), LoadRules.of(config)
+        try:
+            self._load = AofLoad(server.engine, folder, rules, set(), _leave_out, since)
+        except AofError as error:
+            raise LoadFailed(str(error)) from None
+        self.figures = LoadFigures.begun(self._load.total)
+
+    def step(self, size: int) -> bool:
+        del size  # it has its own idea of a slice
+        try:
+            done = self._load.step()
+        except AofError as error:
+            raise LoadFailed(str(error)) from None
+        self.figures = replace(self.figures, running=not done, loaded=self._load.done)
+        return done
 
     def close(self) -> None:
         """Files are closed when they are read."""
