@@ -51,8 +51,7 @@ def builder() -> FFI:
     ffi.cdef('extern "Python" void python_say(int level, const char *text);')
     ffi.cdef('extern "Python" void python_inside(struct call *c, int row);')
     ffi.cdef(
-        'extern "Python" void python_denied(uint64_t session_id, int verdict, int context, '
-        "const char *object, size_t n);"
+        'extern "Python" void python_denied(uint64_t session_id, const struct acl_event *event);'
     )
     compile_args, link_args = compile_flags()
     ffi.set_source(

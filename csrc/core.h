@@ -332,7 +332,14 @@ enum acl_verdict {
     ACL_NO_SORT_BY = 4, /* all is allowed but this option of SORT, which reads any keys */
     ACL_NO_SORT_GET = 5
 };
-enum acl_context { ACL_TOPLEVEL = 0, ACL_MULTI = 1 }; /* where a command was refused */
+enum acl_context { ACL_TOPLEVEL = 0, ACL_MULTI = 1, ACL_SCRIPT = 2 };
+/* A refusal. `object` is the command, key or channel; strings are valid during the call. */
+struct acl_event {
+    enum acl_verdict verdict;
+    enum acl_context context;
+    const char *object, *user;
+    size_t object_n, user_n;
+};
 /* A user who may do nothing yet. The caller's, until acl_user_release; sessions keep those they
  * have. */
 struct acl_user *acl_user_new(const char *name, size_t n);
@@ -348,6 +355,10 @@ void acl_user_first_arg(struct acl_user *u, int selector, int row, const char *w
 void acl_user_key(struct acl_user *u, int selector, unsigned permissions, const char *pattern,
                   size_t n);
 void acl_user_channel(struct acl_user *u, int selector, const char *pattern, size_t n);
+/* Commands that go to other workers name him by this number, the same in all workers, never 0 and
+ * never used again. */
+void engine_know_user(struct engine *eng, struct acl_user *u, uint64_t number);
+void engine_forget_user(struct engine *eng, struct acl_user *u);
 /* New sessions are his; kept. */
 void engine_set_default_user(struct engine *eng, struct acl_user *u);
 void session_set_user(struct session *s, struct acl_user *u);
@@ -355,18 +366,12 @@ void session_set_user(struct session *s, struct acl_user *u);
  * is no such command, -2: it has another number of arguments. *row: of the command. */
 int acl_user_check(struct engine *eng, const struct acl_user *u, int argc, const char *const *argv,
                    const size_t *argn, int *row, int *at);
-/* The same for the session's user. */
-int session_check(struct session *s, int argc, const char *const *argv, const size_t *argn,
-                  int *row, int *at);
-/* A command of this row was refused by others than the core: counted for INFO. */
-void engine_count_rejected(struct engine *eng, int row);
 /* Whether its user may have all of the session's subscriptions. */
 bool session_may_listen(const struct session *s);
-/* Is called with each refusal: verdict, enum acl_context, the command, key or channel. The string
- * is valid during the call; nothing of the core but session_info may be called. */
+/* Is called with each refusal, and the session's id; 0: it is one of another worker. Nothing of the
+ * core but session_info may be called. */
 void engine_set_denied(struct engine *eng,
-                       void (*denied)(uint64_t session_id, int verdict, int context,
-                                      const char *object, size_t n));
+                       void (*denied)(uint64_t session_id, const struct acl_event *event));
 
 /* --- commands
  * ------------------------------------------------------------------------------------- */
@@ -483,6 +488,8 @@ enum call_outcome {
     CALL_PYTHON = 1    /* or more: the command of Python of this row, plus 1; it may run here */
 };
 int call_run(struct call *c, const char *request, size_t n, struct text *reply);
+/* Whether the user whose call it is may execute a command: as acl_user_check says. */
+int call_check(const struct call *c, int argc, const char *const *argv, const size_t *argn);
 void call_set_limits(struct call *c, unsigned limits);
 void call_set_resp(struct call *c, int resp);      /* of replies of call_run: 2 (at first) or 3 */
 void call_set_silent(struct call *c, bool silent); /* what comes now is not propagated */

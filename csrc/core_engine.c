@@ -16,6 +16,7 @@
 #include "mem/fault.h"
 #include "mem/share.h"
 #include "db/orphans.h"
+#include "net/acl.h"
 #include "net/block.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
@@ -100,7 +101,7 @@ static void free_local(struct engine *eng) {
     remote_delete(eng->remote);
     forks_delete(eng->forks);
     hub_delete(eng->hub);
-    acl_user_release(eng->user);
+    acl_delete(eng);
     engine_recorder_free(eng);
     free(eng);
 }

@@ -75,7 +75,7 @@ struct engine_hooks {
     uint64_t (*xxh3)(const char *p, size_t n);
     void (*say)(int level, const char *text);
     /* A client was refused what its user may not do; core.h. */
-    void (*denied)(uint64_t session_id, int verdict, int context, const char *object, size_t n);
+    void (*denied)(uint64_t session_id, const struct acl_event *event);
     /* FLUSHALL has dropped everything; persist/fork.c. */
     void (*emptied)(struct engine *eng);
     /* The instant of this id, between two commands; persist/fork.c. */
@@ -104,23 +104,25 @@ struct engine {
     struct engine_stats stats;   /* core.h */
     struct engine_hooks hooks;
     uint64_t random_state[2];
-    struct evict_pool *evict;  /* db/evict.h */
-    struct evict_peers peers;  /* db/evict.h */
-    struct defrag *defrag;     /* db/defrag.h */
-    struct batch *batch;       /* db/batch.h; NULL: there was none yet */
-    struct watches *watches;   /* net/watch.h */
-    struct pubsub *pubsub;     /* net/pubsub.h */
-    struct blocks *blocks;     /* net/block.h */
-    bool blocks_ready;         /* a key that somebody waits for has changed */
-    struct registry *registry; /* cmd/registry.h */
-    struct latency *latency;   /* db/latency.h */
-    struct hub *hub;           /* net/hub.h */
-    struct remote *remote;     /* net/remote.h; NULL: the only worker */
-    struct recorder *recorder; /* core_commands.c */
-    struct slowlog *slowlog;   /* net/slowlog.h */
-    struct acl_user *user;     /* of new sessions, net/acl.h; NULL: who may do everything */
-    struct aof *aof;           /* persist/aof.h */
-    struct forks *forks;       /* persist/fork.h */
+    struct evict_pool *evict;      /* db/evict.h */
+    struct evict_peers peers;      /* db/evict.h */
+    struct defrag *defrag;         /* db/defrag.h */
+    struct batch *batch;           /* db/batch.h; NULL: there was none yet */
+    struct watches *watches;       /* net/watch.h */
+    struct pubsub *pubsub;         /* net/pubsub.h */
+    struct blocks *blocks;         /* net/block.h */
+    bool blocks_ready;             /* a key that somebody waits for has changed */
+    struct registry *registry;     /* cmd/registry.h */
+    struct latency *latency;       /* db/latency.h */
+    struct hub *hub;               /* net/hub.h */
+    struct remote *remote;         /* net/remote.h; NULL: the only worker */
+    struct recorder *recorder;     /* core_commands.c */
+    struct slowlog *slowlog;       /* net/slowlog.h */
+    struct acl_user *user;         /* of new sessions, net/acl.h; NULL: who may do everything */
+    const struct acl_user *acting; /* of a command whose session is elsewhere; likewise */
+    struct acl_users *users;       /* by number, net/acl.h */
+    struct aof *aof;               /* persist/aof.h */
+    struct forks *forks;           /* persist/fork.h */
 };
 
 static inline struct db *engine_db(const struct engine *eng, int index) {

@@ -33,5 +33,12 @@ bool access_queued(struct session *s, struct command_row *row, int argc, const s
                    struct reply *out);
 bool access_waited(struct session *s, struct command_row *row, int argc, const struct str *argv,
                    struct reply *out);
+/* A command that a script runs; the error is worded for it. */
+bool access_inside(const struct call *c, struct command_row *row, int argc, const struct str *argv,
+                   struct reply *out);
+/* Whose command it is; NULL: somebody's who may do everything. */
+const struct acl_user *access_user(const struct call *c);
+/* By which other workers know the session's user, if he is not free. */
+uint64_t access_number(const struct session *s);
 
 #endif

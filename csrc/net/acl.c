@@ -101,3 +101,68 @@ void acl_user_channel(struct acl_user *u, int selector, const char *pattern, siz
     ASSERT(selector < u->n_selectors);
     add_pattern(&u->selectors[selector].channels, 0, pattern, n);
 }
+
+/* --- by number --- */
+
+struct acl_users {
+    struct acl_user **at; /* in the order of their numbers */
+    int n, cap;
+};
+
+/* The place of the first one whose number is not below. */
+static int place_of(const struct acl_users *all, uint64_t number) {
+    int low = 0, high = all ? all->n : 0;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (all->at[middle]->number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct acl_users *with_room(struct engine *eng) {
+    if (!eng->users) eng->users = calloc(1, sizeof *eng->users);
+    struct acl_users *all = eng->users;
+    ASSERT(all);
+    if (all->n == all->cap) {
+        all->cap = all->cap ? 2 * all->cap : 8;
+        all->at = realloc(all->at, (size_t)all->cap * sizeof(struct acl_user *));
+        ASSERT(all->at);
+    }
+    return all;
+}
+
+void engine_know_user(struct engine *eng, struct acl_user *u, uint64_t number) {
+    struct acl_users *all = with_room(eng);
+    int i = place_of(all, number);
+    u->number = number;
+    memmove(all->at + i + 1, all->at + i, (size_t)(all->n - i) * sizeof(struct acl_user *));
+    all->at[i] = acl_user_keep(u);
+    all->n++;
+}
+
+void engine_forget_user(struct engine *eng, struct acl_user *u) {
+    struct acl_users *all = eng->users;
+    int i = place_of(all, u->number);
+    if (!all || i == all->n || all->at[i] != u) return;
+    all->n--;
+    memmove(all->at + i, all->at + i + 1, (size_t)(all->n - i) * sizeof(struct acl_user *));
+    acl_user_release(u);
+}
+
+const struct acl_user *acl_find(const struct engine *eng, uint64_t number) {
+    static const struct acl_user nobody = { .name = { "", 0 } };
+    const struct acl_users *all = eng->users;
+    int i = place_of(all, number);
+    return all && i < all->n && all->at[i]->number == number ? all->at[i] : &nobody;
+}
+
+void acl_delete(struct engine *eng) {
+    struct acl_users *all = eng->users;
+    for (int i = 0; all && i < all->n; i++) acl_user_release(all->at[i]);
+    if (all) free(all->at);
+    free(all);
+    acl_user_release(eng->user);
+}

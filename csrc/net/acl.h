@@ -14,6 +14,7 @@
 
 #include "cmd/registry.h"
 #include "core.h"
+#include "db/engine.h"
 
 #define ACL_WORDS 16 /* of 64 bits: one for each row that a registry can have */
 
@@ -43,6 +44,7 @@ struct acl_user {
     uint32_t references;
     bool free;
     bool skips_sanitizing; /* of RESTORE's payloads, sanitize-dump-payload clients */
+    uint64_t number;       /* by which other workers know him */
     struct str name;       /* malloc */
     struct acl_selector *selectors;
     int n_selectors;
@@ -65,5 +67,8 @@ struct acl_finding acl_check(const struct acl_user *u, const struct acl_request 
 bool acl_may_receive(const struct acl_user *u, struct str name, bool pattern);
 
 struct acl_user *acl_user_keep(struct acl_user *u);
+/* The user of this number; one who may do nothing if there is none, or not yet. */
+const struct acl_user *acl_find(const struct engine *eng, uint64_t number);
+void acl_delete(struct engine *eng);
 
 #endif

@@ -4,6 +4,7 @@
 #include "core.h"
 #include "db/batch.h"
 #include "db/clock.h"
+#include "net/access.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/reach.h"
@@ -95,9 +96,11 @@ static struct command_row *resolve_for_script(struct engine *eng, int argc, cons
 }
 
 /* False: it may not be run here, replied. */
-static bool may_run(const struct call *c, struct command_row *row, struct reply *out) {
+static bool may_run(const struct call *c, struct command_row *row, int argc, const struct str *argv,
+                    struct reply *out) {
     const struct inside *in = c->inside;
     uint32_t flags = row->cmd.flags;
+    if (in->limits & CALL_SCRIPT && !access_inside(c, row, argc, argv, out)) return false;
     if (flags & CMD_NOSCRIPT && in->limits & CALL_SCRIPT)
         return dispatch_refuse(c->eng, row, out,
                                "ERR This Redis command is not allowed from script");
@@ -156,7 +159,7 @@ int call_run(struct call *c, const char *request, size_t n, struct text *reply) 
         row = resolve_for_script(eng, f->parser.argc, f->parser.argv, &f->reply);
     else
         row = dispatch_resolve(eng, f->parser.argc, f->parser.argv, &f->reply);
-    if (row && may_run(c, row, &f->reply)) {
+    if (row && may_run(c, row, f->parser.argc, f->parser.argv, &f->reply)) {
         if (!row->cmd.fn)
             outcome = CALL_PYTHON + row->index;
         else if (reach_keys(c, row, f->parser.argc, f->parser.argv, &f->reply))

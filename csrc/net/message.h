@@ -6,14 +6,14 @@
 
 enum message_kind {
     /*                  id                       value            body */
-    MSG_REQUEST = 1, /* of the asker's pending   -                command */
+    MSG_REQUEST = 1, /* of the asker's pending   number of user   command */
     MSG_REPLY,       /* of the receiver's        -                RESP */
     MSG_MAIL,        /* Python's                 Python's kind    bytes */
     MSG_REBORN,      /* -                        messages taken   -          by the predecessor */
     MSG_STAGE,       /* of the asker's pending   stage number     command */
     MSG_STAGED,      /* -                        stage number     -; db: enum stage_answer */
     MSG_DROP,        /* -                        stage number     - */
-    MSG_CROSS,       /* of the asker's pending   -                command */
+    MSG_CROSS,       /* of the asker's pending   number of user   command */
     MSG_HOLD,        /* operation                -                - */
     MSG_HELD,        /* operation                -                - */
     MSG_RELEASE,     /* operation                -                - */

@@ -155,7 +155,9 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
                       .quiet = true };
     r->out.n = 0;
     r->out.resp = h->session->resp;
+    r->eng->acting = h->session->user;
     dispatch_run(&c, q->row, clock_duration_ns());
+    r->eng->acting = NULL;
     if (UNLIKELY(c.again)) {
         r->out.n = 0;
         reply_error(&r->out, REACH_ERROR);

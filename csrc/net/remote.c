@@ -6,6 +6,7 @@
 #include "db/clock.h"
 #include "db/evict.h"
 #include "mem/fault.h"
+#include "net/acl.h"
 #include "net/block.h"
 #include "net/block_retry.h"
 #include "net/cross.h"
@@ -256,7 +257,10 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
                       .quiet = m->flags & MSG_QUIET,
                       .may_block = r->asker != ASKER_NONE,
                       .fieldsets = &r->fieldsets };
+    bool asked = m->kind == MSG_REQUEST || m->kind == MSG_CROSS;
+    eng->acting = UNLIKELY(m->value) && asked ? acl_find(eng, m->value) : NULL;
     uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_duration_ns());
+    eng->acting = NULL;
     if (r->clock_ns) r->clock_ns = ended_ns;
     reply_settle(&r->out);
     if (UNLIKELY(c.wish.wanted) && r->asker >= 0) block_request(eng, r->asker, m, &c);

@@ -25,7 +25,8 @@ struct message remote_message(const struct session *s, enum message_kind kind,
                              .resp = s->resp == 3 ? 3 : 2,
                              .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
                              .row = (uint16_t)(row ? row->index + 1 : 0),
-                             .db = s->db };
+                             .db = s->db,
+                             .value = access_is_free(s) ? 0 : access_number(s) };
 }
 
 static enum remote_verdict forward(struct remote *r, struct session *s, int to,

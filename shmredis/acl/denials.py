@@ -20,17 +20,20 @@ _VERDICTS = {
     lib.ACL_NO_KEY: "key",
     lib.ACL_NO_CHANNEL: "channel",
 }
-_CONTEXTS = {lib.ACL_TOPLEVEL: "toplevel", lib.ACL_MULTI: "multi"}
+_CONTEXTS = {lib.ACL_TOPLEVEL: "toplevel", lib.ACL_MULTI: "multi", lib.ACL_SCRIPT: "lua"}
 
-Heard = Callable[[int, int, int, bytes], None]
+Heard = Callable[[int, Entry], None]
 _listeners: list[Heard] = []  # of this process: the last one hears
 
 
 @ffi.def_extern()  # type: ignore[untyped-decorator]
-def python_denied(session_id: int, verdict: int, context: int, p: Any, n: int) -> None:
+def python_denied(session_id: int, event: Any) -> None:
     """The core has refused a client's command."""
+    thing = bytes(ffi.buffer(event.object, min(event.object_n, TEXT_MAX)))
+    user = bytes(ffi.buffer(event.user, event.user_n)).decode("utf-8", "surrogateescape")
+    entry = Entry(_VERDICTS[event.verdict], _CONTEXTS[event.context], thing, user)
     if _listeners:
-        _listeners[-1](session_id, verdict, context, bytes(ffi.buffer(p, min(n, TEXT_MAX))))
+        _listeners[-1](session_id, entry)
 
 
 class Denials:
@@ -45,17 +48,18 @@ class Denials:
         _listeners[:] = [self._hear]
         lib.engine_set_denied(engine.handle, lib.python_denied)
 
-    def _hear(self, session_id: int, verdict: int, context: int, thing: bytes) -> None:
-        if client := self._find(session_id):
-            self.note(client, _VERDICTS[verdict], _CONTEXTS[context], thing)
+    def _hear(self, session_id: int, entry: Entry) -> None:
+        self._note(self._find(session_id), entry)
 
-    def note(
-        self, client: "Client", reason: str, context: str, thing: bytes, username: str | None = None
-    ) -> None:
-        """`username`: who the client wanted to be; None: who it is."""
-        self.counts[reason] += 1
-        name = client.user if username is None else username
-        entry = Entry(reason, context, thing, name, client_line(self._engine, client))
+    def note_login(self, client: "Client", context: str, command: bytes, username: str) -> None:
+        """Somebody could not log in."""
+        self._note(client, Entry("auth", context, command, username))
+
+    def _note(self, client: "Client | None", entry: Entry) -> None:
+        """`client` is None when it is one of another worker, whose script ran here."""
+        self.counts[entry.reason] += 1
+        if client:
+            entry.client = client_line(self._engine, client)
         self.log.add(entry, time.time_ns())
 
     def reset_counts(self) -> None:

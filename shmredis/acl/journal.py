@@ -6,7 +6,7 @@ holds the lock meanwhile, so there is one order of changes. The kernel drops the
 dies; what it had not finished to write is not in the journal.
 
     head   which body is in use, whether the default user is nopass, the body's generation, the bytes
-           that it has and those that it was begun with
+           that it has and those that it was begun with, the last number of a user
     body   records, each a length and a pickle: all processes are forks of one, nobody else can write
 
 A journal that has grown far beyond what it says is written anew into the other body.
@@ -25,7 +25,7 @@ from shmredis.acl.user import User
 
 __all__ = ["AllUsers", "DroppedUsers", "Record", "SetUser", "UserJournal"]
 
-_HEAD = struct.Struct("<IIQQQ")
+_HEAD = struct.Struct("<IIQQQQ")
 _LENGTH = struct.Struct("<I")
 ROOM = 1 << 20  # bytes that a body may have in any case
 GROWTH = 4  # and beyond that, so many times of what it had when it was begun
@@ -63,7 +63,7 @@ class UserJournal:
         self._head = os.memfd_create("shmredis-users", os.MFD_CLOEXEC)
         self._bodies = [os.memfd_create(f"shmredis-users.{i}", os.MFD_CLOEXEC) for i in (0, 1)]
         self._generation, self._at = 0, 0
-        self._write_head(_Head(body=0, nopass=1, generation=0, end=0, begun=0))
+        self._write_head(_Head(body=0, nopass=1, generation=0, end=0, begun=0, number=0))
 
     def close(self) -> None:
         for fd in (self._head, *self._bodies):
@@ -104,12 +104,19 @@ class UserJournal:
         self._at = head.end
         return list(_records(data))
 
+    def new_number(self) -> int:
+        """For a user."""
+        head = self._read_head()
+        self._write_head(head._replace(number=head.number + 1))
+        return head.number + 1
+
     def add(self, record: Record, everybody: dict[str, User]) -> None:
         """Appends a record, having read all; `everybody` is who there is after it."""
         head, data = self._read_head(), _packed(record)
         if head.end + len(data) > ROOM + GROWTH * head.begun:
             data = _packed(AllUsers(everybody))
-            head = _Head(1 - head.body, 0, head.generation + 1, end=0, begun=len(data))
+            generation = head.generation + 1
+            head = _Head(1 - head.body, 0, generation, 0, len(data), head.number)
             os.ftruncate(self._bodies[head.body], 0)
         written = 0
         while written < len(data):
@@ -125,6 +132,7 @@ class _Head(NamedTuple):
     generation: int
     end: int
     begun: int
+    number: int
 
 
 def _packed(record: Record) -> bytes:

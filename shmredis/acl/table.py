@@ -46,7 +46,7 @@ class Users:
         self.catalogue = Catalogue(engine.commands())
         self._users: dict[str, User] = {}
         self._handles: dict[str, Any] = {}
-        self._apply(AllUsers({"default": User.default()}), None)
+        self._take(User.default(), None)
         lib.engine_set_default_user(engine.handle, self._handles["default"])
 
     # --- reading ---
@@ -128,8 +128,18 @@ class Users:
             self._apply(record, me)
 
     def _add(self, record: Record, me: Client | None) -> None:
+        match record:
+            case SetUser(user):
+                record = SetUser(self._numbered(user))
+            case AllUsers(users):
+                record = AllUsers({name: self._numbered(user) for name, user in users.items()})
         self._apply(record, me)
         self._journal.add(record, self._users)
+
+    def _numbered(self, user: User) -> User:
+        known = self._users.get(user.name)
+        number = known.number if known else 0
+        return replace(user, number=number or self._journal.new_number())
 
     # --- what changes mean ---
 
@@ -145,12 +155,15 @@ class Users:
                     self._take(user, me)
 
     def _take(self, user: User, me: Client | None) -> None:
-        if self._users.get(user.name) == user:
+        known = self._users.get(user.name)
+        if known == user:
             return
         self._users[user.name] = user
         handle = self._handles.get(user.name)
         if handle is None:
             handle = self._handles[user.name] = new_handle(user.name)
+        if user.number and not (known and known.number):
+            lib.engine_know_user(self._engine.handle, handle, user.number)
         hand_down(handle, user, self.catalogue)
         if user.name == "default":
             self._engine.set_option("auth_required", int(user.needs_password))
@@ -164,7 +177,7 @@ class Users:
             _end(client, me)
         for name in names:
             del self._users[name]
-            del self._handles[name]  # sessions keep what they have
+            lib.engine_forget_user(self._engine.handle, self._handles.pop(name))
 
     def _clients_of(self, names: set[str]) -> list[Client]:
         found = [client for client in self._clients() if client.user in names]

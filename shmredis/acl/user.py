@@ -59,6 +59,7 @@ class User:
     passwords: list[str] = field(default_factory=list)  # digests
     root: Selector = field(default_factory=Selector)
     selectors: list[Selector] = field(default_factory=list)
+    number: int = 0  # unlike any other's, also of one who is gone; 0: not given yet
 
     @classmethod
     def new(cls, name: str, *, open_channels: bool) -> "User":
@@ -89,7 +90,8 @@ class User:
         elif rule.lower() == "reset":
             fresh = User.new(self.name, open_channels=open_channels)
             for name in self.__slots__:
-                setattr(self, name, getattr(fresh, name))
+                if name != "number":
+                    setattr(self, name, getattr(fresh, name))
         elif rule[0] in "><#!":
             self._change_passwords(rule[0], rule[1:])
         elif rule[0] == "(" and rule[-1] == ")":

@@ -3,7 +3,7 @@
 import logging
 import secrets
 
-from shmredis.acl.check import Denial, check_user, dry_run_text
+from shmredis.acl.check import NO_COMMAND, WRONG_ARITY, Denial, check_user
 from shmredis.acl.errors import AclError, RuleError, UnmatchedParenthesis
 from shmredis.acl.selector import Selector, has_space
 from shmredis.acl.user import User, join_selectors
@@ -109,13 +109,13 @@ def acl_dryrun(ctx: Context) -> Reply:
     if ctx.server.users.get(name) is None:
         raise CommandError(f"ERR User '{name}' not found")
     found = check_user(ctx.engine.handle, ctx.server.users.handle(name), name, argv)
-    if found == -1:
+    if found == NO_COMMAND:
         raise CommandError(f"ERR Command '{shown(argv[0])}' not found")
-    if found == -2:
+    if found == WRONG_ARITY:
         full = _full_name(ctx, argv)
         raise CommandError(f"ERR wrong number of arguments for '{full}' command")
-    if isinstance(found, Denial) and not found.sort:
-        return dry_run_text(found)
+    if isinstance(found, Denial) and not found.is_option:
+        return found.text
     return OK
 
 

@@ -44,7 +44,7 @@ def authenticate(ctx: Context, user: bytes, password: bytes) -> None:
     name = shown(user)
     known = ctx.server.users.get(name)
     if known is None or not known.admits(shown(password)):
-        ctx.server.denials.note(ctx.client, "auth", _context(ctx), ctx.argv[0].upper(), name)
+        ctx.server.denials.note_login(ctx.client, _context(ctx), ctx.argv[0].upper(), name)
         raise CommandError(WRONG_PASSWORD)
     ctx.server.users.log_in(ctx.client, name)
     lib.session_set_flag(ctx.session, lib.SESSION_AUTHENTICATED, True)
