@@ -31,7 +31,9 @@ struct hub {
     bool pause_writes_only;
     uint64_t sessions;
     struct activity activity;
-    int poll_fd; /* epoll set of net/poll.c; -1: not made yet */
+    int poll_fd;        /* epoll set of net/poll.c; -1: not made yet */
+    uint64_t asked;     /* net/poll.c: requests to others when it last gave way */
+    uint32_t no_yields; /* rounds in which it does not */
     struct ready *ready;
     size_t ready_n, ready_cap, ready_at;
     struct turn turn;

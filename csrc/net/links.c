@@ -192,7 +192,7 @@ void links_stay_awake(struct links *l) {
     atomic_store_explicit(&l->control->worker[l->self].rung, 1, memory_order_relaxed);
 }
 
-static bool anything(struct links *l) {
+bool links_anything(struct links *l) {
     for (int i = 0; i < l->n; i++)
         if (i != l->self && !ring_empty(&l->link[i].in)) return true;
     return false;
@@ -208,12 +208,12 @@ static bool has_room_again(struct links *l) {
 }
 
 bool links_may_sleep(struct links *l) {
-    if (anything(l)) return false;
+    if (links_anything(l)) return false;
     /* Whoever sends from here on rings. What was sent before and not rung for is seen below: the
      * exchange reads the sender's mark, and with it the ring's head. The same holds for room that
      * was made while this worker was awake. */
     atomic_exchange(&l->control->worker[l->self].rung, 0);
-    if (!anything(l) && !has_room_again(l)) return true;
+    if (!links_anything(l) && !has_room_again(l)) return true;
     atomic_store(&l->control->worker[l->self].rung, 1);
     return false;
 }

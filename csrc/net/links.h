@@ -51,6 +51,8 @@ struct str links_look(const struct links *l, int from, uint64_t *at);
 void links_pump(struct links *l);
 /* Rings the eventfds of those that have something new and do not know it yet. */
 void links_wake(struct links *l);
+/* Something is in the rings. */
+bool links_anything(struct links *l);
 /* What others ring. */
 static inline int links_bell(const struct links *l) {
     return l->wake_fd[l->self];

@@ -99,6 +99,7 @@ uint64_t remote_expect(struct remote *r, int worker, struct session *s, uint64_t
                            .message = links_sent(r->links, worker) + 1,
                            .silent = s && is_silent(s),
                            .used = true };
+    r->awaited += worker != r->self;
     if (s) {
         p->next = s->pendings;
         if (p->next) p->next->prev = p;
@@ -124,6 +125,7 @@ static struct pending *find_pending(struct remote *r, uint64_t id) {
 
 static void free_pending(struct remote *r, struct pending *p) {
     unlink_pending(p);
+    r->awaited -= p->worker != r->self;
     p->used = false;
     p->slot = r->free_pending;
     r->free_pending = (uint32_t)(p - r->pending) + 1;

@@ -44,13 +44,13 @@ def descriptors(pid: int) -> Counter[str]:
     return kinds
 
 
-def holdings(server: Server) -> Holdings:
-    children = sorted(server.children())
+def holdings(server: Server, watcher: Client) -> Holdings:
+    pids = [pid_of(watcher, worker) for worker in range(WORKERS)]  # in any order: pids wrap around
     return Holdings(
         tuple(sorted(path.name for path in server.shm_objects())),
-        len(children),
+        len(server.children()),
         descriptors(server.process.pid),
-        tuple(descriptors(pid) for pid in children),
+        tuple(map(descriptors, pids)),
     )
 
 
@@ -61,7 +61,7 @@ def settled(server: Server, watcher: Client) -> Holdings:
         with connect_to(server, worker) as client:
             map_all(client)
     wait_until(lambda: b"connected_clients:1\r" in watcher.value("INFO", "clients"))
-    return holdings(server)
+    return holdings(server, watcher)
 
 
 def map_all(client: Client) -> None:
