@@ -61,10 +61,11 @@ struct engine_config {
     int64_t hz;
     int64_t appendfsync; /* enum aof_fsync */
     int64_t aof_timestamp_enabled;
-    int64_t aof_no_fsync;       /* no-appendfsync-on-rewrite is on and a child is writing */
-    int64_t aof_flush_sleep_us; /* DEBUG AOF-FLUSH-SLEEP: before each write */
-    int64_t loading;            /* enum loading_state */
-    int64_t skip_checksum;      /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
+    int64_t aof_no_fsync;            /* no-appendfsync-on-rewrite is on and a child is writing */
+    int64_t aof_flush_sleep_us;      /* DEBUG AOF-FLUSH-SLEEP: before each write */
+    int64_t loading;                 /* enum loading_state */
+    int64_t tracking_table_max_keys; /* 0: no limit */
+    int64_t skip_checksum;           /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
 };
 
 /* Which commands are refused with LOADING, but for those that may run then. */
@@ -260,6 +261,34 @@ struct pubsub_info {
     uint64_t sessions; /* that are subscribed to any */
 };
 void engine_pubsub(const struct engine *eng, struct pubsub_info *out);
+/* Client-side caching: CLIENT TRACKING of a session. The other workers know of prefixes when they
+ * have taken what was sent to them before they answer any later question. */
+enum tracking_flag {
+    TRACKING_ON = 1,
+    TRACKING_BCAST = 2,
+    TRACKING_OPTIN = 4,
+    TRACKING_OPTOUT = 8,
+    TRACKING_NOLOOP = 16,
+    TRACKING_CACHING = 32, /* CLIENT CACHING, for the next command */
+    TRACKING_BROKEN = 64   /* the client that messages go to is gone */
+};
+struct tracking_info {
+    uint64_t sessions;    /* that track */
+    uint64_t keys, items; /* that were read; with the clients counted for each */
+    uint64_t prefixes;    /* of BCAST, of all workers */
+};
+/* Messages go to the client `redirect` (0: to the session itself), which must be pinned, of that
+ * worker. */
+void session_track(struct session *s, uint32_t flags, uint64_t redirect, int redirect_worker);
+void session_track_prefix(struct session *s, const char *p, size_t n);
+void session_untrack(struct session *s);
+void session_set_caching(struct session *s);
+uint32_t session_tracking(const struct session *s, uint64_t *redirect); /* flags; 0: off */
+/* The i-th prefix, by name; valid until they change; NULL: no more. */
+const char *session_prefix(const struct session *s, size_t i, size_t *n);
+/* Others send messages to it: it stays with this worker. */
+void session_pin(struct session *s);
+void engine_tracking(const struct engine *eng, struct tracking_info *out);
 /* CLIENT UNBLOCK: as if its time were up, or with an error; false: it does not wait. */
 bool session_unblock(struct session *s, bool error);
 /* The reply of the pending Python command will come later than this turn of the event loop. */

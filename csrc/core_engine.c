@@ -23,6 +23,7 @@
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/observe.h"
+#include "net/tracking.h"
 #include "net/slowlog.h"
 #include "net/turn.h"
 #include "persist/aof.h"
@@ -84,6 +85,7 @@ static const struct engine_config default_config = {
     .slowlog_entry_max_string_len = 128,
     .latency_tracking = 1,
     .rdbcompression = 1,
+    .tracking_table_max_keys = 1000000,
     .hz = 10,
     .appendfsync = AOF_FSYNC_EVERYSEC,
 };
@@ -241,6 +243,7 @@ static const struct option options[] = {
     OPTION(aof_no_fsync),
     OPTION(aof_flush_sleep_us),
     OPTION(loading),
+    OPTION(tracking_table_max_keys),
     OPTION(skip_checksum),
 };
 
@@ -347,7 +350,7 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
 }
 
 bool engine_turn_due(const struct engine *eng) {
-    return eng->hub->turn.n;
+    return eng->hub->turn.n || tracking_is_due(eng);
 }
 
 void engine_blocked(const struct engine *eng, uint64_t *sessions, uint64_t *keys) {
@@ -372,6 +375,7 @@ uint64_t engine_purge(struct engine *eng) {
 void engine_empty(struct engine *eng) {
     arena_enter(&eng->arena);
     for (int db = 0; db < eng->databases; db++) keyspace_flush(eng, db, false);
+    tracking_flushed(eng);
     arena_leave(&eng->arena);
 }
 

@@ -72,6 +72,21 @@ def session_info(session: Any) -> Any:
     return info
 
 
+def session_tracking(session: Any) -> tuple[int, int]:
+    """Flags of client-side caching (0: off), and the client that is told instead (0: itself)."""
+    redirect = ffi.new("uint64_t *")
+    return int(lib.session_tracking(session, redirect)), int(redirect[0])
+
+
+def session_prefixes(session: Any) -> list[bytes]:
+    """What a session of CLIENT TRACKING BCAST wants to hear of."""
+    size = ffi.new("size_t *")
+    found: list[bytes] = []
+    while (text := lib.session_prefix(session, len(found), size)) != ffi.NULL:
+        found.append(bytes(ffi.buffer(text, size[0])))
+    return found
+
+
 class Engine:
     """One worker's engine. `handle` is the struct engine *, which this object does not own."""
 
@@ -108,6 +123,12 @@ class Engine:
         """A struct pubsub_info filled now."""
         out = ffi.new("struct pubsub_info *")
         lib.engine_pubsub(self.handle, out)
+        return out
+
+    def tracking(self) -> Any:
+        """A struct tracking_info filled now."""
+        out = ffi.new("struct tracking_info *")
+        lib.engine_tracking(self.handle, out)
         return out
 
     def blocked(self) -> tuple[int, int]:

@@ -28,6 +28,7 @@ struct call {
     const struct command *cmd;
     struct session *session;     /* NULL when nobody is connected (tests, loading) */
     struct fieldset **fieldsets; /* of the connection, cmd/fieldset.h; NULL likewise */
+    uint64_t client;             /* without a session: the id of who it is for; 0: of nobody */
     int argc;
     struct str
         *argv; /* argv[0] is the name; bytes live until the command ends, never in the arena */

@@ -76,6 +76,7 @@ static void cmd_flushdb(struct call *c) {
     if (!arg_flush_mode(c, &lazy)) return;
     c->dirty += keyspace_count(c->eng, c->db) + 1;
     keyspace_flush(c->eng, c->db, lazy);
+    if (c->eng->hooks.flushed) c->eng->hooks.flushed(c->eng);
     reply_ok(c->out);
 }
 
@@ -88,6 +89,7 @@ static void cmd_flushall(struct call *c) {
     }
     c->dirty++;
     if (c->eng->hooks.emptied) c->eng->hooks.emptied(c->eng);
+    if (c->eng->hooks.flushed) c->eng->hooks.flushed(c->eng);
     reply_ok(c->out);
 }
 

@@ -71,6 +71,8 @@ struct engine_hooks {
     /* The keys of a database are about to go (FLUSHDB), or to become those of another one (SWAPDB;
      * `from` -1: none). */
     void (*replacing)(struct engine *eng, int db, int from);
+    /* Keys have been flushed, if there were any: what clients have cached is to go. */
+    void (*flushed)(struct engine *eng);
     /* XXH3, 64 bit, seed 0: the digest of DIGEST and IFDEQ. */
     uint64_t (*xxh3)(const char *p, size_t n);
     void (*say)(int level, const char *text);
@@ -110,6 +112,7 @@ struct engine {
     struct batch *batch;           /* db/batch.h; NULL: there was none yet */
     struct watches *watches;       /* net/watch.h */
     struct pubsub *pubsub;         /* net/pubsub.h */
+    struct tracks *tracks;         /* net/tracking.h */
     struct blocks *blocks;         /* net/block.h */
     bool blocks_ready;             /* a key that somebody waits for has changed */
     struct registry *registry;     /* cmd/registry.h */

@@ -8,6 +8,7 @@
 #include "net/hub.h"
 #include "net/keytable.h"
 #include "net/remote.h"
+#include "net/tracking.h"
 
 struct awaited;
 
@@ -147,7 +148,9 @@ static struct waiter *await(struct engine *eng, const struct message *m, int fro
 void block_session(struct session *s, const struct call *c) {
     struct message m = { .resp = s->resp == 3 ? 3 : 2,
                          .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
-                         .db = c->db };
+                         .db = c->db,
+                         .client = tracker_code(s->id, s->eng->worker) };
+    if (tracking_reads(s)) m.flags |= MSG_TRACKED;
     struct waiter *w = await(s->eng, &m, s->eng->worker, c);
     w->session = s;
     w->silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
@@ -307,6 +310,7 @@ static bool attempt(struct engine *eng, struct waiter *w) {
                       .out = out,
                       .cmd = &w->row->cmd,
                       .session = w->session,
+                      .client = tracker_client(k->head.client),
                       .argc = k->argc,
                       .argv = k->argv,
                       .db = k->head.db,
@@ -316,6 +320,8 @@ static bool attempt(struct engine *eng, struct waiter *w) {
     dispatch_run(&c, w->row, clock_duration_ns());
     free(c.wish.texts); /* the copy has such arguments already */
     if (c.wish.wanted) return false;
+    if (k->head.flags & MSG_TRACKED)
+        tracking_read(eng, k->head.client, &w->row->cmd, k->argc, k->argv);
     reply_settle(out);
     answer(eng, w, (struct str){ out->p, out->n });
     return true;

@@ -5,6 +5,8 @@
 #include "mem/fault.h"
 #include "net/cross_impl.h"
 #include "net/cross_log.h"
+#include "net/hub.h"
+#include "net/tracking.h"
 
 /* --- other workers' arenas --- */
 
@@ -181,7 +183,8 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
     struct message m = { .kind = MSG_SHIP,
                          .flags = carry_needed(&r->eng->arena) ? MSG_RECORDS : 0,
                          .id = o->id,
-                         .value = logs ? position + 1 : 0 };
+                         .value = logs ? position + 1 : 0,
+                         .client = o->command->head.client };
     for (uint64_t left = owners; left; left &= left - 1) {
         int w = __builtin_ctzll(left), n = keys_of(r, o, w, true, keys);
         if (w == r->self) {
@@ -230,7 +233,9 @@ void cross_ship(struct remote *r, int from, const struct message *m, int argc, s
     uint64_t owners = load_u64(argv[argc - 1].p);
     int n;
     struct carried *keys = carry_read(r, m, argc - 1, argv, &n);
+    r->eng->hub->acting = tracker_client(m->client);
     for (int i = 0; i < n && st == ST_OK; i++) st = take_back(r, from, &keys[i]);
+    r->eng->hub->acting = 0;
     if (st == ST_OK && m->value) cross_log_keys(r, m->value - 1, owners, n, keys);
     free(keys);
     FAULT("cross.taken_back");

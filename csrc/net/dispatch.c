@@ -8,6 +8,7 @@
 #include "db/evict.h"
 #include "db/latency.h"
 #include "mem/share.h"
+#include "net/hub.h"
 #include "net/multi.h"
 #include "net/session.h"
 
@@ -135,9 +136,18 @@ void dispatch_note_duration(struct engine *eng, const struct session *s,
     latency_note(eng, event, slow->usec);
 }
 
+/* Changes are this client's from here on; returns who acted before (a script, for its commands). */
+static uint64_t begin_acting(const struct call *c) {
+    struct hub *hub = c->eng->hub;
+    uint64_t outer = hub->acting, client = c->session ? c->session->id : c->client;
+    if (client) hub->acting = client;
+    return outer;
+}
+
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns) {
     bool changes = row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE | CMD_BUILDS);
     size_t mark = c->out->n;
+    uint64_t outer = begin_acting(c);
     c->out->errored = false;
     arena_enter(&c->eng->arena);
     if (changes) share_begin(&c->eng->arena);
@@ -148,6 +158,7 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     }
     if (changes) share_end(&c->eng->arena);
     arena_leave(&c->eng->arena);
+    c->eng->hub->acting = outer;
     if (UNLIKELY(c->wish.wanted)) return clock_duration_ns(); /* it has not happened yet */
     if (UNLIKELY(c->out->errored)) count_last_error(c->eng, c->out, mark);
     uint64_t now_ns = clock_duration_ns();

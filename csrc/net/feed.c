@@ -12,6 +12,7 @@
 #include "net/pubsub.h"
 #include "net/remote.h"
 #include "net/send.h"
+#include "net/tracking.h"
 #include "net/turn.h"
 
 #define FLUSH_BYTES ((size_t)256 * 1024) /* replies are sent when this much has gathered */
@@ -49,6 +50,7 @@ static bool run_command(struct session *s, struct feed *f, struct command_row *r
                       .no_touch = s->flags & SESSION_NO_TOUCH,
                       .may_block = true };
     f->clock_ns = dispatch_run(&c, row, f->clock_ns);
+    if (UNLIKELY(s->tracking != NULL)) tracking_ran(s, row, c.argc, c.argv);
     if (UNLIKELY(c.wish.wanted)) block_session(s, &c);
     block_after(s->eng);
     return LIKELY(!c.again);
@@ -120,6 +122,7 @@ static bool execute(struct session *s, struct feed *f) {
     bool queued =
         may && multi_is_open(s) && multi_take(s, row, f->parser->argc, f->parser->argv, out);
     if (may && !queued && !carry_out(s, f, row)) return false;
+    if (UNLIKELY(s->tracking != NULL)) tracking_after(s, row);
     session_mute(s, mark);
     send_take_pushes(s);
     if (UNLIKELY(out->borrowed.p || out->n > FLUSH_BYTES)) send_reply(s);
@@ -157,7 +160,10 @@ static void look_ahead(struct session *s, struct feed *f) {
 static void execute_all(struct session *s, struct feed *f) {
     char error[128];
     struct resp_limits limits = { .bulk_max = s->eng->config.proto_max_bulk_len };
-    if (UNLIKELY(s->multi != NULL) && !s->barrier) multi_settle(s, &s->eng->hub->reply);
+    if (UNLIKELY(s->multi != NULL) && !s->barrier) {
+        multi_settle(s, &s->eng->hub->reply);
+        send_take_pushes(s);
+    }
     if (multi_is_running(s) && !run_transaction(s, f)) return;
     while (f->start < f->n && !(s->flags & SESSION_CLOSING)) {
         if (send_is_behind(s)) {

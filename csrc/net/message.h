@@ -32,6 +32,14 @@ enum message_kind {
     MSG_RAN,     /* operation                -                RESP */
     MSG_FETCH,   /* operation                -                keys, net/carry.h */
     MSG_FETCHED, /* operation                -                keys and records */
+    /* net/tracking.h; `client` is the reader's code, the reader, the target */
+    MSG_TRACK,      /* -                        -                a key that it has read */
+    MSG_INVALIDATE, /* -                        who changed it   a key; none: all keys */
+    MSG_REDIRECTED, /* -                        the reader       keys; none: all keys */
+    MSG_BROKEN,     /* -                        the target       -          it is gone */
+    MSG_PREFIX,     /* -                        1: wanted        a prefix */
+    MSG_PREFIXES,   /* -                        1: the answer    -          those were all */
+    MSG_BROADCAST,  /* -                        -                u64 who changed it, key; ... */
 };
 
 /* At the beginning of each (all workers have the same commands at the same registry indices); the
@@ -42,12 +50,14 @@ struct message {
     uint16_t row; /* MSG_REQUEST: registry index of the command + 1; 0: to be found by name */
     int32_t db;
     uint64_t id, value;
+    uint64_t client; /* that tracks, whose command this is: tracker_code; 0: no such */
 };
 enum message_flags {
     MSG_NO_TOUCH = 1,
-    MSG_QUIET = 2,   /* not propagated */
-    MSG_RECORDS = 8, /* MSG_SHIP: keys and records, net/carry.h */
-    MSG_INSTANT = 4  /* MSG_STAGE: no command, but the instant whose id is the one argument */
+    MSG_QUIET = 2,    /* not propagated */
+    MSG_RECORDS = 8,  /* MSG_SHIP: keys and records, net/carry.h */
+    MSG_TRACKED = 16, /* what the command reads is to be remembered for `client` */
+    MSG_INSTANT = 4   /* MSG_STAGE: no command, but the instant whose id is the one argument */
 };
 
 /* A command kept for later: arguments in one block of malloc. */

@@ -9,6 +9,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/reach.h"
+#include "net/tracking.h"
 #include "net/watch.h"
 
 static struct multi *multi_of(struct session *s) {
@@ -80,8 +81,17 @@ void multi_suspend(struct session *s) {
     m->batched = false;
 }
 
+/* What came while EXEC waited or ran follows its reply. */
+static void release_pushes(struct session *s) {
+    struct reply pushes = s->multi->pushes;
+    s->multi->pushes = (struct reply){ .n = 0 };
+    if (s->eng->hub->current == s) reply_raw(&s->eng->hub->pushes, pushes.p, pushes.n);
+    free(pushes.p);
+}
+
 void multi_end(struct session *s) {
     multi_suspend(s);
+    if (s->multi->pushes.n) release_pushes(s);
     forget_queue(s->multi);
     unwatch(s);
 }
@@ -227,8 +237,8 @@ static void finish(struct session *s) {
     struct multi *m = s->multi;
     struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
     registry_count_call(exec, (clock_duration_ns() - m->started_ns) / 1000u, false);
-    if (m->pushes.n) reply_raw(&s->eng->hub->pushes, m->pushes.p, m->pushes.n);
     multi_end(s);
+    if (s->tracking) tracking_after(s, exec);
 }
 
 void multi_expire_watched(struct session *s) {
@@ -286,6 +296,7 @@ static void run_one(struct session *s, const struct queued *q, struct reply *out
         out->n = mark;
         reply_error(out, REACH_ERROR);
     }
+    if (s->tracking) tracking_ran(s, q->row, q->argc, q->argv);
     reply_settle(out);
 }
 

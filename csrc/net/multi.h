@@ -62,6 +62,10 @@ static inline bool multi_is_open(const struct session *s) {
 static inline bool multi_is_running(const struct session *s) {
     return UNLIKELY(s->multi != NULL) && s->multi->running;
 }
+/* The same, or it waits for holds: what is pushed to the session comes after its reply. */
+static inline bool multi_is_executing(const struct session *s) {
+    return UNLIKELY(s->multi != NULL) && (s->multi->running || s->multi->held_state != HELD_NOT);
+}
 /* The command that EXEC is at. */
 static inline const struct queued *multi_current(const struct session *s) {
     return &s->multi->queue[s->multi->at];

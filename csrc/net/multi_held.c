@@ -14,6 +14,7 @@
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/reach.h"
+#include "net/tracking.h"
 #include "net/watch.h"
 
 struct held {
@@ -149,6 +150,7 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
                       .out = &r->out,
                       .cmd = &q->row->cmd,
                       .fieldsets = &h->session->fieldsets,
+                      .client = h->session->id,
                       .argc = q->argc,
                       .argv = q->argv,
                       .db = h->db,
@@ -162,6 +164,7 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
         r->out.n = 0;
         reply_error(&r->out, REACH_ERROR);
     }
+    if (h->session->tracking) tracking_ran(h->session, q->row, q->argc, q->argv);
     reply_settle(&r->out);
     keep_reply(h->session->multi, h->at, (struct str){ r->out.p, r->out.n });
 }
@@ -209,6 +212,7 @@ static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct
     for (; h->at < m->n; h->at++) {
         const struct queued *q = &m->queue[h->at];
         h->db = selected(h->session, q, h->db);
+        if (h->session->tracking) tracking_foresee(h->session, q->row, q->argc, q->argv);
         if (!(has_keys(q) || is_spread(q)) || !still_allowed(r, h, q)) continue;
         if (is_spread(q)) return ask_for_spread(r, h, q);
         run_here(r, h, q);

@@ -3,11 +3,13 @@
 
 #include "net/block.h"
 #include "net/pubsub.h"
+#include "net/tracking.h"
 #include "net/watch.h"
 
 static void modified(struct engine *eng, struct str key, int db) {
     watch_changed(eng, key, db);
     block_changed(eng, key, db);
+    tracking_changed(eng, key);
 }
 
 static void replacing(struct engine *eng, int db, int from) {
@@ -19,12 +21,15 @@ void observe_create(struct engine *eng) {
     watches_create(eng);
     blocks_create(eng);
     pubsub_create(eng);
+    tracks_create(eng);
     eng->hooks.event = pubsub_event;
     eng->hooks.modified = modified;
     eng->hooks.replacing = replacing;
+    eng->hooks.flushed = tracking_flushed;
 }
 
 void observe_delete(struct engine *eng) {
+    tracks_delete(eng);
     pubsub_delete(eng);
     blocks_delete(eng);
     watches_delete(eng);

@@ -1,4 +1,5 @@
-/* observe.h - who is told when keys change: WATCH, clients that wait for keys, subscribers.
+/* observe.h - who is told when keys change: WATCH, clients that wait for keys,
+ * subscribers, clients that track what they have read.
  *
  * The engine's hooks `modified`, `replacing` and `event` end here.
  */

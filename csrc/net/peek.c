@@ -4,6 +4,7 @@
 #include "db/evict.h"
 #include "db/peek.h"
 #include "net/cross.h"
+#include "net/tracking.h"
 
 #define TRIES 4
 #define PAUSES 64      /* a command's change is seldom longer */
@@ -55,7 +56,7 @@ static bool sets_clock(const struct session *s, const struct command_row *row) {
 static bool may_peek(const struct remote *r, const struct session *s, const struct command_row *row,
                      int owner) {
     if (policy_is_lfu(r->eng) && sets_clock(s, row)) return false;
-    return !awaits(s, owner);
+    return !tracking_reads(s) && !awaits(s, owner);
 }
 
 /* The access is too late after the last one not to be noted. */

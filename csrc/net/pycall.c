@@ -4,6 +4,7 @@
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/session.h"
+#include "net/tracking.h"
 #include "net/turn.h"
 
 /* The arguments of the command of Python that is being executed. */
@@ -52,6 +53,7 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
         resp_reset(&s->stash->parser);
     }
     registry_count_call(row, usec, failed);
+    if (s->tracking) tracking_after(s, row);
     s->eng->stats.commands++;
     if (failed) dispatch_count_error(s->eng, resp, n);
     bool silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);

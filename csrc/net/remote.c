@@ -16,6 +16,7 @@
 #include "net/peek.h"
 #include "net/pubsub.h"
 #include "net/stage.h"
+#include "net/tracking.h"
 #include "net/watch.h"
 #include "net/turn.h"
 #include "persist/aof.h"
@@ -254,6 +255,7 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
                       .cmd = &row->cmd,
                       .argc = argc,
                       .argv = argv,
+                      .client = tracker_client(m->client),
                       .db = m->db,
                       .no_touch = m->flags & MSG_NO_TOUCH,
                       .quiet = m->flags & MSG_QUIET,
@@ -264,6 +266,7 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
     uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_duration_ns());
     eng->acting = NULL;
     if (r->clock_ns) r->clock_ns = ended_ns;
+    if (UNLIKELY(m->flags & MSG_TRACKED)) tracking_read(eng, m->client, &row->cmd, argc, argv);
     reply_settle(&r->out);
     if (UNLIKELY(c.wish.wanted) && r->asker >= 0) block_request(eng, r->asker, m, &c);
     r->wish = c.wish;
@@ -383,6 +386,7 @@ static void reborn(struct remote *r, int from, uint64_t taken) {
     cross_reborn(r, from);
     block_forget_worker(r->eng, from);
     watch_reborn(r->eng, from);
+    tracking_reborn(r->eng, from);
 }
 
 /* --- memory of all workers --- */
@@ -431,7 +435,9 @@ static void ask_to_evict(struct remote *r) {
 static bool has_arguments(enum message_kind kind) {
     return kind == MSG_REQUEST || kind == MSG_STAGE || kind == MSG_CROSS || kind == MSG_SHIP ||
            kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED || kind == MSG_WATCH ||
-           kind == MSG_NUDGE || kind == MSG_EVENT || kind == MSG_UNWATCH || kind == MSG_TOUCHED;
+           kind == MSG_NUDGE || kind == MSG_EVENT || kind == MSG_UNWATCH || kind == MSG_TOUCHED ||
+           (kind >= MSG_TRACK && kind <= MSG_BROADCAST && kind != MSG_BROKEN &&
+            kind != MSG_PREFIXES);
 }
 
 static void handle(struct remote *r, int from, struct str bytes) {
@@ -466,6 +472,13 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_EVICT: evict(r); break;
     case MSG_RUN: cross_run(r, from, &m, argc, r->argv); break;
     case MSG_RAN: cross_ran(r, from, &m, body); break;
+    case MSG_TRACK:
+    case MSG_INVALIDATE:
+    case MSG_REDIRECTED:
+    case MSG_BROKEN:
+    case MSG_PREFIX:
+    case MSG_PREFIXES:
+    case MSG_BROADCAST: tracking_receive(r->eng, from, &m, argc, r->argv); break;
     default: ASSERT(!"a known kind of message");
     }
 }

@@ -8,6 +8,7 @@
 #include "net/peek.h"
 #include "net/reach.h"
 #include "net/stage.h"
+#include "net/tracking.h"
 
 #define BACKLOG_HIGH ((size_t)4 << 20) /* bytes queued to one worker: its askers wait */
 
@@ -23,10 +24,12 @@ struct message remote_message(const struct session *s, enum message_kind kind,
                               const struct command_row *row) {
     return (struct message){ .kind = (uint8_t)kind,
                              .resp = s->resp == 3 ? 3 : 2,
-                             .flags = s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0,
+                             .flags = (s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0) |
+                                      (tracking_reads(s) ? MSG_TRACKED : 0),
                              .row = (uint16_t)(row ? row->index + 1 : 0),
                              .db = s->db,
-                             .value = access_is_free(s) ? 0 : access_number(s) };
+                             .value = access_is_free(s) ? 0 : access_number(s),
+                             .client = s->tracking ? tracker_code(s->id, s->eng->worker) : 0 };
 }
 
 static enum remote_verdict forward(struct remote *r, struct session *s, int to,

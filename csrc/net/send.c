@@ -136,7 +136,7 @@ int send_out(struct session *s) {
 
 void session_push(struct session *s, const char *resp, size_t n) {
     struct hub *hub = s->eng->hub;
-    if (multi_is_running(s)) {
+    if (multi_is_executing(s)) {
         reply_raw(&s->multi->pushes, resp, n);
         return;
     }
@@ -146,6 +146,16 @@ void session_push(struct session *s, const char *resp, size_t n) {
     }
     output_append(&s->out, resp, n);
     turn_touch(s->eng, s);
+}
+
+void session_push_first(struct session *s, const char *resp, size_t n) {
+    struct hub *hub = s->eng->hub;
+    if (hub->current != s || multi_is_executing(s)) {
+        session_push(s, resp, n);
+        return;
+    }
+    reply_settle(&hub->reply);
+    reply_raw(&hub->reply, resp, n);
 }
 
 /* What was pushed to the session by its own command. */

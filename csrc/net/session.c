@@ -10,6 +10,7 @@
 #include "net/poll.h"
 #include "net/pubsub.h"
 #include "net/remote.h"
+#include "net/tracking.h"
 #include "net/turn.h"
 
 struct session *session_new(struct engine *eng, int fd, uint64_t id) {
@@ -37,6 +38,7 @@ void session_delete(struct session *s) {
     session_drop_fieldsets(s);
     block_forget_session(s);
     pubsub_forget_session(s);
+    tracking_forget_session(s);
     multi_free(s);
     turn_forget(s->eng, s);
     remote_forget_session(s);
@@ -64,7 +66,7 @@ void session_vote(struct session *s, int owner) {
 int session_home(const struct session *s) {
     if (LIKELY(s->votes < MOVE_VOTES) || s->home == s->eng->worker) return -1;
     bool busy = output_has_slots(&s->out) || output_ready(&s->out) || s->stash || s->calling;
-    bool bound = s->fieldsets || s->subscriber || multi_is_busy(s) ||
+    bool bound = s->fieldsets || s->subscriber || s->pinned || multi_is_busy(s) ||
                  s->flags & (SESSION_CLOSING | SESSION_REPLY_SKIP);
     return busy || bound || !s->watched ? -1 : s->home;
 }

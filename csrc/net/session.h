@@ -44,6 +44,8 @@ struct session {
     struct pending *pendings;      /* replies of other workers it waits for */
     struct stash *stash;           /* NULL: no input of its own */
     struct subscriber *subscriber; /* net/pubsub.h; NULL: it has no subscriptions */
+    struct tracking *tracking;     /* net/tracking.h; NULL: it tracks nothing */
+    bool pinned;                   /* other workers know it as one of this worker */
     struct waiter *waiter;         /* net/block.h; or at another worker, its pending there: */
     struct retry *retry;           /* net/block_retry.h */
     int blocked_at;
@@ -68,6 +70,8 @@ static inline void session_describe(const struct session *s, struct str *peer, s
 void session_answer(struct session *s, uint64_t slot, struct str resp, bool silent);
 /* Drops the reply written since `mark` if the client has asked for silence. */
 void session_mute(struct session *s, size_t mark);
+/* As session_push, but what the session's own command pushes comes before its reply. */
+void session_push_first(struct session *s, const char *resp, size_t n);
 /* Sends what is ready; the feed_outcome bits of what is left to be done. */
 int session_flush(struct session *s);
 

@@ -4,6 +4,7 @@
 #include "net/hub.h"
 #include "net/remote.h"
 #include "net/session.h"
+#include "net/tracking.h"
 #include "persist/aof.h"
 
 #define WAIT_BYTES 16384 /* of output, and the time that they may wait for a reply after them */
@@ -31,7 +32,7 @@ void turn_forget(struct engine *eng, const struct session *s) {
 bool turn_announce(struct engine *eng) {
     struct turn *t = &eng->hub->turn;
     struct remote *r = eng->remote;
-    bool due = eng->unlogged || t->n || (r && remote_has_news(r));
+    bool due = eng->unlogged || t->n || tracking_is_due(eng) || (r && remote_has_news(r));
     if (t->flushing || t->due || !due) return false;
     if (r) links_stay_awake(r->links);
     return t->due = true;
@@ -74,8 +75,9 @@ static void flush_touched(struct engine *eng) {
 void turn_end(struct engine *eng) {
     eng->hub->turn.due = false;
     do {
+        if (UNLIKELY(tracking_is_due(eng))) tracking_end_turn(eng);
         turn_log(eng);
         flush_touched(eng);
-    } while (eng->unlogged);
+    } while (eng->unlogged || tracking_is_due(eng));
     if (eng->remote) links_wake(eng->remote->links);
 }

@@ -133,6 +133,7 @@ def reset(ctx: Context) -> Reply:
     lib.session_drop_fieldsets(session)
     lib.session_discard(session)
     lib.session_unsubscribe(session)
+    lib.session_untrack(session)
     set_client_name(ctx, b"")
     ctx.server.users.log_in(ctx.client, "default")
     return Simple("RESET")

@@ -9,16 +9,12 @@ from shmredis.commands.client_line import client_line
 from shmredis.commands.context import Client, Context
 from shmredis.commands.everywhere import everywhere
 from shmredis.commands.registry import Flag, command, container
-from shmredis.commands.resp import NO_REPLY, OK, CommandError, Reply, Set, Verbatim
+from shmredis.commands.resp import NO_REPLY, OK, CommandError, Reply, Verbatim
 
 SELF = Flag.NOSCRIPT | Flag.LOADING | Flag.STALE
 OTHERS = SELF | Flag.ADMIN
 KINDS = {"NORMAL": "normal", "MASTER": "master", "SLAVE": "replica", "REPLICA": "replica"}
 KINDS["PUBSUB"] = "pubsub"
-NO_TRACKING = (
-    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
-    "OPTOUT mode enabled"
-)
 
 container("CLIENT", group="connection")
 
@@ -189,31 +185,3 @@ def client_unblock(ctx: Context) -> int:
         return 0
     ctx.server.end_turn()
     return 1
-
-
-# --- client-side caching, which no client can turn on ---
-
-
-@command("CLIENT GETREDIR", arity=2, flags=SELF, acl="connection", group="connection")
-def client_getredir(ctx: Context) -> Reply:
-    return -1
-
-
-@command("CLIENT TRACKINGINFO", arity=2, flags=SELF, acl="connection", group="connection")
-def client_trackinginfo(ctx: Context) -> Reply:
-    return {"flags": Set(["off"]), "redirect": -1, "prefixes": []}
-
-
-@command("CLIENT CACHING", arity=3, flags=SELF, acl="connection", group="connection")
-def client_caching(ctx: Context) -> Reply:
-    raise CommandError(NO_TRACKING)
-
-
-@command("CLIENT TRACKING", arity=-3, flags=SELF, acl="connection", group="connection")
-def client_tracking(ctx: Context) -> Reply:
-    state = word(ctx.argv[2])
-    if state == "ON" and len(ctx.argv) == 3:
-        raise CommandError("ERR client-side caching is not available on this server")
-    if state != "OFF" or len(ctx.argv) > 3:
-        raise syntax_error()
-    return OK

@@ -5,7 +5,7 @@ from typing import Any
 
 from shmredis._core import lib
 from shmredis.commands.context import Client
-from shmredis.engine import Engine, session_info
+from shmredis.engine import Engine, session_info, session_tracking
 
 __all__ = ["client_line"]
 
@@ -13,6 +13,7 @@ __all__ = ["client_line"]
 def client_line(engine: Engine, client: Client) -> bytes:
     """All fields of one client, without the line's end."""
     info = session_info(client.session)
+    tracking, redirect = session_tracking(client.session)
     now_ms = time.time_ns() // 1_000_000
     fields: list[tuple[str, object]] = [
         ("id", client.id),
@@ -22,7 +23,7 @@ def client_line(engine: Engine, client: Client) -> bytes:
         ("name", client.name),
         ("age", max(0, now_ms - info.created_ms) // 1000),
         ("idle", max(0, now_ms - info.last_ms) // 1000),
-        ("flags", _flags(client, info)),
+        ("flags", _flags(client, info, tracking)),
         ("db", info.db),
         ("sub", info.channels),
         ("psub", info.patterns),
@@ -44,7 +45,7 @@ def client_line(engine: Engine, client: Client) -> bytes:
         ("events", "rw" if info.output_bytes else "r"),
         ("cmd", _command_name(engine, info.last_command)),
         ("user", client.user),
-        ("redir", -1),
+        ("redir", redirect if tracking else -1),
         ("resp", info.resp),
         ("lib-name", client.lib_name),
         ("lib-ver", client.lib_ver),
@@ -63,12 +64,15 @@ def _text(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
 
 
-def _flags(client: Client, info: Any) -> str:
+def _flags(client: Client, info: Any, tracking: int) -> str:
     flags = info.flags
     letters = {
         "P": client.is_subscriber,
         "x": info.multi >= 0,
         "b": info.blocked,
+        "t": tracking,
+        "R": tracking & lib.TRACKING_BROKEN,
+        "B": tracking & lib.TRACKING_BCAST,
         "c": flags & lib.SESSION_CLOSING,
         "U": client.addr.startswith("/"),
         "e": flags & lib.SESSION_NO_EVICT,

@@ -224,6 +224,10 @@ class ClientFigures:
     channels: int
     patterns: int
     shard_channels: int
+    tracking: int
+    tracked_keys: int
+    tracked_items: int
+    tracked_prefixes: int
 
 
 def _read_clients(server: "Server") -> ClientFigures:
@@ -232,7 +236,7 @@ def _read_clients(server: "Server") -> ClientFigures:
     memory = sum(s.memory for s in sample)
     watched_keys, watching = server.engine.watches()
     blocked, awaited_keys = server.engine.blocked()
-    pubsub = server.engine.pubsub()
+    pubsub, tracking = server.engine.pubsub(), server.engine.tracking()
     return ClientFigures(
         count=len(clients),
         memory=memory * len(clients) // len(sample) if sample else 0,
@@ -247,6 +251,10 @@ def _read_clients(server: "Server") -> ClientFigures:
         channels=pubsub.channels,
         patterns=pubsub.patterns,
         shard_channels=pubsub.shard_channels,
+        tracking=tracking.sessions,
+        tracked_keys=tracking.keys,
+        tracked_items=tracking.items,
+        tracked_prefixes=tracking.prefixes,
     )
 
 
@@ -265,6 +273,10 @@ def _merge_clients(parts: list[ClientFigures]) -> ClientFigures:
         channels=max(part.channels for part in parts),
         patterns=max(part.patterns for part in parts),
         shard_channels=max(part.shard_channels for part in parts),
+        tracking=sum(part.tracking for part in parts),
+        tracked_keys=sum(part.tracked_keys for part in parts),
+        tracked_items=sum(part.tracked_items for part in parts),
+        tracked_prefixes=max(part.tracked_prefixes for part in parts),
     )
 
 

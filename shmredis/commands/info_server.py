@@ -77,7 +77,7 @@ def clients_section(ctx: Context) -> Fields:
         ("client_recent_max_input_buffer", clients.longest_input),
         ("client_recent_max_output_buffer", clients.longest_output),
         ("blocked_clients", clients.blocked),
-        ("tracking_clients", 0),
+        ("tracking_clients", clients.tracking),
         ("pubsub_clients", clients.subscribers),
         ("watching_clients", clients.watching),
         ("clients_in_timeout_table", 0),

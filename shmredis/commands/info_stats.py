@@ -82,7 +82,7 @@ def _keys(ctx: Context) -> Fields:
 
 
 def _defrag(ctx: Context) -> Fields:
-    stats = ctx.figures[STATS]
+    stats, clients = ctx.figures[STATS], ctx.figures[CLIENTS]
     return [
         ("active_defrag_hits", stats.defrag_hits),
         ("active_defrag_misses", stats.defrag_misses),
@@ -90,9 +90,9 @@ def _defrag(ctx: Context) -> Fields:
         ("active_defrag_key_misses", stats.defrag_key_misses),
         ("total_active_defrag_time", stats.defrag_us // 1000),
         ("current_active_defrag_time", 0),
-        ("tracking_total_keys", 0),
-        ("tracking_total_items", 0),
-        ("tracking_total_prefixes", 0),
+        ("tracking_total_keys", clients.tracked_keys),
+        ("tracking_total_items", clients.tracked_items),
+        ("tracking_total_prefixes", clients.tracked_prefixes),
     ]
 
 

@@ -45,7 +45,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("tcp-backlog", Integer(0, 2147483647), "511", mutable=False),
     Option("tcp-keepalive", Integer(0, 2147483647), "300"),
     Option("timeout", Integer(0, 2147483647), "0"),
-    Option("tracking-table-max-keys", Integer(0, INT64_MAX), "1000000"),
+    Option(
+        "tracking-table-max-keys",
+        Integer(0, INT64_MAX),
+        "1000000",
+        core="tracking_table_max_keys",
+    ),
     Option("unixsocket", Text(), "", mutable=False),
     Option("unixsocketperm", Octal(), "0", mutable=False),
 )
