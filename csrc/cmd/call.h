@@ -28,7 +28,8 @@ struct call {
     const struct command *cmd;
     struct session *session;     /* NULL when nobody is connected (tests, loading) */
     struct fieldset **fieldsets; /* of the connection, cmd/fieldset.h; NULL likewise */
-    uint64_t client;             /* without a session: the id of who it is for; 0: of nobody */
+    uint64_t reader; /* what it reads is to be remembered for this client, net/tracking.h; 0: not */
+    uint64_t client; /* without a session: the id of who it is for; 0: of nobody */
     int argc;
     struct str
         *argv; /* argv[0] is the name; bytes live until the command ends, never in the arena */

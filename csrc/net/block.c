@@ -310,6 +310,7 @@ static bool attempt(struct engine *eng, struct waiter *w) {
                       .out = out,
                       .cmd = &w->row->cmd,
                       .session = w->session,
+                      .reader = k->head.flags & MSG_TRACKED ? k->head.client : 0,
                       .client = tracker_client(k->head.client),
                       .argc = k->argc,
                       .argv = k->argv,
@@ -320,8 +321,6 @@ static bool attempt(struct engine *eng, struct waiter *w) {
     dispatch_run(&c, w->row, clock_duration_ns());
     free(c.wish.texts); /* the copy has such arguments already */
     if (c.wish.wanted) return false;
-    if (k->head.flags & MSG_TRACKED)
-        tracking_read(eng, k->head.client, &w->row->cmd, k->argc, k->argv);
     reply_settle(out);
     answer(eng, w, (struct str){ out->p, out->n });
     return true;

@@ -11,6 +11,7 @@
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/session.h"
+#include "net/tracking.h"
 
 #define ECHO_MAX 128u /* bytes of a name or of all arguments that an error repeats */
 
@@ -159,6 +160,7 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     if (changes) share_end(&c->eng->arena);
     arena_leave(&c->eng->arena);
     c->eng->hub->acting = outer;
+    if (UNLIKELY(c->reader)) tracking_read(c);
     if (UNLIKELY(c->wish.wanted)) return clock_duration_ns(); /* it has not happened yet */
     if (UNLIKELY(c->out->errored)) count_last_error(c->eng, c->out, mark);
     uint64_t now_ns = clock_duration_ns();

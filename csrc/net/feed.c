@@ -48,9 +48,9 @@ static bool run_command(struct session *s, struct feed *f, struct command_row *r
                       .argv = f->parser->argv,
                       .db = db,
                       .no_touch = s->flags & SESSION_NO_TOUCH,
+                      .reader = tracking_reader(s),
                       .may_block = true };
     f->clock_ns = dispatch_run(&c, row, f->clock_ns);
-    if (UNLIKELY(s->tracking != NULL)) tracking_ran(s, row, c.argc, c.argv);
     if (UNLIKELY(c.wish.wanted)) block_session(s, &c);
     block_after(s->eng);
     return LIKELY(!c.again);

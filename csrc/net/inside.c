@@ -126,6 +126,8 @@ static void run(struct call *c, struct command_row *row, struct inside_frame *f)
                           .argv = p->argv,
                           .db = in->db,
                           .quiet = in->silent,
+                          .reader = c->reader,
+                          .client = c->client,
                           .no_touch = c->no_touch };
     bool selects = !strcmp(row->cmd.name, "SELECT");
     if (selects) inner.session = NULL; /* its own database stays what it is */

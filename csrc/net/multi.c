@@ -289,6 +289,7 @@ static void run_one(struct session *s, const struct queued *q, struct reply *out
                       .argc = q->argc,
                       .argv = q->argv,
                       .db = s->db,
+                      .reader = tracking_reader(s),
                       .no_touch = s->flags & SESSION_NO_TOUCH };
     size_t mark = out->n;
     *clock_ns = dispatch_run(&c, q->row, *clock_ns);
@@ -296,7 +297,6 @@ static void run_one(struct session *s, const struct queued *q, struct reply *out
         out->n = mark;
         reply_error(out, REACH_ERROR);
     }
-    if (s->tracking) tracking_ran(s, q->row, q->argc, q->argv);
     reply_settle(out);
 }
 

@@ -150,6 +150,7 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
                       .out = &r->out,
                       .cmd = &q->row->cmd,
                       .fieldsets = &h->session->fieldsets,
+                      .reader = tracking_reader(h->session),
                       .client = h->session->id,
                       .argc = q->argc,
                       .argv = q->argv,
@@ -164,7 +165,6 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
         r->out.n = 0;
         reply_error(&r->out, REACH_ERROR);
     }
-    if (h->session->tracking) tracking_ran(h->session, q->row, q->argc, q->argv);
     reply_settle(&r->out);
     keep_reply(h->session->multi, h->at, (struct str){ r->out.p, r->out.n });
 }

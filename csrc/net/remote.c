@@ -255,6 +255,7 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
                       .cmd = &row->cmd,
                       .argc = argc,
                       .argv = argv,
+                      .reader = m->flags & MSG_TRACKED ? m->client : 0,
                       .client = tracker_client(m->client),
                       .db = m->db,
                       .no_touch = m->flags & MSG_NO_TOUCH,
@@ -266,7 +267,6 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
     uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_duration_ns());
     eng->acting = NULL;
     if (r->clock_ns) r->clock_ns = ended_ns;
-    if (UNLIKELY(m->flags & MSG_TRACKED)) tracking_read(eng, m->client, &row->cmd, argc, argv);
     reply_settle(&r->out);
     if (UNLIKELY(c.wish.wanted) && r->asker >= 0) block_request(eng, r->asker, m, &c);
     r->wish = c.wish;

@@ -188,24 +188,18 @@ static void note_keys(struct engine *eng, uint64_t code, const struct key_at *ke
     }
 }
 
-void tracking_read(struct engine *eng, uint64_t code, const struct command *cmd, int argc,
-                   const struct str *argv) {
+void tracking_read(const struct call *c) {
+    const struct command *cmd = c->cmd;
     struct key_at few[16], *keys = few;
-    if (!(cmd->flags & CMD_READ)) return;
-    int n = command_keys(cmd, argc, argv, keys, 16);
+    if (!(cmd->flags & CMD_READ) || cmd->flags & CMD_SKIP_MONITOR) return;
+    int n = command_keys(cmd, c->argc, c->argv, keys, 16);
     if (n > 16) {
         keys = malloc((size_t)n * sizeof *keys);
         ASSERT(keys);
-        command_keys(cmd, argc, argv, keys, n);
+        command_keys(cmd, c->argc, c->argv, keys, n);
     }
-    note_keys(eng, code, keys, n, argv);
+    note_keys(c->eng, c->reader, keys, n, c->argv);
     if (keys != few) free(keys);
-}
-
-void tracking_ran(struct session *s, const struct command_row *row, int argc,
-                  const struct str *argv) {
-    if (!tracking_wants(s)) return;
-    tracking_read(s->eng, tracker_code(s->id, s->eng->worker), &row->cmd, argc, argv);
 }
 
 /* --- changes --- */

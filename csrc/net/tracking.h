@@ -22,6 +22,7 @@
 #ifndef SHMREDIS_TRACKING_H
 #define SHMREDIS_TRACKING_H
 
+#include "cmd/call.h"
 #include "cmd/registry.h"
 #include "core.h"
 #include "net/message.h"
@@ -57,6 +58,10 @@ bool tracking_wants(const struct session *s);
 static inline bool tracking_reads(const struct session *s) {
     return UNLIKELY(s->tracking != NULL) && tracking_wants(s);
 }
+/* Its code for struct call, 0: nothing is to be remembered. */
+static inline uint64_t tracking_reader(const struct session *s) {
+    return tracking_reads(s) ? tracker_code(s->id, s->eng->worker) : 0;
+}
 /* A command of the session has been executed or sent; `row` NULL: refused. CLIENT CACHING is about
  * one command. */
 void tracking_after(struct session *s, const struct command_row *row);
@@ -68,12 +73,9 @@ void tracking_forget_session(struct session *s);
 
 /* --- keys --- */
 
-/* This client has read the keys of a command: remembered here, or at their owners. */
-void tracking_read(struct engine *eng, uint64_t code, const struct command *cmd, int argc,
-                   const struct str *argv);
-/* The same for a command that was executed here for a session. */
-void tracking_ran(struct session *s, const struct command_row *row, int argc,
-                  const struct str *argv);
+/* A command of call->reader was executed: the keys that it has read are remembered here, or at
+ * their owners. Of a script, the commands inside count. */
+void tracking_read(const struct call *c);
 /* A key of this worker has changed; all keys of a database are gone. Hooks of the engine. */
 void tracking_changed(struct engine *eng, struct str key);
 void tracking_flushed(struct engine *eng);
