@@ -239,10 +239,18 @@ int only_key_of(const struct command *cmd) {
     return one && !(spec->flags & KF_NOT_KEY) ? spec->at : 0;
 }
 
+/* MIGRATE: an empty key stands for those that follow a keyword. */
+static bool stands_for_others(const struct command *cmd, int argc, const struct str *argv) {
+    const struct key_spec *others = &cmd->keys[1];
+    if (!(others->flags & KF_INCOMPLETE) || cmd->keys[0].at >= argc) return false;
+    return !argv[cmd->keys[0].at].n && spec_begin(others, argc, argv);
+}
+
 int command_keys(const struct command *cmd, int argc, const struct str *argv, struct key_at *out,
                  int max) {
     struct key_list l = { .out = out, .max = max };
-    for (int i = 0; i < COMMAND_KEY_SPECS && cmd->keys[i].begin; i++)
+    for (int i = stands_for_others(cmd, argc, argv); i < COMMAND_KEY_SPECS && cmd->keys[i].begin;
+         i++)
         if (!(cmd->keys[i].flags & KF_NOT_KEY)) spec_keys(&cmd->keys[i], argc, argv, &l);
     return l.n;
 }

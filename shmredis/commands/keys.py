@@ -28,6 +28,8 @@ def find_keys(row: CommandFacts, argv: list[bytes]) -> list[FoundKey]:
         flags = _flags(row, spec, argv)
         for place in _places(spec, argv):
             found.setdefault(place, FoundKey(argv[place], flags))
+    if row.name == "MIGRATE" and len(found) > 1 and not argv[row.keys[0].at]:
+        del found[row.keys[0].at]  # it stands for those behind KEYS
     return [found[place] for place in sorted(found)]
 
 

@@ -82,6 +82,7 @@ class KeySpec:
     a: int = 0
     b: int = 1
     c: int = 0
+    keyword: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -176,7 +177,9 @@ class CommandTable:
 
     def _register(self, row: Row) -> int:
         specs = ffi.new("struct key_spec_info[3]")
-        for spec, key in zip(specs, row.keys, strict=False):
+        keywords = [ffi.new("char[]", key.keyword.encode()) for key in row.keys]
+        for spec, key, keyword in zip(specs, row.keys, keywords, strict=False):
+            spec.keyword = keyword if key.keyword else ffi.NULL
             spec.flags, spec.at, spec.a, spec.b, spec.c = key.flags, key.at, key.a, key.b, key.c
             spec.begin, spec.find = key.begin.encode(), key.find.encode()
         index: int = lib.engine_register_command(
