@@ -149,6 +149,8 @@ void engine_note_files(struct engine *eng, uint64_t print, const struct file_mar
 /* Before an orderly end: lets the next worker check that nothing was damaged meanwhile. Any command
  * breaks the seal. */
 void engine_seal(struct engine *eng);
+/* The exit status of a worker that ends so that the server ends: going on would break a promise. */
+enum { EXIT_GAVE_UP = 3 };
 /* Around the loading of files, which takes many turns: whoever dies meanwhile leaves an arena that
  * is not trusted. */
 void engine_load_begin(struct engine *eng);

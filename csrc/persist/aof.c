@@ -238,7 +238,7 @@ static void give_up(const struct aof *aof, const char *what, int error) {
     engine_say(aof->eng, SAY_WARNING,
                "Can't %s error when the AOF fsync policy is 'always': %s. Exiting...", what,
                strerror(error));
-    _exit(1);
+    _exit(EXIT_GAVE_UP);
 }
 
 /* Writes are refused as long as the log cannot be written or synced. */

@@ -202,6 +202,9 @@ class Server(Protocol):
     async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         """Begins an orderly stop of all processes; comes back only if that fails."""
 
+    async def abort_shutdown(self) -> bool:
+        """Has the server go on; false if it was not about to end."""
+
     @property
     def end_turn(self) -> Callable[[], None]:
         """To be called when the core has output for other sessions than the one that is served."""

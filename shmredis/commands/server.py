@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from shmredis.commands.arguments import syntax_error, word
 from shmredis.commands.context import Context, ShutdownMode
 from shmredis.commands.registry import Flag, command, container
-from shmredis.commands.resp import CommandError, Reply
+from shmredis.commands.resp import OK, CommandError, Reply
 
 container("MODULE")
 
@@ -33,13 +33,19 @@ def shutdown(ctx: Context) -> Awaitable[Reply]:
     options = [word(arg) for arg in ctx.argv[1:]]
     chosen = set(options)
     if options == ["ABORT"]:
-        raise CommandError("ERR No shutdown in progress.")
+        return _abort(ctx)
     if not chosen <= {"NOW", "FORCE", "SAVE", "NOSAVE"} or {"SAVE", "NOSAVE"} <= chosen:
         raise syntax_error()
     mode = ShutdownMode.DEFAULT
     if chosen & {"SAVE", "NOSAVE"}:
         mode = ShutdownMode.SAVE if "SAVE" in chosen else ShutdownMode.NOSAVE
     return _shut_down(ctx, mode, now="NOW" in chosen, force="FORCE" in chosen)
+
+
+async def _abort(ctx: Context) -> Reply:
+    if not await ctx.server.abort_shutdown():
+        raise CommandError("ERR No shutdown in progress.")
+    return OK
 
 
 async def _shut_down(ctx: Context, mode: ShutdownMode, *, now: bool, force: bool) -> Reply:

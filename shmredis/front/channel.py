@@ -5,10 +5,12 @@ front -> worker   C<id>:<kind>…  connections, one file descriptor for each let
                   D<worker>      that other worker has died
                   J<n>           n more connections were refused
                   O              all workers have their data: no more LOADING
-                  P              hold all clients, as for CLIENT PAUSE; P is the answer
+                  P<n>           hold all writes, as for CLIENT PAUSE; P<n> is the answer
                   U              clients may go on
-                  K              save; the answer is K with an error, or without
+                  K<n>           save; the answer is K<n>:<error>, or nothing behind the colon
+                  N<n>           stop saving
                   A              the SHUTDOWN that was asked for has failed
+                  Z<done>        the answer to Z: a SHUTDOWN was aborted, or there was none (1 or 0)
                   Q<keep>        end in order, the arena stays for the next server or not (1 or 0)
 worker -> front   R<origin>      can be reached; with what it began with if it has all its data
                   L<origin>      has loaded its data
@@ -16,6 +18,7 @@ worker -> front   R<origin>      can be reached; with what it began with if it h
                   X<n>           n connections were closed
                   G              directives have changed; pairs of name and value follow in JSON
                   S<request>     a client asked for SHUTDOWN, JSON of front/shutdown.py
+                  Z              a client asked for SHUTDOWN ABORT
                   M<worker>:     a connection moves to that worker; its socket comes along, its state
                                  follows. The front passes it on:
 front -> worker   V              a connection of another worker, with its state

@@ -51,6 +51,7 @@ class Front:
         self._signals: list[signal.Signals] = []
         self._open = False  # all workers have had their data
         self._shutdown: Shutdown | None = None
+        self._shutdowns = 0
         self._stopping = False
         self._keep = bool(config["warm-restart"])  # arenas stay when this process ends
         self.failed = False
@@ -100,12 +101,16 @@ class Front:
             if self._acceptor.refused != self._reported_refusals:
                 self._report_refusals()
             self._obey_signals()
+            if self._shutdown:
+                self._shutdown.mind_time()
             if not self._handover.possible:
                 time.sleep(BACKOFF_S)  # connections wait in the listen queues
 
     def _patience_s(self) -> float | None:
         """How long the loop may sleep; None: until something happens."""
         deadlines = [self._supervisor.next_due_s]
+        if self._shutdown:
+            deadlines.append(self._shutdown.deadline_s)
         waits = [BACKOFF_S] if self._handover.backlog else []
         if self._lobby:
             deadlines.append(self._lobby.deadline_s)
@@ -154,8 +159,15 @@ class Front:
         self.restart_ms = request.restart_ms
         if request.crash:
             self._supervisor.kill_all()
-        self._shutdown = Shutdown(self._config, list(workers), request, self._stop)
+        self._shutdowns += 1
+        self._shutdown = Shutdown(self._shutdowns, self._config, list(workers), request, self._stop)
         self._shutdown.begin()
+
+    def _abort_shutdown(self, worker: WorkerProcess) -> None:
+        if self._shutdown and not self._shutdown.over:
+            self._shutdown.abort(worker.index)
+        else:
+            worker.tell(b"Z0")
 
     def _stop(self, keep: bool) -> None:
         self._keep = keep
@@ -169,6 +181,8 @@ class Front:
             if self._shutdown:
                 self._shutdown.lost(worker.index)
             self._supervisor.bury(worker)
+            if worker.gave_up:
+                self._give_up("A worker cannot keep what it has promised: the server ends.")
 
     # --- the workers ---
 
@@ -194,9 +208,12 @@ class Front:
             log.warning("User requested shutdown...")
             self._begin_shutdown(Request.of_message(rest, worker.index))
         elif kind == b"P" and self._shutdown:
-            self._shutdown.holds(worker.index)
+            self._shutdown.heard_hold(worker.index, int(rest))
         elif kind == b"K" and self._shutdown:
-            self._shutdown.saved(worker.index, rest.decode())
+            number, _, error = rest.partition(b":")
+            self._shutdown.heard_saved(worker.index, int(number), error.decode())
+        elif kind == b"Z":
+            self._abort_shutdown(worker)
         elif kind == b"G":
             self._config.set([(name, value) for name, value in json.loads(rest)])
         elif kind == b"R":
@@ -206,7 +223,7 @@ class Front:
             worker.origin = Origin.from_json(rest)
             self._note_loaded(worker)
         elif kind == b"F":
-            self._give_up(worker, rest.decode())
+            self._give_up(rest.decode())
         else:
             worker.ready = False
             self._unregister(worker)  # gone; SIGCHLD tells the rest
@@ -239,7 +256,7 @@ class Front:
         except OSError as error:
             log.warning("Old append-only files cannot be removed: %s", error)
 
-    def _give_up(self, worker: WorkerProcess, why: str) -> None:
+    def _give_up(self, why: str) -> None:
         """A server whose data cannot be loaded must not go on and save what it has over it."""
         log.warning("%s", why)
         self.failed = self._stopping = True

@@ -1,15 +1,18 @@
-"""The end of a server that was asked for: hold clients, save, stop. It can fail, and the server goes on.
+"""The end of a server that was asked for: hold writes, save, stop. It can fail, and the server goes on.
 
     begin ── no save wanted ──────────────────────────────────────────────► done
-      └─ all workers hold their clients ── one saves ── it worked ────────► done
-                                                └────── it did not, and no FORCE: clients go on
+      └─ all workers hold their writes ── one saves ── it worked ─────────► done
+                     │                          └───── it did not, and no FORCE: clients go on
+                     └─ SHUTDOWN ABORT, also while it is saved: clients go on
 
-The front has no data, so the first worker saves for all. The messages
-are in channel.py.
+The front has no data, so the first worker saves for all. A worker that does not hold within
+shutdown-timeout is waited for no more. Messages, in channel.py, have the number of the attempt: answers to
+an earlier one, which was aborted, say nothing about this one.
 """
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,17 +77,21 @@ class Shutdown:
 
     def __init__(
         self,
+        number: int,
         config: Config,
         workers: list[Worker],
         request: Request,
         finish: Callable[[bool], None],
     ) -> None:
+        self._number = number
         self._config = config
         self._workers = workers
         self._request = request
         self._finish = finish
         self._holding: set[int] = set()
         self._saver = -1
+        self._aborters: set[int] = set()  # workers with a client of SHUTDOWN ABORT
+        self.deadline_s: float | None = None  # for all to hold
         self.over = False
 
     def begin(self) -> None:
@@ -94,30 +101,50 @@ class Shutdown:
             self._end()
             return
         self._holding = {worker.index for worker in serving}
+        self.deadline_s = time.monotonic() + self._config["shutdown-timeout"]
         for worker in serving:
-            worker.tell(b"P")
+            worker.tell(b"P%d" % self._number)
 
-    def holds(self, worker: int) -> None:
-        """The worker's clients do not change anything any more, or it is gone."""
-        if worker not in self._holding:
+    def mind_time(self) -> None:
+        """To be called when `deadline_s` is over."""
+        if not self.over and self.deadline_s and time.monotonic() >= self.deadline_s:
+            stuck = ", ".join(map(str, sorted(self._holding)))
+            log.warning("Saving without waiting any longer for worker %s", stuck)
+            self._holding.clear()
+            self._save()
+
+    def heard_hold(self, worker: int, number: int) -> None:
+        """The worker's clients do not change anything any more."""
+        if number == self._number:
+            self._holds(worker)
+
+    def _holds(self, worker: int) -> None:
+        if self.over or worker not in self._holding:
             return
         self._holding.discard(worker)
-        if not self._holding and self._saver < 0:
+        if not self._holding:
             self._save()
 
     def _save(self) -> None:
+        self.deadline_s = None
         ready = [worker for worker in self._workers if worker.ready]
         if not ready:
             self._end()
             return
         self._saver = ready[0].index
-        ready[0].tell(b"K")
+        ready[0].tell(b"K%d" % self._number)
 
-    def saved(self, worker: int, error: str) -> None:
-        """How saving went; empty: well."""
-        if worker != self._saver or self.over:
+    def heard_saved(self, worker: int, number: int, error: str) -> None:
+        """How saving went; `error` empty: well."""
+        if number == self._number and worker == self._saver:
+            self._saved(error)
+
+    def _saved(self, error: str) -> None:
+        if self.over:
             return
-        if not error or self._request.force:
+        if self._aborters:
+            self._go_on("Shutdown was aborted.")
+        elif not error or self._request.force:
             self._end()
         else:
             self._fail()
@@ -125,23 +152,38 @@ class Shutdown:
     def lost(self, worker: int) -> None:
         """The worker has died."""
         if worker == self._saver:
-            self.saved(worker, "the worker that saved has died")
+            self._saved("the worker that saved has died")
         else:
-            self.holds(worker)
+            self._holds(worker)
+
+    def abort(self, worker: int) -> None:
+        """A client of this worker asks for it: saving is stopped, and the answer comes after its end."""
+        self._aborters.add(worker)
+        if self._saver < 0:
+            self._go_on("Shutdown was aborted.")
+            return
+        for other in self._workers:
+            if other.index == self._saver:
+                other.tell(b"N%d" % self._number)
 
     def _end(self) -> None:
-        self.over = True
+        self.over, self.deadline_s = True, None
         self._finish(self._request.keeps_arenas(self._config))
 
     def _fail(self) -> None:
-        self.over = True
-        log.warning("Error trying to save the DB, can't exit.")
         if self._request.worker < 0:
             log.warning(
                 "Errors trying to shut down the server. Check the logs for more information."
             )
+        self._go_on("Error trying to save the DB, can't exit.")
+
+    def _go_on(self, why: str) -> None:
+        """The server stays; whoever asked for its end or for this hears so."""
+        self.over, self.deadline_s = True, None
+        log.warning("%s", why)
         for worker in self._workers:
             worker.tell(b"U")
         for worker in self._workers:
-            if worker.index == self._request.worker:
-                worker.tell(b"A")
+            worker.tell(b"A")
+            if worker.index in self._aborters:
+                worker.tell(b"Z1")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from shmredis._core import lib
 from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
 from shmredis.front.channel import Kind, receive_with_sockets, socket_pair
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 FAST_DEATH_S = 1.0  # a worker that lives shorter than this is brought back after a pause
 PAUSE_S = 0.5
+GAVE_UP = int(lib.EXIT_GAVE_UP)
 FAST_DEATHS = 5  # so many in a row, and the arena is no longer trusted
 
 
@@ -69,6 +71,7 @@ class WorkerProcess:
         self.origin: Origin | None = None  # what it began with, once it has all its data
         self._fast_deaths = 0
         self._owns = self._adopted = False
+        self.gave_up = False  # it has ended so that the server ends
         self.connections = 0  # handed over, or in the outbox, and not yet closed
         self.outbox: list[tuple[Kind, socket.socket]] = []
 
@@ -158,6 +161,7 @@ class WorkerProcess:
         if not pid:
             return False
         how = os.waitstatus_to_exitcode(status)
+        self.gave_up = how == GAVE_UP
         what = f"was ended by signal {-how}" if how < 0 else f"ended with status {how}"
         log.warning("Worker %d (pid %d) %s", self.index, self.pid, what)
         return True

@@ -45,6 +45,7 @@ class Crew:
         self._refused = asyncio.Event()
         self._silent: dict[int, int] = {}
         self.states: dict[int, PartState] = {}  # of the others, as last seen
+        self.stopped = False  # the snapshot is not wanted any more
 
     # --- before ---
 
@@ -135,6 +136,8 @@ class Crew:
 
     async def _look(self, number: int) -> bool:
         """Asks the others; True when all are done. Raises: CrewError."""
+        if self.stopped:
+            raise CrewError("the snapshot was stopped")
         for worker in self.others:
             if worker in self.states and self.states[worker].stage is Stage.DONE:
                 continue

@@ -66,6 +66,23 @@ class Desk:
         if error := await self._finished(number):
             raise SaveFailed(error)
 
+    async def save_in_child(self) -> None:
+        """The same, so that this worker goes on serving meanwhile. Raises: SaveFailed."""
+        if not self._snapshots.leads or not self._snapshots.forks.possible:
+            await self.save()
+            return
+        run = self._snapshots.begin()
+        await run.finished.wait()
+        if run.error:
+            raise SaveFailed(run.error)
+
+    async def stop_saving(self) -> None:
+        """Whatever is being saved fails soon. Raises: CommandError."""
+        if self._snapshots.leads:
+            self._snapshots.kill()
+        else:
+            await self._question("kill", None)
+
     def _save_here(self) -> None:
         if self._snapshots.run:
             raise CommandError(RUNNING)

@@ -123,7 +123,7 @@ class Snapshots:
         assert self.run is None and self.leads
         self.run = run = Run(next(self._numbers))
         self.scheduled, self.last_try_s, self._killed = False, time.time(), False
-        self._peak_copied = 0
+        self._peak_copied, self.crew.stopped = 0, False
         self.runs = dict(list(self.runs.items())[-7:]) | {run.number: run}
         self._spawn(self._work(run), f"snapshot {run.number}")
         return run
@@ -254,7 +254,7 @@ class Snapshots:
 
     def kill(self) -> None:
         """Ends what is under way, without calling it a failure."""
-        self._killed = True
+        self._killed = self.crew.stopped = True
         self.scheduled = False
         self.forks.kill()
 
@@ -319,6 +319,8 @@ class Snapshots:
                 self._conclude(number, outcome)
             case "changes", _:
                 return self.changes
+            case "kill", _:
+                self.kill()
         return None
 
     def _conclude(self, number: int, outcome: Outcome) -> None:

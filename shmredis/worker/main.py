@@ -201,8 +201,8 @@ class Reception:
                 self._post.gone(int(message[1:]))
             case b"O":
                 self._server.engine.set_option("loading", lib.LOADING_NOT)
-            case b"P" | b"U" | b"K" | b"A":
-                self._server.closing.obey(message[:1])
+            case b"P" | b"U" | b"K" | b"N" | b"A" | b"Z":
+                self._server.closing.obey(message)
             case b"J":
                 self._server.facts.rejected_connections += int(message[1:])
 

@@ -1,6 +1,7 @@
 """What a worker's connections and commands share: engine, configuration, clients, facts."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -18,6 +19,7 @@ from shmredis.commands.context import ServerFacts, ShutdownMode, Workers
 from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.inside import Inside
 from shmredis.commands.registry import CommandTable
+from shmredis.commands.resp import CommandError
 from shmredis.config import Config
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
 from shmredis.config.types import Enumeration
@@ -73,7 +75,7 @@ class Server:
         self.snapshots = Snapshots(engine, config, workers, self.spawn, facts.started_s)
         self.desk = Desk(self.snapshots, workers)
         self.loader: Loader | None = None
-        self.closing = Closing(self, channel, self._save_all)
+        self.closing = Closing(self, channel, self._save_all, self._stop_saving)
         self.append_log = AppendLog(
             engine,
             config,
@@ -242,13 +244,20 @@ class Server:
     async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         await self.closing.request(mode, now=now, force=force)
 
+    async def abort_shutdown(self) -> bool:
+        return await self.closing.abort()
+
     async def _save_all(self) -> None:
         """Writes an RDB file of all workers' data, before the end. Raises: SaveFailed."""
         if run := self.snapshots.run:
             log.warning("There is a child saving an .rdb. Killing it!")
             self.snapshots.kill()
             await run.finished.wait()
-        await self.desk.save()
+        await self.desk.save_in_child()
+
+    async def _stop_saving(self) -> None:
+        with contextlib.suppress(CommandError):
+            await self.desk.stop_saving()
 
     async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         """The front learns of changed directives: it needs some, and workers to come need all.

@@ -128,6 +128,9 @@ class FakeServer:
     async def shutdown(self, mode: ShutdownMode, *, now: bool, force: bool) -> None:
         self.shutdowns.append((mode, now, force))
 
+    async def abort_shutdown(self) -> bool:
+        return False
+
     async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         self.told_settings += pairs
 
