@@ -1,30 +1,43 @@
 """Rounds of writing, killing and comparing: what was acknowledged must be there.
 
 Writers count upwards, each on keys of its own, and remember for each key the last value that was
-acknowledged and those tried since. After a kill every key must have one of them. Without an append only
-file, a worker that died inside a command or while a snapshot was written may have lost what came after the
-snapshot; the log says so, and then a key may have an older value of its own, but no other.
+acknowledged and those tried since. After a kill every key must have one of them. What may be lost besides,
+if the log says that files were loaded, depends on the settings; then a key may have an older value of its
+own, but no other:
+
+    appendfsync always    nothing
+    everysec, no          with everysec, what a write that waits for a slow sync had in the buffer
+    no append-only file   what came after the last snapshot
+
+When all processes die at once, the last MSET of a writer is there as a whole or not at all, if there is an
+append-only file and no shared memory is left.
 """
 
+import math
 import os
 import random
 import re
 import signal
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.harness.resp import Client
 from tests.harness.server import wait_until
 from tests.persistence.place import SAVES, Place
+from tests.workers.places import worker_lines
 
 __all__ = ["VICTIMS", "Crashes"]
 
 KEYS = 40
-VICTIMS = ("worker", "snapshotter", "front", "all")
-MAY_LOSE = re.compile(
-    r"DB loaded from disk|as of the start of the last snapshot|Starting without data|it is empty"
+VICTIMS = ("worker", "snapshotter", "front", "all", "machine")  # the last: shared memory, too
+PATIENCE_S = 30  # of clients: who gives up may see its command happen later
+POSTPONED_S = 3.0  # a write waits up to 2 s for a sync that is slow
+SNAPSHOT_LOADED = re.compile(
+    r"DB loaded from disk|what was written later is lost|Starting without data|it is empty"
 )
+LOG_LOADED = re.compile(r"DB loaded from append only file|what was logged since")
 
 
 @dataclass
@@ -33,12 +46,21 @@ class Key:
 
     acknowledged: int = 0
     tried: list[int] = field(default_factory=list)
+    past: list[tuple[float, int]] = field(default_factory=list)  # when values were acknowledged
 
-    def allows(self, value: int, *, may_lose: bool) -> bool:
-        return value in (self.acknowledged, *self.tried) or (may_lose and value < self.acknowledged)
+    def allows(self, value: int, *, safe_s: float) -> bool:
+        """`safe_s`: what was acknowledged until then is there."""
+        least = max((v for at_s, v in self.past if at_s <= safe_s), default=0)
+        return value in (self.acknowledged, *self.tried) or least <= value < self.acknowledged
 
     def settle(self, value: int) -> None:
         self.acknowledged, self.tried = value, []
+        self.past = [*self.past[-99:], (time.monotonic(), value)]
+
+    def begin(self, value: int) -> None:
+        """A round is over: this is there, whatever was before."""
+        self.past = []
+        self.settle(value)
 
 
 class Writer:
@@ -50,12 +72,13 @@ class Writer:
         self._value = 0
         self.keys = {f"w{number}:{i}": Key() for i in range(KEYS)}
         self.writes = 0
+        self.last: list[str] = []  # the keys of the last command
 
     def run(self, stop: threading.Event) -> None:
         client: Client | None = None
         while not stop.is_set():
             try:
-                client = client or self._place.client(timeout=5)
+                client = client or self._place.client(timeout=PATIENCE_S)
                 self._write(client)
             except (OSError, ConnectionError, ValueError):
                 if client:
@@ -70,6 +93,7 @@ class Writer:
         self._value += 1
         count = 3 if self._value % 7 == 0 else 1
         names = [f"w{self._number}:{(self._value * 11 + i) % KEYS}" for i in range(count)]
+        self.last = names
         for name in names:
             self.keys[name].tried.append(self._value)
         words = [word for name in names for word in (name, self._value)]
@@ -77,6 +101,10 @@ class Writer:
             self.writes += 1
             for name in names:
                 self.keys[name].settle(self._value)
+
+    def is_whole(self, found: dict[str, int]) -> bool:
+        """Whether the last command has happened to all of its keys, or to none."""
+        return len({found[name] == self._value for name in self.last}) < 2
 
 
 class Crashes:
@@ -87,7 +115,8 @@ class Crashes:
         self._options = options
         self._workers = workers
         self._random = random.Random(seed)
-        self._strict = "--appendonly" in options
+        self._logged = "--appendonly" in options
+        self._always = "always" in options
         self._writers = [Writer(place, number) for number in range(3)]
         self.losses = 0  # rounds in which something was lost that may be lost
 
@@ -108,20 +137,21 @@ class Crashes:
             if victim == "snapshotter" or self._random.random() < 0.4:
                 self._begin_snapshot()
             stop.wait(self._random.uniform(0, 0.05))
-            said = self._kill(victim, said)
-            wait_until(self._place.answers, 30)
+            killed_s = time.monotonic()
+            said = self._kill(victim, said, stop)
+            wait_until(self._place.answers, PATIENCE_S)
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
-        wait_until(self._settled, 30)
-        self._compare(victim, self._place.log()[said:])
+        wait_until(self._settled, PATIENCE_S)
+        self._compare(victim, killed_s, self._place.log()[said:])
 
     def _begin_snapshot(self) -> None:
         with self._place.client() as client:
             client.call("BGSAVE")
 
-    def _kill(self, victim: str, said: int) -> int:
+    def _kill(self, victim: str, said: int, stop: threading.Event) -> int:
         """From where on the log tells of what came after."""
         if victim in ("worker", "snapshotter"):
             pids = self._place.children()
@@ -129,36 +159,49 @@ class Crashes:
                 pids = [child for pid in pids for child in children_of(pid)] or pids
             kill(self._random.choice(pids))
             return said
-        if victim == "all":
+        if victim in ("all", "machine"):
             self._place.end(signal.SIGKILL)
+            if victim == "machine":
+                stop.set()  # the last commands are those that the kill has met
         else:
             pids = self._place.children()
             self._place.process.kill()
             self._place.process.wait(10)
             wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
-        self._place.again(*SAVES, *self._options, workers=self._workers)
+        discard = ["--discard-shm"] if victim == "machine" else []
+        self._place.again(*SAVES, *self._options, *discard, workers=self._workers)
         return 0
 
     def _settled(self) -> bool:
-        """All workers are there, and answer for all keys."""
+        """All workers are there, have done what was left to them, and answer for all keys."""
         if len(self._place.children()) < self._workers:
             return False
         try:
-            with self._place.client(timeout=5) as client:
-                return all(client.call("GET", f"w0:{i}")[:1] == b"$" for i in range(KEYS))
+            with self._place.client(timeout=PATIENCE_S) as client:
+                if self._workers > 1 and len(worker_lines(client)) < self._workers:
+                    return False
+                return all(client.call("TOUCH", f"w0:{i}")[:1] == b":" for i in range(KEYS))
         except (OSError, ConnectionError):
             return False
 
-    def _compare(self, victim: str, log: str) -> None:
-        may_lose = not self._strict and bool(MAY_LOSE.search(log))
-        older = False
+    def _safe_s(self, victim: str, killed_s: float, log: str) -> float:
+        """Until when nothing that was acknowledged may be lost."""
+        if not self._logged:
+            return 0.0 if victim == "machine" or SNAPSHOT_LOADED.search(log) else math.inf
+        return math.inf if self._always or not LOG_LOADED.search(log) else killed_s - POSTPONED_S
+
+    def _compare(self, victim: str, killed_s: float, log: str) -> None:
+        safe_s, older = self._safe_s(victim, killed_s, log), False
         with self._place.client() as client:
             for writer in self._writers:
+                found = {name: int(client.value("GET", name) or 0) for name in writer.keys}
+                if victim == "machine" and self._logged:
+                    assert writer.is_whole(found), (writer.last, found, log)
                 for name, key in writer.keys.items():
-                    value = int(client.value("GET", name) or 0)
-                    assert key.allows(value, may_lose=may_lose), (victim, name, key, value, log)
+                    value = found[name]
+                    assert key.allows(value, safe_s=safe_s), (victim, name, key, value, log)
                     older = older or value < key.acknowledged
-                    key.settle(value)
+                    key.begin(value)
         self.losses += older
 
 

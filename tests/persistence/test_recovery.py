@@ -9,7 +9,10 @@ AOF = ("--appendonly", "yes")
 ALWAYS = (*AOF, "--appendfsync", "always")
 
 
-@pytest.mark.parametrize(("options", "workers"), [((), 1), ((), 3), (AOF, 1), (ALWAYS, 1)], ids=str)
+SETTINGS = [((), 1), ((), 3), (AOF, 1), (AOF, 3), (ALWAYS, 1), (ALWAYS, 3)]
+
+
+@pytest.mark.parametrize(("options", "workers"), SETTINGS, ids=str)
 def test_what_was_acknowledged_is_there_after_a_kill(
     workers: int, options: tuple[str, ...]
 ) -> None:
