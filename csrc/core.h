@@ -427,6 +427,13 @@ struct command_info {
  * Strings are copied. `keys` may be NULL. A subcommand's container must be registered before it. */
 int engine_register_command(struct engine *eng, const char *name, const char *group, int arity,
                             uint32_t flags, const char *acl, const struct key_spec_info *keys);
+/* rename-command: clients know the command as `to`, or not at all if that is empty; false: no such
+ * command, or there is one of that name already. */
+bool engine_rename_command(struct engine *eng, const char *from, const char *to);
+/* Whether that was done to the command of this row with an empty name. */
+bool engine_command_taken(const struct engine *eng, int row);
+/* The row that a client means by a name; -1: none. */
+int engine_typed_command(const struct engine *eng, const char *name, size_t n);
 int engine_command_count(const struct engine *eng);
 bool engine_command_info(const struct engine *eng, int row, struct command_info *out);
 /* Row of a command by name, any case ("get", "object|encoding"); -1: none. */

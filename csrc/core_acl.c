@@ -38,7 +38,8 @@ bool session_may_listen(const struct session *s) {
 /* The row, or NULL with a code of acl_user_check. */
 static struct command_row *resolve(struct engine *eng, int argc, const struct str *argv,
                                    int *code) {
-    struct command_row *row = argc ? registry_find(eng->registry, argv[0]) : NULL;
+    bool known = argc && registry_is_known(eng->registry, argv[0]);
+    struct command_row *row = known ? registry_find(eng->registry, argv[0]) : NULL;
     bool whole = row && strchr(row->cmd.name, '|'); /* "CONFIG|GET" is no name of a command */
     if (row && row->cmd.flags & CMD_CONTAINER && argc > 1)
         row = registry_find_sub(eng->registry, row, argv[1]);

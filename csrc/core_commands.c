@@ -43,6 +43,21 @@ int engine_register_command(struct engine *eng, const char *name, const char *gr
     return row ? row->index : -1;
 }
 
+bool engine_rename_command(struct engine *eng, const char *from, const char *to) {
+    return registry_rename(eng->registry, from, to);
+}
+
+bool engine_command_taken(const struct engine *eng, int row) {
+    return registry_is_taken(eng->registry, row);
+}
+
+int engine_typed_command(const struct engine *eng, const char *name, size_t n) {
+    struct str typed = { name, n };
+    bool known = registry_is_known(eng->registry, typed);
+    const struct command_row *row = known ? registry_find(eng->registry, typed) : NULL;
+    return row ? row->index : -1;
+}
+
 int engine_command_count(const struct engine *eng) {
     return registry_count(eng->registry);
 }

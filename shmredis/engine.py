@@ -203,6 +203,19 @@ class Engine:
                 used.append(_command_facts(row, info))
         return used
 
+    def rename_command(self, name: str, fresh: str) -> None:
+        """Clients know the command by another name from now on, or not at all. Raises: ValueError."""
+        if not lib.engine_rename_command(self.handle, name.encode(), fresh.encode()):
+            raise ValueError(f"{name} cannot be renamed to {fresh}")
+
+    def is_taken_away(self, row: int) -> bool:
+        """Whether clients do not know the command of this row by any name."""
+        return bool(lib.engine_command_taken(self.handle, row))
+
+    def typed_command(self, name: bytes) -> int:
+        """The row that a client means; -1: none."""
+        return int(lib.engine_typed_command(self.handle, name, len(name)))
+
     def find_command(self, name: bytes) -> int:
         """Row index of a command in any letter case, "object|encoding"; -1 if there is none."""
         return int(lib.engine_find_command(self.handle, name, len(name)))

@@ -106,7 +106,15 @@ struct recent {
     char name[RECENT_BYTES];
 };
 
+/* rename-command. */
+struct renamed {
+    struct command_row *row;
+    char name[NAME_MAX_BYTES + 1]; /* upper case; empty: none */
+};
+
 struct registry {
+    struct renamed *renamed;
+    int renamed_n;
     struct recent recent[RECENT_BYTES]; /* by length; [0] stays empty */
     struct command_row **rows;
     int count, capacity;
@@ -141,11 +149,18 @@ static struct command_row *find(const struct registry *reg, struct str name) {
     return NULL;
 }
 
+static struct command_row *find_renamed(const struct registry *reg, struct str name) {
+    for (int i = 0; i < reg->renamed_n; i++)
+        if (str_is(name, reg->renamed[i].name)) return reg->renamed[i].row;
+    return NULL;
+}
+
 /* Names as clients spell them are few: the last one of each length is remembered. */
 struct command_row *registry_find(struct registry *reg, struct str name) {
     struct recent *r = &reg->recent[name.n < RECENT_BYTES ? name.n : 0];
     if (r->row && name.n && !memcmp(r->name, name.p, name.n)) return r->row;
-    struct command_row *row = find(reg, name);
+    struct command_row *row = find_renamed(reg, name);
+    if (!row) row = find(reg, name);
     if (row && name.n < RECENT_BYTES) {
         memcpy(r->name, name.p, name.n);
         r->row = row;
@@ -162,6 +177,34 @@ struct command_row *registry_find_sub(const struct registry *reg,
     name[n] = '|';
     memcpy(name + n + 1, sub.p, sub.n);
     return find(reg, (struct str){ name, n + 1 + sub.n });
+}
+
+bool registry_rename(struct registry *reg, const char *from, const char *to) {
+    struct command_row *row = find(reg, (struct str){ from, strlen(from) });
+    struct str name = { to, strlen(to) };
+    struct renamed fresh = { .row = row };
+    uint32_t h;
+    if (!row || find(reg, name) || find_renamed(reg, name)) return false;
+    if (name.n && !fold_name(name, fresh.name, &h)) return false;
+    size_t n = (size_t)reg->renamed_n + 1;
+    reg->renamed = realloc(reg->renamed, n * sizeof fresh);
+    ASSERT(reg->renamed);
+    reg->renamed[reg->renamed_n++] = fresh;
+    return true;
+}
+
+bool registry_is_taken(const struct registry *reg, int index) {
+    for (int i = 0; i < reg->renamed_n; i++)
+        if (reg->renamed[i].row->index == index) return !reg->renamed[i].name[0];
+    return false;
+}
+
+bool registry_is_known(const struct registry *reg, struct str name) {
+    if (LIKELY(!reg->renamed_n) || find_renamed(reg, name)) return true;
+    const struct command_row *row = find(reg, name);
+    for (int i = 0; row && i < reg->renamed_n; i++)
+        if (reg->renamed[i].row == row) return false;
+    return row;
 }
 
 static void append_row(struct registry *reg, struct command_row *row) {
@@ -208,6 +251,7 @@ struct registry *registry_new(void) {
 
 void registry_delete(struct registry *reg) {
     if (!reg) return;
+    free(reg->renamed);
     for (int i = 0; i < reg->count; i++) {
         free((char *)(uintptr_t)reg->rows[i]->cmd.name);
         free((char *)(uintptr_t)reg->rows[i]->cmd.acl);

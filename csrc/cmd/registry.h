@@ -30,6 +30,13 @@ void registry_delete(struct registry *reg);
 struct command_row *registry_add(struct registry *reg, const struct command *cmd,
                                  const char *group);
 struct command_row *registry_find(struct registry *reg, struct str name);
+/* rename-command: clients know the command as `to`, or not at all if that is empty. False: there is
+ * no such command, or `to` is one already. The server itself goes on calling it by its own name. */
+bool registry_rename(struct registry *reg, const char *from, const char *to);
+/* Whether that has taken the command away from clients. */
+bool registry_is_taken(const struct registry *reg, int index);
+/* Whether clients know a command by this name. */
+bool registry_is_known(const struct registry *reg, struct str name);
 /* The row of "container|sub"; NULL if there is no such subcommand. */
 struct command_row *registry_find_sub(const struct registry *reg,
                                       const struct command_row *container, struct str sub);

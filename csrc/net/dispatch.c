@@ -81,6 +81,16 @@ struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct 
     return NULL;
 }
 
+struct command_row *dispatch_resolve_typed(struct engine *eng, int argc, const struct str *argv,
+                                           struct reply *out) {
+    if (LIKELY(registry_is_known(eng->registry, argv[0])))
+        return dispatch_resolve(eng, argc, argv, out);
+    size_t mark = out->n;
+    unknown_command(argc, argv, out);
+    count_last_error(eng, out, mark);
+    return NULL;
+}
+
 bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *out,
                      const char *line) {
     size_t mark = out->n;

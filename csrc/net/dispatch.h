@@ -13,6 +13,9 @@
 /* The row for argv; NULL: unknown command or subcommand or wrong number of arguments, replied. */
 struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct str *argv,
                                      struct reply *out);
+/* The same for what a client has typed: names that rename-command has taken away are unknown. */
+struct command_row *dispatch_resolve_typed(struct engine *eng, int argc, const struct str *argv,
+                                           struct reply *out);
 /* Replies the error and counts it; false. */
 bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *out,
                      const char *line);

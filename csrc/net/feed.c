@@ -108,7 +108,7 @@ static bool execute(struct session *s, struct feed *f) {
     struct reply *out = &eng->hub->reply;
     size_t mark = out->n;
     if (UNLIKELY(s->barrier)) return false;
-    struct command_row *row = dispatch_resolve(eng, f->parser->argc, f->parser->argv, out);
+    struct command_row *row = dispatch_resolve_typed(eng, f->parser->argc, f->parser->argv, out);
     if (row && UNLIKELY(paused(s, row))) {
         f->outcome |= FEED_WAITING;
         return false;

@@ -81,6 +81,7 @@ void call_reply(struct call *c, const char *resp, size_t n) {
 static struct command_row *resolve_for_script(struct engine *eng, int argc, const struct str *argv,
                                               struct reply *out) {
     struct command_row *row = registry_find(eng->registry, argv[0]);
+    if (!registry_is_known(eng->registry, argv[0])) row = NULL;
     if (row && row->cmd.flags & CMD_CONTAINER && argc > 1)
         row = registry_find_sub(eng->registry, row, argv[1]);
     else if (row && strchr(row->cmd.name, '|'))

@@ -81,7 +81,7 @@ static void push(struct aof_reader *r, struct str s) {
 }
 
 static enum aof_item read_string(struct aof_reader *r) {
-    int64_t bytes;
+    int64_t bytes = 0;
     enum aof_item what = read_header(r, '$', &bytes);
     if (what != AOF_COMMAND) return what;
     if (bytes < 0) return fail(r, AOF_BAD, r->at, "Expected a length, got %lld", (long long)bytes);
@@ -101,7 +101,7 @@ static enum aof_item read_string(struct aof_reader *r) {
 }
 
 static enum aof_item read_command(struct aof_reader *r) {
-    int64_t count;
+    int64_t count = 0;
     enum aof_item what = read_header(r, '*', &count);
     if (what == AOF_COMMAND && count > INT32_MAX)
         return fail(r, AOF_BAD, r->start, "Expected fewer arguments, got %lld", (long long)count);

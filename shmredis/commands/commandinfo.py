@@ -21,7 +21,11 @@ class Table:
     """All rows, containers with their subcommands. Their counts are not up to date."""
 
     def __init__(self, engine: Engine) -> None:
-        self.rows = engine.commands()
+        self._engine = engine
+        every = engine.commands()
+        taken = {row.name for row in every if engine.is_taken_away(row.row)}
+        self.rows = [row for row in every if row.name.partition("|")[0] not in taken]
+        self._rows = {row.row: row for row in self.rows}
         self.by_name = {row.name: row for row in self.rows}
         self.top = [row for row in self.rows if "|" not in row.name]
         self.subcommands: dict[str, list[CommandFacts]] = defaultdict(list)
@@ -30,7 +34,10 @@ class Table:
                 self.subcommands[row.name.partition("|")[0]].append(row)
 
     def find(self, name: bytes) -> CommandFacts | None:
-        return self.by_name.get(word(name))
+        """The command that a client means by a name, "config|get" for a subcommand."""
+        first, mark, sub = name.partition(b"|")
+        row = self._rows.get(self._engine.typed_command(first))
+        return self.by_name.get(row.name + word(mark + sub)) if row else None
 
 
 @functools.lru_cache(maxsize=2)

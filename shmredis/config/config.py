@@ -7,6 +7,7 @@ from typing import Any
 from shmredis._core import lib
 from shmredis.config.declared_users import DeclaredUsers
 from shmredis.config.parser import Line, LineError, read_lines
+from shmredis.config.renames import Renames
 from shmredis.config.rewrite import rewrite_file
 from shmredis.config.table import ALIASES, OPTIONS, Option
 from shmredis.config.types import ConfigError, OutputLimits
@@ -29,6 +30,7 @@ class Config:
         self._appliers: dict[str, list[Applier]] = {}
         self._file: Path | None = None
         self.users = DeclaredUsers()
+        self.renames = Renames()
 
     @property
     def path(self) -> str | None:
@@ -59,6 +61,8 @@ class Config:
                 self._include(line, depth)
             elif name == "user" and len(line.words) > 1:
                 self.users.add(line)
+            elif name == "rename-command":
+                self.renames.add(line)
             elif name == "save" and len(line.words) > 1:
                 fresh_saves = self._add_save(line, fresh_saves)
             else:

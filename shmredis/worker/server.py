@@ -88,6 +88,8 @@ class Server:
         self._map_shared_input()
         self._follow_config()
         self.commands = CommandTable(engine)
+        for name, fresh in config.renames.names.items():
+            engine.rename_command(name, fresh)
         self.inside = Inside(self, self.commands)
         self._follow_users(journal)
 

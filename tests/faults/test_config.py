@@ -235,6 +235,36 @@ def test_a_file_with_all_directives_written_out_can_be_read(
     assert file.read_text().startswith("save 10 1\nmaxmemory 104857600\n")
 
 
+def test_commands_can_be_renamed_and_taken_away(start_server: StartServer, tmp_path: Path) -> None:
+    file = tmp_path / "renamed.conf"
+    file.write_text('rename-command SET myset\nrename-command config ""\nappendonly yes\n')
+    server = start_server(config=file, workers=2)
+    with server.client() as client:
+        assert client.call("MYSET", "k", "v") == b"+OK\r\n"
+        assert client.call("SET", "k", "w").startswith(b"-ERR unknown command 'SET'")
+        assert client.call("CONFIG", "GET", "port").startswith(b"-ERR unknown command 'CONFIG'")
+        assert client.value("COMMAND", "INFO", "set", "myset", "config")[1][0] == b"set"
+        assert client.value("COMMAND", "INFO", "set") == [None]
+        names = client.value("COMMAND", "LIST")
+        assert b"set" in names
+        assert b"config" not in names
+        assert b"config|get" not in names
+        assert client.call("DEBUG", "LOADAOF") == b"+OK\r\n"
+        assert client.value("GET", "k") == b"v"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("SETX y", "No such command in rename-command"),
+        ("SET GET", "Target command name already exists"),
+        ("SET", "wrong number of arguments"),
+    ],
+)
+def test_wrong_renaming(words: str, why: str) -> None:
+    assert why in refused("-", stdin=f"rename-command {words}\n")
+
+
 def test_the_shipped_file_knows_only_directives_and_all_of_our_own() -> None:
     said = set()
     for line in SHIPPED.read_text().splitlines():
