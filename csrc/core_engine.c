@@ -16,6 +16,7 @@
 #include "mem/fault.h"
 #include "mem/share.h"
 #include "db/orphans.h"
+#include "net/access.h"
 #include "net/acl.h"
 #include "net/block.h"
 #include "net/cross.h"
@@ -119,6 +120,7 @@ static struct engine *new_local(void) {
     eng->registry = registry_new();
     multi_register(eng->registry);
     observe_create(eng);
+    eng->hooks.trusts = access_is_trusted;
     eng->hub = hub_new();
     eng->aof = aof_new(eng);
     eng->forks = forks_new(eng);

@@ -59,9 +59,17 @@ static bool parse_ttl(struct call *c, struct restore *o) {
     return true;
 }
 
+/* Whether elements that are there twice are looked for. */
+static bool sanitizes(const struct call *c) {
+    const struct engine *eng = c->eng;
+    if (eng->config.sanitize_dump_payload != SANITIZE_CLIENTS)
+        return eng->config.sanitize_dump_payload == SANITIZE_YES;
+    return !(c->session && eng->hooks.trusts && eng->hooks.trusts(c->session));
+}
+
 /* False: the reply is the error. */
 static bool read_payload(struct call *c, struct dump_value *v) {
-    bool unique = c->eng->config.sanitize_dump_payload != SANITIZE_NO;
+    bool unique = sanitizes(c);
     enum dump_check check = dump_read(c->eng, c->argv[3], unique, v);
     c->eng->stats.sanitized += v->reader.sanitized;
     switch (check) {

@@ -54,6 +54,7 @@ enum notify_class {
 
 struct aof;
 struct engine;
+struct session;
 
 /* What upper layers are told. Each may be NULL. Strings are valid during the call only. */
 struct engine_hooks {
@@ -78,6 +79,8 @@ struct engine_hooks {
     void (*say)(int level, const char *text);
     /* A client was refused what its user may not do; core.h. */
     void (*denied)(uint64_t session_id, const struct acl_event *event);
+    /* Whether a client's user is trusted with payloads: skip-sanitize-payload. */
+    bool (*trusts)(const struct session *s);
     /* FLUSHALL has dropped everything; persist/fork.c. */
     void (*emptied)(struct engine *eng);
     /* The instant of this id, between two commands; persist/fork.c. */

@@ -38,6 +38,8 @@ bool access_inside(const struct call *c, struct command_row *row, int argc, cons
                    struct reply *out);
 /* Whose command it is; NULL: somebody's who may do everything. */
 const struct acl_user *access_user(const struct call *c);
+/* hooks.trusts: payloads of RESTORE need not be looked through for it. */
+bool access_is_trusted(const struct session *s);
 /* By which other workers know the session's user, if he is not free. */
 uint64_t access_number(const struct session *s);
 

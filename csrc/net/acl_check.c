@@ -46,8 +46,10 @@ static void find_uses(const struct acl_request *q, struct uses *u) {
         ASSERT(keys && u->at);
         command_keys(&q->row->cmd, q->argc, q->argv, keys, n);
     }
+    bool listed = n > 1 && !strcmp(q->row->cmd.name, "MIGRATE") && !q->argv[keys[0].index].n;
     for (int i = 0; i < n; i++)
         u->at[i] = (struct key_use){ keys[i].index, needs_of(q, keys[i].flags) };
+    if (listed) u->at[0] = u->at[1]; /* the empty string only says that keys follow */
     if (keys != few) free(keys);
 }
 

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,30 +23,31 @@ def listed(client: Client) -> list[bytes]:
 def test_users_come_from_a_file_and_go_there(tmp_path: Path, workers: int) -> None:
     path = tmp_path / "users.acl"
     path.write_text("# people\n\n   #x\nuser ann on >pw ~* +@all &a\nuser bob  off (+get ~x ) \r\n")
-    with running("--aclfile", str(path), workers=workers) as server:
-        with server.client() as admin, server.client() as ann, server.client() as eve:
-            assert [line.split()[1] for line in listed(admin)] == [b"ann", b"bob", b"default"]
-            assert ann.call("AUTH", "ann", "pw") == b"+OK\r\n"
-            ann.call("SUBSCRIBE", "a")
-            admin.call("ACL", "SETUSER", "eve", "on", "nopass", "+@all", "~*")
-            assert eve.call("AUTH", "eve", "x") == b"+OK\r\n"
-            admin.call("ACL", "SETUSER", "ann", ">other")
-            assert admin.call("ACL", "LOAD") == b"+OK\r\n"
-            assert ann.call("PING") == b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"
-            with pytest.raises(ConnectionError):
-                eve.call("PING")
-            admin.call("ACL", "SETUSER", "zoe", "on", ">z", "%R~a", "(+get ~b)")
-            admin.call("ACL", "DELUSER", "bob")
-            assert admin.call("ACL", "SAVE") == b"+OK\r\n"
-            saved = path.read_bytes().splitlines()
-            assert saved == listed(admin)
-            assert admin.call("ACL", "LOAD") == b"+OK\r\n"
-            assert listed(admin) == saved
-            path.write_text("user ann on >pw ~* +@all &b\n")
-            admin.call("ACL", "LOAD")
-            with pytest.raises(ConnectionError):  # the channel is no longer hers
-                ann.call("PING")
-            assert stat.S_ISREG(path.stat().st_mode)
+    with ExitStack() as stack:
+        server = stack.enter_context(running("--aclfile", str(path), workers=workers))
+        admin, ann, eve = (stack.enter_context(server.client()) for _ in range(3))
+        assert [line.split()[1] for line in listed(admin)] == [b"ann", b"bob", b"default"]
+        assert ann.call("AUTH", "ann", "pw") == b"+OK\r\n"
+        ann.call("SUBSCRIBE", "a")
+        admin.call("ACL", "SETUSER", "eve", "on", "nopass", "+@all", "~*")
+        assert eve.call("AUTH", "eve", "x") == b"+OK\r\n"
+        admin.call("ACL", "SETUSER", "ann", ">other")
+        assert admin.call("ACL", "LOAD") == b"+OK\r\n"
+        assert ann.call("PING") == b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"
+        with pytest.raises(ConnectionError):
+            eve.call("PING")
+        admin.call("ACL", "SETUSER", "zoe", "on", ">z", "%R~a", "(+get ~b)")
+        admin.call("ACL", "DELUSER", "bob")
+        assert admin.call("ACL", "SAVE") == b"+OK\r\n"
+        saved = path.read_bytes().splitlines()
+        assert saved == listed(admin)
+        assert admin.call("ACL", "LOAD") == b"+OK\r\n"
+        assert listed(admin) == saved
+        path.write_text("user ann on >pw ~* +@all &b\n")
+        admin.call("ACL", "LOAD")
+        with pytest.raises(ConnectionError):  # the channel is no longer hers
+            ann.call("PING")
+        assert stat.S_ISREG(path.stat().st_mode)
 
 
 def test_a_bad_file_changes_nothing(tmp_path: Path) -> None:

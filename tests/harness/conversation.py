@@ -25,8 +25,8 @@ __all__ = [
     "Said",
     "equal",
     "hold",
-    "load_conversations",
     "load_answers",
+    "load_conversations",
     "save_answers",
 ]
 
