@@ -291,6 +291,10 @@ const char *session_prefix(const struct session *s, size_t i, size_t *n);
 /* Others send messages to it: it stays with this worker. */
 void session_pin(struct session *s);
 void engine_tracking(const struct engine *eng, struct tracking_info *out);
+/* MONITOR: other workers are told; lines come from session_monitor_start on. */
+void session_monitor(struct session *s);
+void session_monitor_start(struct session *s);
+void session_unmonitor(struct session *s);
 /* CLIENT UNBLOCK: as if its time were up, or with an error; false: it does not wait. */
 bool session_unblock(struct session *s, bool error);
 /* The reply of the pending Python command will come later than this turn of the event loop. */
@@ -317,6 +321,7 @@ enum session_flag {
     SESSION_CLOSING = 32,     /* close after the output */
     SESSION_HTTP = 64,        /* sent lines of HTTP and is closed for it */
     SESSION_INPUT_FULL = 128, /* passed client-query-buffer-limit and is closed for it */
+    SESSION_MONITOR = 512,    /* MONITOR; the core keeps it */
     SESSION_RESTRICTED = 256  /* its user may not do everything; session_set_user keeps it */
 };
 struct session_info {

@@ -7,6 +7,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/lookahead.h"
+#include "net/monitor.h"
 #include "net/multi.h"
 #include "net/peek.h"
 #include "net/pubsub.h"
@@ -62,6 +63,13 @@ static void run_on_copy(struct session *s, struct feed *f, struct command_row *r
     peek_end(s->eng->remote);
 }
 
+/* Monitors hear of it; of EXEC when it is over. */
+static void note_done(const struct session *s, const struct feed *f,
+                      const struct command_row *row) {
+    if (multi_is_exec(row) && multi_is_executing(s)) return;
+    monitor_note(s, row, f->parser->argc, f->parser->argv, MONITOR_AFTER);
+}
+
 /* Executes a command, or has it executed; false when the feed must stop at it. */
 static bool carry_out(struct session *s, struct feed *f, struct command_row *row) {
     struct remote *remote = s->eng->remote;
@@ -74,19 +82,27 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
         return false;
     }
     enum remote_verdict where = REMOTE_HERE;
+    if (UNLIKELY(s->multi != NULL) && multi_is_exec(row))
+        memcpy(s->multi->word, f->parser->argv[0].p, sizeof s->multi->word);
     if (UNLIKELY(remote)) where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
     if (where == REMOTE_HERE && UNLIKELY(multi_is_exec(row))) {
         multi_exec(s, &s->eng->hub->reply);
+        if (!multi_is_running(s)) note_done(s, f, row);
         return true;
     }
-    bool again = where == REMOTE_HERE && dispatch_admit(s->eng, row, &s->eng->hub->reply) &&
-                 !run_command(s, f, row, s->db);
+    if (where != REMOTE_BARRED && where != REMOTE_WAIT)
+        monitor_note(s, row, f->parser->argc, f->parser->argv, MONITOR_BEFORE);
+    bool admitted = where != REMOTE_HERE || dispatch_admit(s->eng, row, &s->eng->hub->reply);
+    bool again = where == REMOTE_HERE && admitted && !run_command(s, f, row, s->db);
     if (UNLIKELY(again)) {
         s->eng->hub->reply.n = mark;
         where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
     }
     if (where == REMOTE_COPIED) run_on_copy(s, f, row);
-    if (where != REMOTE_BARRED && where != REMOTE_WAIT) return true;
+    if (where != REMOTE_BARRED && where != REMOTE_WAIT) {
+        if (admitted) note_done(s, f, row);
+        return true;
+    }
     s->commands--; /* it comes once more */
     if (where == REMOTE_WAIT) f->outcome |= FEED_WAITING;
     return false;
@@ -100,6 +116,11 @@ static bool is_http(struct str name) {
 static void refuse_http(struct session *s, size_t mark) {
     s->eng->hub->reply.n = mark;
     s->flags |= SESSION_CLOSING | SESSION_HTTP;
+}
+
+/* Of a monitor; what a subscriber may not do either is refused with that error. */
+static bool may_watch(struct session *s, struct command_row *row, struct reply *out) {
+    return session_is_subscribed(s) || monitor_allows(s, row, out);
 }
 
 /* One parsed command; false when the feed must stop at it (*f says why). */
@@ -117,6 +138,7 @@ static bool execute(struct session *s, struct feed *f) {
     s->commands++;
     if (row) s->last_command = row->index;
     bool may = row && access_allow(s, row, f->parser->argc, f->parser->argv, out);
+    if (may && UNLIKELY(s->flags & SESSION_MONITOR)) may = may_watch(s, row, out);
     if (UNLIKELY(!may)) multi_abort(s);
     if (may && UNLIKELY(s->subscriber != NULL)) may = pubsub_allows(s, row, out);
     bool queued =

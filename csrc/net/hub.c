@@ -41,6 +41,8 @@ void hub_delete(struct hub *hub) {
     resp_free(&hub->parser);
     free(hub->reply.p);
     free(hub->pushes.p);
+    free(hub->monitors.sessions);
+    free(hub->monitors.line.p);
     free(hub->input);
     free(hub->ready);
     free(hub->turn.touched);

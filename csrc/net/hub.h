@@ -21,6 +21,15 @@ struct ready {
     int outcome;
 };
 
+/* Who watches by MONITOR, net/monitor.h. */
+struct monitors {
+    bool watched; /* somebody does, here or elsewhere */
+    struct session **sessions;
+    size_t n, cap;
+    uint64_t workers;  /* bits: others that have monitors */
+    struct reply line; /* being composed */
+};
+
 struct hub {
     char *input; /* HUB_INPUT_BYTES */
     struct resp_parser parser;
@@ -33,6 +42,7 @@ struct hub {
     bool pause_writes_only;
     uint64_t sessions;
     struct activity activity;
+    struct monitors monitors;
     int poll_fd;        /* epoll set of net/poll.c; -1: not made yet */
     uint64_t asked;     /* net/poll.c: requests to others when it last gave way */
     uint32_t no_yields; /* rounds in which it does not */

@@ -7,6 +7,7 @@
 #include "net/access.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/monitor.h"
 #include "net/reach.h"
 
 static_assert(sizeof(struct text) == sizeof(struct str), "Python reads argument vectors");
@@ -133,6 +134,7 @@ static void run(struct call *c, struct command_row *row, struct inside_frame *f)
     bool selects = !strcmp(row->cmd.name, "SELECT");
     if (selects) inner.session = NULL; /* its own database stays what it is */
     dispatch_run(&inner, row, clock_duration_ns());
+    if (in->limits & CALL_SCRIPT) monitor_note_inside(c->eng, row, in->db, p->argc, p->argv);
     reply_settle(&f->reply);
     int64_t db;
     if (selects && !f->reply.errored && str_to_i64(p->argv[1], &db)) in->db = (int)db;

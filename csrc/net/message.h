@@ -39,6 +39,8 @@ enum message_kind {
     MSG_BROKEN,     /* -                        the target       -          it is gone */
     MSG_PREFIX,     /* -                        1: wanted        a prefix */
     MSG_PREFIXES,   /* -                        1: the answer    -          those were all */
+    MSG_MONITORS,   /* -                        whether any       -          net/monitor.h */
+    MSG_MONITORED,  /* -                        -                a line */
     MSG_BROADCAST,  /* -                        -                u64 who changed it, key; ... */
 };
 

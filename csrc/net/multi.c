@@ -8,6 +8,7 @@
 #include "net/access.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/monitor.h"
 #include "net/reach.h"
 #include "net/tracking.h"
 #include "net/watch.h"
@@ -233,10 +234,17 @@ bool multi_take(struct session *s, struct command_row *row, int argc, const stru
 
 /* --- EXEC --- */
 
+void multi_note_end(const struct session *s) {
+    const struct str word = { s->multi->word, sizeof s->multi->word };
+    const struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
+    monitor_note(s, exec, 1, &word, MONITOR_AFTER);
+}
+
 static void finish(struct session *s) {
     struct multi *m = s->multi;
     struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
     registry_count_call(exec, (clock_duration_ns() - m->started_ns) / 1000u, false);
+    multi_note_end(s);
     multi_end(s);
     if (s->tracking) tracking_after(s, exec);
 }
@@ -312,8 +320,10 @@ static void run_queue(struct session *s, struct reply *out, uint64_t *clock_ns) 
             reply_raw(out, m->chunk[m->at].p, m->chunk[m->at].n);
         } else if (access_queued(s, q->row, q->argc, q->argv, out)) {
             if (!q->row->cmd.fn) return; /* of Python */
+            monitor_note(s, q->row, q->argc, q->argv, MONITOR_BEFORE);
             run_one(s, q, out, clock_ns);
         }
+        monitor_note(s, q->row, q->argc, q->argv, MONITOR_AFTER);
         session_mute(s, mark);
     }
 }

@@ -47,6 +47,7 @@ struct multi {
     bool running;   /* EXEC is at queue[at] */
     bool batched;   /* what it changes is being kept, to be propagated as one */
     int at;
+    char word[4];        /* EXEC as the client wrote it */
     struct reply pushes; /* messages that came while EXEC ran: they follow its reply */
     struct watched_key *watched;
     int watches;
@@ -82,6 +83,8 @@ bool multi_take(struct session *s, struct command_row *row, int argc, const stru
 void multi_abort(struct session *s);
 /* EXEC: replies why there is nothing to run, or begins to run the queue. */
 void multi_exec(struct session *s, struct reply *out);
+/* Monitors hear of EXEC, which is over. */
+void multi_note_end(const struct session *s);
 /* Runs commands of C from where the queue is. True: it is done; false: a command of Python is next.
  */
 bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns);

@@ -226,10 +226,14 @@ void multi_settle(struct session *s, struct reply *out) {
     struct multi *m = s->multi;
     switch (m->held_state) {
     case HELD_NOT: return;
-    case HELD_WAITING: multi_end(s); return;
+    case HELD_WAITING:
+        multi_note_end(s);
+        multi_end(s);
+        return;
     case HELD_TOUCHED: {
         size_t mark = out->n;
         reply_null_array(out);
+        multi_note_end(s);
         multi_end(s);
         session_mute(s, mark);
         return;

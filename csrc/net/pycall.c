@@ -2,6 +2,7 @@
 #include "net/block.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/monitor.h"
 #include "net/multi.h"
 #include "net/session.h"
 #include "net/tracking.h"
@@ -38,6 +39,14 @@ int session_command(const struct session *s) {
     return s->last_command;
 }
 
+static void append_reply(struct session *s, const char *resp, size_t n) {
+    bool silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+    if (!silent) output_append(&s->out, resp, n);
+    s->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    if (s->skip_next) s->flags |= SESSION_REPLY_SKIP;
+    s->skip_next = false;
+}
+
 void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec) {
     if (!s->calling) return;
     struct command_row *row = registry_row(s->eng->registry, s->last_command);
@@ -46,6 +55,8 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
     struct slow_command slow = { .usec = usec };
     slow.argc = called(s, &slow.argv);
     dispatch_note_duration(s->eng, s, row, &slow);
+    append_reply(s, resp, n);
+    monitor_note(s, row, slow.argc, slow.argv, MONITOR_AFTER);
     if (multi_is_running(s)) {
         multi_called(s);
     } else {
@@ -56,11 +67,6 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
     if (s->tracking) tracking_after(s, row);
     s->eng->stats.commands++;
     if (failed) dispatch_count_error(s->eng, resp, n);
-    bool silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
-    if (!silent) output_append(&s->out, resp, n);
-    s->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
-    if (s->skip_next) s->flags |= SESSION_REPLY_SKIP;
-    s->skip_next = false;
 }
 
 void session_answer(struct session *s, uint64_t slot, struct str resp, bool silent) {

@@ -13,6 +13,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/lookahead.h"
+#include "net/monitor.h"
 #include "net/peek.h"
 #include "net/pubsub.h"
 #include "net/stage.h"
@@ -387,6 +388,7 @@ static void reborn(struct remote *r, int from, uint64_t taken) {
     block_forget_worker(r->eng, from);
     watch_reborn(r->eng, from);
     tracking_reborn(r->eng, from);
+    monitor_reborn(r->eng, from);
 }
 
 /* --- memory of all workers --- */
@@ -437,7 +439,7 @@ static bool has_arguments(enum message_kind kind) {
            kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED || kind == MSG_WATCH ||
            kind == MSG_NUDGE || kind == MSG_EVENT || kind == MSG_UNWATCH || kind == MSG_TOUCHED ||
            (kind >= MSG_TRACK && kind <= MSG_BROADCAST && kind != MSG_BROKEN &&
-            kind != MSG_PREFIXES);
+            kind != MSG_PREFIXES && kind != MSG_MONITORS && kind != MSG_MONITORED);
 }
 
 static void handle(struct remote *r, int from, struct str bytes) {
@@ -479,6 +481,8 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_PREFIX:
     case MSG_PREFIXES:
     case MSG_BROADCAST: tracking_receive(r->eng, from, &m, argc, r->argv); break;
+    case MSG_MONITORS: monitor_receive(r->eng, from, &m); break;
+    case MSG_MONITORED: monitor_receive_line(r->eng, body); break;
     default: ASSERT(!"a known kind of message");
     }
 }

@@ -6,6 +6,7 @@
 #include "net/block.h"
 #include "net/feed.h"
 #include "net/hub.h"
+#include "net/monitor.h"
 #include "net/multi.h"
 #include "net/poll.h"
 #include "net/pubsub.h"
@@ -39,6 +40,7 @@ void session_delete(struct session *s) {
     block_forget_session(s);
     pubsub_forget_session(s);
     tracking_forget_session(s);
+    monitor_forget_session(s);
     multi_free(s);
     turn_forget(s->eng, s);
     remote_forget_session(s);

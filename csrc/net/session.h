@@ -45,6 +45,7 @@ struct session {
     struct stash *stash;           /* NULL: no input of its own */
     struct subscriber *subscriber; /* net/pubsub.h; NULL: it has no subscriptions */
     struct tracking *tracking;     /* net/tracking.h; NULL: it tracks nothing */
+    uint8_t monitor;               /* net/monitor.h: off, not listening yet, on */
     bool pinned;                   /* other workers know it as one of this worker */
     struct waiter *waiter;         /* net/block.h; or at another worker, its pending there: */
     struct retry *retry;           /* net/block_retry.h */

@@ -61,7 +61,7 @@ static bool follows(const struct slow_command *c, int i, int from, const char *w
     return false;
 }
 
-static bool is_secret(const struct slow_command *c, int i) {
+bool slowlog_is_secret(const struct slow_command *c, int i) {
     static const char *const configs[] = { "requirepass",
                                            "masterauth",
                                            "primaryauth",
@@ -96,7 +96,7 @@ static void show_argument(const struct engine_config *config, const struct slow_
     if (i == kept - 1 && c->argc > kept) {
         out->head.n = 0;
         snprintf(out->note, sizeof out->note, "... (%d more arguments)", c->argc - kept + 1);
-    } else if (is_secret(c, i)) {
+    } else if (slowlog_is_secret(c, i)) {
         out->head = STR("(redacted)");
     } else if (out->head.n > limit) {
         snprintf(out->note, sizeof out->note, "... (%zu more bytes)", out->head.n - limit);

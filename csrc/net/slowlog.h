@@ -21,6 +21,9 @@ struct slow_command {
 /* Copies the command into the log: arguments trimmed, secrets replaced by "(redacted)". */
 void slowlog_add(struct engine *eng, const struct slow_command *c);
 
+/* Argument i is a password or the like: nobody is shown it. */
+bool slowlog_is_secret(const struct slow_command *c, int i);
+
 static inline bool slowlog_is_slow(const struct engine *eng, uint64_t usec) {
     int64_t limit = eng->config.slowlog_log_slower_than;
     return limit >= 0 && usec >= (uint64_t)limit;

@@ -134,6 +134,7 @@ def reset(ctx: Context) -> Reply:
     lib.session_discard(session)
     lib.session_unsubscribe(session)
     lib.session_untrack(session)
+    lib.session_unmonitor(session)
     set_client_name(ctx, b"")
     ctx.server.users.log_in(ctx.client, "default")
     return Simple("RESET")

@@ -67,6 +67,7 @@ def _text(value: object) -> bytes:
 def _flags(client: Client, info: Any, tracking: int) -> str:
     flags = info.flags
     letters = {
+        "O": flags & lib.SESSION_MONITOR,
         "P": client.is_subscriber,
         "x": info.multi >= 0,
         "b": info.blocked,

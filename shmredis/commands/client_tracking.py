@@ -7,7 +7,7 @@ from shmredis._core import lib
 from shmredis.commands.arguments import integer, shown, syntax_error, word
 from shmredis.commands.client import SELF
 from shmredis.commands.context import Context
-from shmredis.commands.everywhere import everywhere
+from shmredis.commands.everywhere import everywhere, settled
 from shmredis.commands.registry import command
 from shmredis.commands.resp import OK, CommandError, Reply, Set
 from shmredis.engine import session_prefixes, session_tracking
@@ -121,13 +121,6 @@ def _pin_target(ctx: Context) -> int:
 _find_target = everywhere(_worker_of)(_pin_target)
 
 
-def _be_asked(_ctx: Context) -> None:
-    """Who answers this has taken what was sent to it before."""
-
-
-_tell_prefixes = everywhere()(_be_asked)
-
-
 # --- commands ---
 
 
@@ -173,7 +166,7 @@ def _turn_on(ctx: Context, wish: Wish, worker: int) -> Reply | Awaitable[Reply]:
         return OK
     for prefix in wish.prefixes or [b""]:
         lib.session_track_prefix(session, prefix, len(prefix))
-    told = _tell_prefixes(ctx)
+    told = settled(ctx)
     return _acknowledge(told) if isinstance(told, Awaitable) else OK
 
 

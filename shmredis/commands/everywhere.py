@@ -20,7 +20,16 @@ from shmredis.commands.figures import PARTS, Figures, Part
 from shmredis.commands.resp import CommandError, Reply
 from shmredis.slots import key_slot, slot_owner
 
-__all__ = ["Handler", "Run", "answer_others", "at_owner", "elsewhere", "everywhere", "from_figures"]
+__all__ = [
+    "Handler",
+    "Run",
+    "answer_others",
+    "at_owner",
+    "elsewhere",
+    "everywhere",
+    "from_figures",
+    "settled",
+]
 
 log = logging.getLogger(__name__)
 
@@ -195,6 +204,13 @@ def _remember(run: Run) -> str:
     name = f"{run.__module__}.{run.__qualname__}"
     _runs[name] = run
     return name
+
+
+def _be_asked(_ctx: Context) -> None:
+    """Who answers has taken what was sent to it before."""
+
+
+settled = everywhere()(_be_asked)  # done when all workers know what they were told before
 
 
 def _errand(ctx: Context, name: str) -> bytes:

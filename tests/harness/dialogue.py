@@ -7,6 +7,7 @@ leave, and the data are emptied. `tools/record_dialogues` asks a real server and
 
     $a3 in a command    the id of client a3; in messages ids are shown as <a3>
     a3: !close          the connection is closed by the client
+    a3: !blocked        waits until some client is blocked
     ~ before the name   messages may come in any order
     #                   a comment
 
@@ -75,11 +76,19 @@ class Dialogue:
         if step.command == "!close":
             self._leave(step.who)
             return
+        if step.command == "!blocked":
+            self._await_blocked()
+            return
         words = [self._word(word) for word in split_words(step.command)]
         client = self._client(step.who)
         client.send(
             b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)
         )
+
+    def _await_blocked(self) -> None:
+        with Client(self._port) as other:
+            while b"blocked_clients:0" in other.call("INFO", "clients"):
+                pass
 
     def _leave(self, name: str) -> None:
         """Until the server has seen it."""
@@ -124,7 +133,8 @@ class Dialogue:
         try:
             client.send(b"*1\r\n$4\r\nPING\r\n")
             while b"PONG" not in (reply := client.read().upper()):
-                yield f"{name}: {self._shown(reply)}"
+                if b'"PING"' not in reply:  # a monitor sees them
+                    yield f"{name}: {self._shown(reply)}"
         except ConnectionError:
             return
 
