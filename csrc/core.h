@@ -439,7 +439,14 @@ bool engine_rename_command(struct engine *eng, const char *from, const char *to)
 bool engine_command_taken(const struct engine *eng, int row);
 /* The row that a client means by a name; -1: none. */
 int engine_typed_command(const struct engine *eng, const char *name, size_t n);
+/* Takes a row that was registered with COMMAND_INSIDE away; who has queued it may still execute it.
+ * False: there is no such row. */
+bool engine_unregister_command(struct engine *eng, int row);
+/* Rows there have ever been; indexes are below it. */
 int engine_command_count(const struct engine *eng);
+/* Changes with every row that comes or goes. */
+uint64_t engine_command_version(const struct engine *eng);
+/* False: no row, or it was taken away. */
 bool engine_command_info(const struct engine *eng, int row, struct command_info *out);
 /* Row of a command by name, any case ("get", "object|encoding"); -1: none. */
 int engine_find_command(const struct engine *eng, const char *name, size_t n);

@@ -58,13 +58,24 @@ int engine_typed_command(const struct engine *eng, const char *name, size_t n) {
     return row ? row->index : -1;
 }
 
+bool engine_unregister_command(struct engine *eng, int index) {
+    struct command_row *row = registry_row(eng->registry, index);
+    if (!row || row->gone || !(row->cmd.flags & CMD_INSIDE)) return false;
+    registry_remove(eng->registry, row);
+    return true;
+}
+
+uint64_t engine_command_version(const struct engine *eng) {
+    return registry_version(eng->registry);
+}
+
 int engine_command_count(const struct engine *eng) {
     return registry_count(eng->registry);
 }
 
 bool engine_command_info(const struct engine *eng, int index, struct command_info *out) {
     const struct command_row *row = registry_row(eng->registry, index);
-    if (!row) return false;
+    if (!row || row->gone) return false;
     *out = (struct command_info){ .name = row->cmd.name,
                                   .group = row->group,
                                   .arity = row->cmd.arity,

@@ -179,8 +179,13 @@ class Engine:
 
     @property
     def command_count(self) -> int:
-        """How many rows there are; rows are only ever added."""
+        """How many rows there have ever been; indexes are below it."""
         return int(lib.engine_command_count(self.handle))
+
+    @property
+    def command_version(self) -> int:
+        """Another one whenever commands have come or gone."""
+        return int(lib.engine_command_version(self.handle))
 
     def command(self, row: int) -> CommandFacts:
         """The row at this index. Raises: IndexError."""
@@ -191,15 +196,21 @@ class Engine:
 
     def commands(self) -> list[CommandFacts]:
         """All rows, subcommands too, in the order of registration."""
-        return [self.command(row) for row in range(self.command_count)]
+        info = ffi.new("struct command_info *")
+        rows = range(self.command_count)
+        return [
+            _command_facts(row, info)
+            for row in rows
+            if lib.engine_command_info(self.handle, row, info)
+        ]
 
     def used_commands(self) -> list[CommandFacts]:
         """The rows that clients have called, or tried to."""
         info = ffi.new("struct command_info *")
         used = []
         for row in range(self.command_count):
-            lib.engine_command_info(self.handle, row, info)
-            if info.calls or info.rejected or info.failed:
+            there = lib.engine_command_info(self.handle, row, info)
+            if there and (info.calls or info.rejected or info.failed):
                 used.append(_command_facts(row, info))
         return used
 

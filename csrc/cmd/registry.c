@@ -118,6 +118,7 @@ struct registry {
     struct recent recent[RECENT_BYTES]; /* by length; [0] stays empty */
     struct command_row **rows;
     int count, capacity;
+    uint64_t version;
     uint16_t slots[SLOTS]; /* row index + 1 */
     int errors;
     struct error_stat error[ERRORS_MAX];
@@ -138,20 +139,27 @@ static bool fold_name(struct str s, char out[NAME_MAX_BYTES + 1], uint32_t *hash
     return true;
 }
 
-static struct command_row *find(const struct registry *reg, struct str name) {
-    char upper[NAME_MAX_BYTES + 1];
-    uint32_t h;
-    if (!fold_name(name, upper, &h)) return NULL;
-    for (uint32_t i = h % SLOTS; reg->slots[i]; i = (i + 1) % SLOTS) {
+/* A row of this name, be it gone. */
+static struct command_row *find_any(const struct registry *reg, const char *upper, uint32_t hash) {
+    for (uint32_t i = hash % SLOTS; reg->slots[i]; i = (i + 1) % SLOTS) {
         struct command_row *row = reg->rows[reg->slots[i] - 1];
-        if (!strcmp(row->cmd.name, upper) && strlen(upper) == name.n) return row;
+        if (!strcmp(row->cmd.name, upper)) return row;
     }
     return NULL;
 }
 
+static struct command_row *find(const struct registry *reg, struct str name) {
+    char upper[NAME_MAX_BYTES + 1];
+    uint32_t h;
+    if (!fold_name(name, upper, &h) || strlen(upper) != name.n) return NULL;
+    struct command_row *row = find_any(reg, upper, h);
+    return row && !row->gone ? row : NULL;
+}
+
 static struct command_row *find_renamed(const struct registry *reg, struct str name) {
     for (int i = 0; i < reg->renamed_n; i++)
-        if (str_is(name, reg->renamed[i].name)) return reg->renamed[i].row;
+        if (str_is(name, reg->renamed[i].name) && !reg->renamed[i].row->gone)
+            return reg->renamed[i].row;
     return NULL;
 }
 
@@ -207,24 +215,21 @@ bool registry_is_known(const struct registry *reg, struct str name) {
     return row;
 }
 
-static void append_row(struct registry *reg, struct command_row *row) {
+static void append_row(struct registry *reg, struct command_row *row, uint32_t hash) {
     if (reg->count == reg->capacity) {
         reg->capacity = reg->capacity ? 2 * reg->capacity : 256;
         reg->rows = realloc(reg->rows, (size_t)reg->capacity * sizeof(struct command_row *));
-        ASSERT(reg->rows && (size_t)reg->capacity <= SLOTS / 2);
+        ASSERT(reg->rows);
     }
     row->index = reg->count;
     reg->rows[reg->count++] = row;
+    uint32_t i = hash % SLOTS;
+    while (reg->slots[i]) i = (i + 1) % SLOTS;
+    reg->slots[i] = (uint16_t)(row->index + 1);
 }
 
-struct command_row *registry_add(struct registry *reg, const struct command *cmd,
-                                 const char *group) {
-    struct str name = { cmd->name, strlen(cmd->name) };
-    char upper[NAME_MAX_BYTES + 1];
-    uint32_t h;
-    if (!fold_name(name, upper, &h) || registry_find(reg, name)) return NULL;
-    struct command_row *row = calloc(1, sizeof *row);
-    ASSERT(row);
+static void describe(struct command_row *row, const char *upper, const struct command *cmd,
+                     const char *group) {
     row->cmd = *cmd;
     row->cmd.name = strdup(upper);
     row->cmd.acl = strdup(cmd->acl ? cmd->acl : "");
@@ -233,11 +238,53 @@ struct command_row *registry_add(struct registry *reg, const struct command *cmd
     row->only_key = only_key_of(&row->cmd);
     row->channels = channels_of(&row->cmd);
     row->copied = copied_of(&row->cmd, &row->copied_key);
-    append_row(reg, row);
-    uint32_t i = h % SLOTS;
-    while (reg->slots[i]) i = (i + 1) % SLOTS;
-    reg->slots[i] = (uint16_t)(row->index + 1);
+}
+
+static void forget(struct command_row *row) {
+    free((char *)(uintptr_t)row->cmd.name);
+    free((char *)(uintptr_t)row->cmd.acl);
+    free((char *)(uintptr_t)row->group);
+    free(row->histogram);
+}
+
+/* The row that went by this name, empty; or a new one. NULL: there is no room. */
+static struct command_row *make_row(struct registry *reg, struct command_row *old, uint32_t hash) {
+    if (!old && reg->count == SLOTS / 2) return NULL;
+    struct command_row *row = old ? old : calloc(1, sizeof *row);
+    ASSERT(row);
+    if (!old) {
+        append_row(reg, row, hash);
+        return row;
+    }
+    int index = row->index;
+    forget(row);
+    *row = (struct command_row){ .index = index };
     return row;
+}
+
+struct command_row *registry_add(struct registry *reg, const struct command *cmd,
+                                 const char *group) {
+    struct str name = { cmd->name, strlen(cmd->name) };
+    char upper[NAME_MAX_BYTES + 1];
+    uint32_t h;
+    if (!fold_name(name, upper, &h)) return NULL;
+    struct command_row *old = find_any(reg, upper, h);
+    if (old && !old->gone) return NULL;
+    struct command_row *row = make_row(reg, old, h);
+    if (!row) return NULL;
+    describe(row, upper, cmd, group);
+    reg->version++;
+    return row;
+}
+
+void registry_remove(struct registry *reg, struct command_row *row) {
+    row->gone = true;
+    memset(reg->recent, 0, sizeof reg->recent);
+    reg->version++;
+}
+
+uint64_t registry_version(const struct registry *reg) {
+    return reg->version;
 }
 
 struct registry *registry_new(void) {
@@ -253,10 +300,7 @@ void registry_delete(struct registry *reg) {
     if (!reg) return;
     free(reg->renamed);
     for (int i = 0; i < reg->count; i++) {
-        free((char *)(uintptr_t)reg->rows[i]->cmd.name);
-        free((char *)(uintptr_t)reg->rows[i]->cmd.acl);
-        free((char *)(uintptr_t)reg->rows[i]->group);
-        free(reg->rows[i]->histogram);
+        forget(reg->rows[i]);
         free(reg->rows[i]);
     }
     free(reg->rows);

@@ -1,7 +1,8 @@
 /* registry.h - all commands of an engine by name and by row index, with their statistics.
  *
  * Owns      the rows (copies, at stable addresses), those of C and those that Python registers.
- * Promises  find is O(1) in any letter case; row indexes never change.
+ * Promises  find is O(1) in any letter case; row indexes never change. A row that was removed stays
+ * where it is, for those who still refer to it, and nobody finds it.
  */
 #ifndef SHMREDIS_REGISTRY_H
 #define SHMREDIS_REGISTRY_H
@@ -15,6 +16,7 @@ struct command_row {
     struct command cmd;
     const char *group;
     int index;
+    bool gone;          /* removed: it has a name only until it is added again */
     enum spread spread; /* over several workers, cmd/keys.h */
     int only_key;       /* the argument that is its one key; 0: none, or several */
     unsigned copied;    /* may run on a copy of its key (enum copied), which is argv[copied_key] */
@@ -26,9 +28,11 @@ struct command_row {
 
 struct registry *registry_new(void);
 void registry_delete(struct registry *reg);
-/* Adds a copy of the row; NULL if the name is taken, empty or too long. */
+/* Adds a copy of the row; NULL if the name is taken, empty or too long, or the table is full. */
 struct command_row *registry_add(struct registry *reg, const struct command *cmd,
                                  const char *group);
+/* Nobody finds the row any more, until one of its name is added again, in its place. */
+void registry_remove(struct registry *reg, struct command_row *row);
 struct command_row *registry_find(struct registry *reg, struct str name);
 /* rename-command: clients know the command as `to`, or not at all if that is empty. False: there is
  * no such command, or `to` is one already. The server itself goes on calling it by its own name. */
@@ -41,6 +45,8 @@ bool registry_is_known(const struct registry *reg, struct str name);
 struct command_row *registry_find_sub(const struct registry *reg,
                                       const struct command_row *container, struct str sub);
 int registry_count(const struct registry *reg);
+/* Changes whenever rows are added or removed. */
+uint64_t registry_version(const struct registry *reg);
 struct command_row *registry_row(const struct registry *reg, int index);
 /* Counts a finished call. */
 void registry_count_call(struct command_row *row, uint64_t usec, bool failed);

@@ -22,11 +22,13 @@ uint64_t remote_open_slot(struct session *s) {
 
 struct message remote_message(const struct session *s, enum message_kind kind,
                               const struct command_row *row) {
+    /* Commands of modules need not have the same row everywhere. */
+    bool by_name = !row || row->cmd.flags & CMD_INSIDE;
     return (struct message){ .kind = (uint8_t)kind,
                              .resp = s->resp == 3 ? 3 : 2,
                              .flags = (s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0) |
                                       (tracking_reads(s) ? MSG_TRACKED : 0),
-                             .row = (uint16_t)(row ? row->index + 1 : 0),
+                             .row = (uint16_t)(by_name ? 0 : row->index + 1),
                              .db = s->db,
                              .value = access_is_free(s) ? 0 : access_number(s),
                              .client = s->tracking ? tracker_code(s->id, s->eng->worker) : 0 };

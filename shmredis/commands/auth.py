@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shmredis._core import lib
 from shmredis.commands.arguments import integer, shown, syntax_error, word
 from shmredis.commands.context import Context
+from shmredis.commands.modules import module_facts
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, CommandError, Reply, Simple
 from shmredis.commands.version import REDIS_VERSION
@@ -116,7 +117,7 @@ def hello(ctx: Context) -> Reply:
         "id": ctx.client.id,
         "mode": "standalone",
         "role": "master",
-        "modules": [],
+        "modules": [module_facts(loaded) for loaded in ctx.server.modules.listed],
     }
 
 

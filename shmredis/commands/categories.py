@@ -3,7 +3,7 @@
 from shmredis.commands.registry import Flag
 from shmredis.engine import CommandFacts
 
-__all__ = ["CATEGORIES", "categories_of", "flags_of", "key_flags", "key_range"]
+__all__ = ["CATEGORIES", "MODULE_GROUP", "categories_of", "flags_of", "key_flags", "key_range"]
 
 # fmt: off
 CATEGORIES = (
@@ -33,6 +33,7 @@ _FLAG_NAMES = {
     Flag.ALLOW_BUSY: "allow_busy",
 }
 # fmt: off
+MODULE_GROUP = "module"  # of the commands of modules
 _KEY_FLAGS = (
     "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete",
     "variable_flags",
@@ -50,7 +51,8 @@ _IMPLIED = {
 
 def flags_of(row: CommandFacts) -> list[str]:
     """The names of the flags, in the order in which COMMAND INFO gives them."""
-    return [name for flag, name in _FLAG_NAMES.items() if row.flags & flag]
+    names = [name for flag, name in _FLAG_NAMES.items() if row.flags & flag]
+    return [*names, "module"] if row.group == MODULE_GROUP else names
 
 
 def key_flags(bits: int) -> list[str]:

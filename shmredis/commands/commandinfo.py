@@ -41,14 +41,14 @@ class Table:
 
 
 @functools.lru_cache(maxsize=2)
-def _table(engine: Engine, count: int) -> Table:
-    """The table while the engine has so many rows."""
-    del count  # a key of the cache
+def _table(engine: Engine, version: int) -> Table:
+    """The table as long as no row comes or goes."""
+    del version  # a key of the cache
     return Table(engine)
 
 
 def table_of(ctx: Context) -> Table:
-    return _table(ctx.engine, ctx.engine.command_count)
+    return _table(ctx.engine, ctx.engine.command_version)
 
 
 @functools.lru_cache(maxsize=4)
@@ -129,6 +129,8 @@ def _doc(table: Table, row: CommandFacts) -> Reply:
     reply: dict[str, Reply] = {"summary": doc.summary if doc else ""}
     reply["since"] = doc.since if doc else ""
     reply["group"] = row.group
+    if doc and doc.module:
+        reply["module"] = doc.module
     if doc:
         reply |= _doc_flags(doc)
         if arguments := doc.arguments():
@@ -203,7 +205,8 @@ def _passes(row: CommandFacts, by: str, value: bytes) -> bool:
     if by == "ACLCAT":
         return shown(value).lower() in categories_of(row)
     if by == "MODULE":
-        return False
+        doc = command_docs().get(row.name)
+        return doc is not None and doc.module != "" and doc.module.encode() == value
     raise syntax_error()
 
 

@@ -7,9 +7,10 @@ from shmredis.commands.context import Context
 from shmredis.commands.everywhere import everywhere
 from shmredis.commands.registry import Flag, command, container
 from shmredis.commands.resp import OK, CommandError, Reply
+from shmredis.config.parser import quoted
 from shmredis.front.channel import MESSAGE_MAX
 
-__all__ = ["user_lines"]
+__all__ = ["more_lines"]
 
 container("CONFIG")
 
@@ -61,11 +62,21 @@ def config_resetstat(ctx: Context) -> Reply:
     return OK
 
 
-def user_lines(ctx: Context) -> list[str]:
+def _user_lines(ctx: Context) -> list[str]:
     """Users belong to the configuration unless there is an ACL file for them."""
     if ctx.server.config.text("aclfile"):
         return []
     return [str(user) for user in ctx.server.users.listed()]
+
+
+def _module_lines(ctx: Context) -> list[str]:
+    entries = ctx.server.modules.entries
+    return [" ".join(map(quoted, ("loadmodule", e.path, *e.args))) for e in entries]
+
+
+def more_lines(ctx: Context) -> dict[str, list[str]]:
+    """Lines of a configuration file that are no values of directives."""
+    return {"loadmodule": _module_lines(ctx), "user": _user_lines(ctx)}
 
 
 @command("CONFIG REWRITE", arity=2, flags=ADMIN)
@@ -73,7 +84,7 @@ def config_rewrite(ctx: Context) -> Reply:
     if not ctx.server.config.path:
         raise CommandError("ERR The server is running without a config file")
     try:
-        ctx.server.config.rewrite(user_lines(ctx))
+        ctx.server.config.rewrite(more_lines(ctx))
     except OSError as error:
         raise CommandError(f"ERR Rewriting config file: {error.strerror}") from error
     return OK

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shmredis.acl.denials import Denials
     from shmredis.acl.table import Users
     from shmredis.commands.registry import CommandTable
+    from shmredis.module.loaded import Modules
     from shmredis.persistence.aof_log import AppendLog
     from shmredis.persistence.desk import Desk
     from shmredis.persistence.snapshot import Snapshots
@@ -87,10 +88,10 @@ class Config(Protocol):
     def set(self, pairs: list[tuple[str, str]]) -> None:
         """Changes all or none. Raises: ValueError, whose text is the error line but its "ERR"."""
 
-    def rewrite(self, users: list[str], *, everything: bool = False) -> None:
-        """Writes the values in force into the file, and these lines of users. Raises: OSError.
+    def rewrite(self, lines: Mapping[str, list[str]], *, everything: bool = False) -> None:
+        """Writes the values in force into the file, and these lines of directives that are no values.
 
-        With `everything` also directives that are at their defaults.
+        With `everything` also directives that are at their defaults. Raises: OSError.
         """
 
 
@@ -174,6 +175,12 @@ class Server(Protocol):
 
     @property
     def commands(self) -> "CommandTable": ...
+
+    @property
+    def modules(self) -> "Modules": ...
+
+    def tell_modules(self, modules: bytes) -> None:
+        """The front learns which modules there are: workers to come begin with them."""
 
     @property
     def users(self) -> "Users":

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 
 from shmredis._core import lib
 from shmredis.commands.arguments import integer, word
-from shmredis.commands.config import user_lines
+from shmredis.commands.config import more_lines
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import everywhere
 from shmredis.commands.resp import OK, CommandError, Reply
@@ -49,7 +49,7 @@ def _load_rdb(ctx: Context) -> Reply:
 def rewrite_all(ctx: Context) -> Reply:
     """CONFIG-REWRITE-FORCE-ALL"""
     try:
-        ctx.server.config.rewrite(user_lines(ctx), everything=True)
+        ctx.server.config.rewrite(more_lines(ctx), everything=True)
     except OSError as error:
         why = error.strerror or str(error)
         raise CommandError(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {why}") from error

@@ -32,8 +32,10 @@ Fields = list[tuple[str, object]]
 
 
 def modules_section(ctx: Context) -> Fields:
-    """Nothing: the server loads no modules."""
-    return []
+    """The modules of Python; what Redis says beyond name and version they do not have."""
+    nothing = "api=1,filters=0,usedby=[],using=[],options=[]"
+    modules = [loaded.module for loaded in ctx.server.modules.listed]
+    return [("module", f"name={m.name},ver={m.version},{nothing}") for m in modules]
 
 
 # In the order in which INFO shows them.

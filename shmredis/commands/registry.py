@@ -21,7 +21,7 @@ from typing import TypeVar
 from shmredis import commands
 from shmredis._core import ffi, lib
 from shmredis.commands.context import Context
-from shmredis.commands.inside import InsideHandler
+from shmredis.commands.inside import Call, InsideHandler
 from shmredis.commands.resp import NO_REPLY, CommandError, Reply, encode, encode_error
 from shmredis.engine import Engine
 
@@ -161,6 +161,10 @@ def declared_rows() -> list[Row]:
     return sorted(_declared.values(), key=lambda row: "|" in row.name)
 
 
+def _gone(call: Call) -> bytes:
+    raise CommandError(f"ERR unknown command '{call.argv[0].decode(errors='replace')}'")
+
+
 class CommandTable:
     """The commands of Python as registered with one engine."""
 
@@ -169,11 +173,21 @@ class CommandTable:
         self._handlers: dict[int, Handler] = {}
         self.inside: dict[int, InsideHandler] = {}
         for row in declared_rows() if rows is None else rows:
-            index = self._register(row)
-            if row.handler is not None:
-                self._handlers[index] = row.handler
-            if row.inside is not None:
-                self.inside[index] = row.inside
+            self.add(row)
+
+    def add(self, row: Row) -> int:
+        """Registers a command; its index. Raises: ValueError if the name is taken or no name."""
+        index = self._register(row)
+        if row.handler is not None:
+            self._handlers[index] = row.handler
+        if row.inside is not None:
+            self.inside[index] = row.inside
+        return index
+
+    def remove(self, index: int) -> None:
+        """Takes a command that runs inside the core away; transactions may have queued it before."""
+        lib.engine_unregister_command(self._engine.handle, index)
+        self.inside[index] = _gone
 
     def _register(self, row: Row) -> int:
         specs = ffi.new("struct key_spec_info[3]")

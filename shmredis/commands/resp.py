@@ -156,8 +156,11 @@ def _write(out: list[bytes], reply: Reply, resp: int) -> None:
     match reply:
         case bool():
             out.append((b"#t\r\n" if reply else b"#f\r\n") if resp > 2 else b":%d\r\n" % reply)
-        case int():
+        case int() if -(1 << 63) <= reply < 1 << 63:
             out.append(b":%d\r\n" % reply)
+        case int():
+            text = b"%d" % reply
+            out.append(b"(%b\r\n" % text if resp > 2 else b"$%d\r\n%b\r\n" % (len(text), text))
         case bytes():
             out.append(b"$%d\r\n%b\r\n" % (len(reply), reply))
         case str():
@@ -193,6 +196,8 @@ def _write_special(out: list[bytes], reply: Reply, resp: int) -> None:
             out.append(data)
         case Special.NULL_ARRAY:
             out.append(b"_\r\n" if resp > 2 else b"*-1\r\n")
+        case _:
+            raise TypeError(f"{type(reply).__name__} is no reply")
 
 
 def _write_items(

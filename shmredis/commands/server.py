@@ -1,14 +1,12 @@
-"""The server as a whole: its clock, its modules, its end."""
+"""The server as a whole: its clock, its end."""
 
 import time
 from collections.abc import Awaitable
 
 from shmredis.commands.arguments import syntax_error, word
 from shmredis.commands.context import Context, ShutdownMode
-from shmredis.commands.registry import Flag, command, container
+from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, CommandError, Reply
-
-container("MODULE")
 
 ANYTIME = Flag.LOADING | Flag.STALE | Flag.FAST
 
@@ -17,11 +15,6 @@ ANYTIME = Flag.LOADING | Flag.STALE | Flag.FAST
 def time_command(ctx: Context) -> Reply:
     seconds, rest = divmod(time.time_ns() // 1000, 1_000_000)
     return [str(seconds), str(rest)]
-
-
-@command("MODULE LIST", arity=2, flags=Flag.ADMIN | Flag.NOSCRIPT)
-def module_list(ctx: Context) -> Reply:
-    return []
 
 
 @command(

@@ -1,10 +1,11 @@
 """The directives in force: reading, changing all or none, and saying so to those who follow them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from shmredis._core import lib
+from shmredis.config.declared_modules import ModuleLine
 from shmredis.config.declared_users import DeclaredUsers
 from shmredis.config.parser import Line, LineError, read_lines
 from shmredis.config.renames import Renames
@@ -31,6 +32,7 @@ class Config:
         self._file: Path | None = None
         self.users = DeclaredUsers()
         self.renames = Renames()
+        self.modules: list[ModuleLine] = []
 
     @property
     def path(self) -> str | None:
@@ -63,6 +65,8 @@ class Config:
                 self.users.add(line)
             elif name == "rename-command":
                 self.renames.add(line)
+            elif name == "loadmodule" and len(line.words) > 1:
+                self.modules.append(ModuleLine(line.words[1], tuple(line.words[2:])))
             elif name == "save" and len(line.words) > 1:
                 fresh_saves = self._add_save(line, fresh_saves)
             else:
@@ -171,10 +175,10 @@ class Config:
         for applier in self._appliers.get(name, ()):
             applier(self[name])
 
-    def rewrite(self, users: list[str], *, everything: bool = False) -> None:
-        """Writes the values in force into the file, and these lines of users. Raises: OSError.
+    def rewrite(self, lines: Mapping[str, list[str]], *, everything: bool = False) -> None:
+        """Writes the values in force into the file, and these lines of directives that are no values.
 
-        With `everything` also directives that are at their defaults.
+        With `everything` also directives that are at their defaults. Raises: OSError.
         """
         if self._file is None:
             raise FileNotFoundError("The server is running without a config file")
@@ -185,7 +189,7 @@ class Config:
             or name in self._given
             or (name != "dir" and text != OPTIONS[name].default)
         }
-        rewrite_file(self._file, changed, users)
+        rewrite_file(self._file, changed, lines)
 
 
 def find_option(name: str) -> Option | None:

@@ -17,6 +17,7 @@ worker -> front   R<origin>      can be reached; with what it began with if it h
                   F              could not start or load; the text that follows says why
                   X<n>           n connections were closed
                   G              directives have changed; pairs of name and value follow in JSON
+                  E<modules>     modules have changed: all there are, JSON of module/loaded.py
                   S<request>     a client asked for SHUTDOWN, JSON of front/shutdown.py
                   Z              a client asked for SHUTDOWN ABORT
                   M<worker>:     a connection moves to that worker; its socket comes along, its state

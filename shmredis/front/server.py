@@ -18,6 +18,7 @@ from shmredis.front.lobby import Lobby
 from shmredis.front.shutdown import Request, Shutdown, request_of_signal
 from shmredis.front.supervisor import Supervisor
 from shmredis.front.worker_process import WorkerProcess
+from shmredis.module.loaded import read_list
 from shmredis.persistence.aof_layout import finish_layout
 from shmredis.persistence.origin import Origin, describe_return, describe_start
 
@@ -216,6 +217,8 @@ class Front:
             self._abort_shutdown(worker)
         elif kind == b"G":
             self._config.set([(name, value) for name, value in json.loads(rest)])
+        elif kind == b"E":
+            self._supervisor.modules[:] = read_list(rest)
         elif kind == b"R":
             worker.welcome(rest)
             self._note_loaded(worker)

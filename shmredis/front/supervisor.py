@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
+from shmredis.config.declared_modules import ModuleLine
 from shmredis.front.control import ControlMemory
 from shmredis.front.shm import leftover_arenas, object_name, remove_stale
 from shmredis.front.worker_process import Plan, ServerIdentity, WorkerProcess
+from shmredis.module.loaded import Entry
 from shmredis.worker.main import run_worker
 
 __all__ = ["StartFailed", "Supervisor"]
@@ -32,7 +34,10 @@ class Supervisor:
         count = config["workers"]
         self._control = ControlMemory(base_name, count) if count > 1 else None
         self.users = UserJournal()
-        plan = Plan(config, base_name, identity, self._control, self.users, run_worker)
+        self.modules: list[ModuleLine | Entry] = list(config.modules)
+        plan = Plan(
+            config, base_name, identity, self._control, self.users, self.modules, run_worker
+        )
         self._base_name = base_name
         self.workers = [WorkerProcess(plan, i) for i in range(count)]
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from shmredis._core import lib
 from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
+from shmredis.config.declared_modules import ModuleLine
 from shmredis.front.channel import Kind, receive_with_sockets, socket_pair
 from shmredis.front.control import ControlMemory
 from shmredis.front.shm import adopt_object, create_object, object_name, remove_object
+from shmredis.module.loaded import Entry
 from shmredis.persistence.origin import Origin
 
 __all__ = ["Birth", "Plan", "ServerIdentity", "WorkerProcess"]
@@ -44,6 +46,7 @@ class Plan:
     identity: ServerIdentity
     control: ControlMemory | None
     users: UserJournal
+    modules: "list[ModuleLine | Entry]"  # those that a worker begins with
     run: "Callable[[Plan, int, socket.socket, Birth], int]"  # index, channel; the exit status
 
 

@@ -23,6 +23,7 @@ from shmredis.commands.everywhere import answer_others
 from shmredis.front.channel import MESSAGE_MAX, Kind, read_batch, receive_with_sockets
 from shmredis.front.shm import object_name, remove_object
 from shmredis.front.worker_process import Birth, Plan
+from shmredis.module.declaration import ModuleError
 from shmredis.persistence.marks import note_files
 from shmredis.worker.cron import engine_cron, mind_clients
 from shmredis.worker.links import Links
@@ -72,7 +73,7 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             ending = runner.run(_serve(plan, index, beginning, channel, tls))
-    except AclError as error:
+    except (AclError, ModuleError) as error:
         channel.send(b"F" + str(error).encode("utf-8", "surrogateescape")[:MESSAGE_MAX])
         return 1
     _part_from_arena(plan, index, beginning, ending)
@@ -123,6 +124,7 @@ async def _serve(
     control = plan.control
     post = Post(engine, index, control.workers) if control else None
     server = Server(engine, plan.config, facts, channel, post, plan.users)
+    server.begin(plan.modules, strict=beginning.first)
     links = Links(server, post) if post else None
     if post:
         answer_others(server, post)

@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from shmredis._core import ffi, lib
@@ -18,14 +18,17 @@ from shmredis.acl.users_file import first_users
 from shmredis.commands.context import ServerFacts, ShutdownMode, Workers
 from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.inside import Inside
+from shmredis.commands.modules import answer_module_changes
 from shmredis.commands.registry import CommandTable
 from shmredis.commands.resp import CommandError
 from shmredis.config import Config
+from shmredis.config.declared_modules import ModuleLine
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
 from shmredis.config.types import Enumeration
 from shmredis.engine import Engine
 from shmredis.front.channel import send_state
 from shmredis.log import LEVELS, set_level
+from shmredis.module.loaded import Entry, Modules
 from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.desk import Desk
@@ -57,7 +60,7 @@ class Server:
         workers: Workers | None,
         journal: UserJournal,
     ) -> None:
-        """Raises: AclError when users are declared that cannot be."""
+        """`begin` has to follow."""
         self.engine = engine
         self.config = config
         self.facts = facts
@@ -66,6 +69,7 @@ class Server:
         self.waiting: set[Connection] = set()
         self.stopped = asyncio.Event()
         self.cron_paused = False
+        self._has_users = False
         self._channel = channel
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = 0
@@ -91,7 +95,22 @@ class Server:
         for name, fresh in config.renames.names.items():
             engine.rename_command(name, fresh)
         self.inside = Inside(self, self.commands)
-        self._follow_users(journal)
+        self.modules = Modules(self.commands, self._commands_changed)
+        self._journal = journal
+
+    def begin(self, modules: Sequence[ModuleLine | Entry], *, strict: bool) -> None:
+        """Loads the modules, then knows the users, who may use what they bring.
+
+        `strict`: the server starts. Raises: ModuleError, AclError.
+        """
+        self.modules.begin(modules, strict=strict)
+        answer_module_changes(self)
+        self._follow_users(self._journal)
+        self._has_users = True
+
+    def _commands_changed(self) -> None:
+        if self._has_users:
+            self.users.recompile()
 
     def _map_shared_input(self) -> None:
         """The engine's one input buffer, which every connection reads into."""
@@ -267,16 +286,22 @@ class Server:
         When this returns, the front knows of them before it judges a connection that comes later.
         """
         message = b"G" + json.dumps(pairs).encode()
-        while True:
-            try:
-                self._channel.send(message)
-            except BlockingIOError:  # the front is slow to listen
-                await asyncio.sleep(RETRY_S)
-            except OSError:
-                self.stopped.set()  # the front is gone
-                return
-            else:
-                return
+        while not self._tell_front(message):
+            await asyncio.sleep(RETRY_S)
+
+    def tell_modules(self, modules: bytes) -> None:
+        if not self._tell_front(b"E" + modules):
+            asyncio.get_running_loop().call_later(RETRY_S, self.tell_modules, modules)
+
+    def _tell_front(self, message: bytes) -> bool:
+        """False: it is slow to listen."""
+        try:
+            self._channel.send(message)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.stopped.set()  # the front is gone
+        return True
 
     def log(self, level: str, text: str) -> None:
         log.log(LEVELS.get(level, logging.INFO), "%s", text)

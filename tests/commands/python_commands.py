@@ -7,7 +7,7 @@ back.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from shmredis._core import ffi, lib
@@ -21,6 +21,7 @@ from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.engine import Engine
+from shmredis.module.loaded import Modules
 from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.desk import Desk
@@ -70,10 +71,10 @@ class FakeConfig:
         if "requirepass" in dict(pairs):
             self.new_password(dict(pairs)["requirepass"])
 
-    def rewrite(self, users: list[str], *, everything: bool = False) -> None:
+    def rewrite(self, lines: Mapping[str, list[str]], *, everything: bool = False) -> None:
         if everything and self.path is None:
             raise FileNotFoundError("no file")
-        assert users[0].startswith("user ")
+        assert lines["user"][0].startswith("user ")
         self.rewrites += 1
 
 
@@ -92,6 +93,7 @@ class FakeServer:
         )
         self.clients: dict[int, FakeClient] = {}
         self.table = CommandTable(self.engine)
+        self.modules = Modules(self.table, lambda: None)
         self.journal = UserJournal()
         self.users = Users(self.engine, self.journal, self.clients.values, lambda: False)
         self.users.begin(lambda: {"default": User.default()})

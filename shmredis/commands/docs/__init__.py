@@ -22,6 +22,7 @@ class CommandDoc:
     tips: tuple[str, ...]
     deprecated: tuple[str, str] | None
     syscmd: bool
+    module: str = ""  # that has brought it
 
     @property
     def usage(self) -> str:
@@ -35,7 +36,7 @@ class CommandDoc:
 
 @functools.cache
 def command_docs() -> dict[str, CommandDoc]:
-    """All rows by name, a subcommand as "CLIENT|KILL"."""
+    """All rows by name, a subcommand as "CLIENT|KILL". Modules add theirs."""
     source = resources.files(__name__).joinpath("commands.tsv")
     with source.open(encoding="utf-8") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
