@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REASONS", "Denials"]
 
-REASONS = ("auth", "command", "key", "channel")
+REASONS = ("auth", "command", "key", "channel", "tls-cert")
 _VERDICTS = {
     lib.ACL_NO_COMMAND: "command",
     lib.ACL_NO_KEY: "key",
@@ -51,9 +51,17 @@ class Denials:
     def _hear(self, session_id: int, entry: Entry) -> None:
         self._note(self._find(session_id), entry)
 
-    def note_login(self, client: "Client", context: str, command: bytes, username: str) -> None:
+    def note_login(
+        self,
+        client: "Client",
+        context: str,
+        command: bytes,
+        username: str,
+        *,
+        reason: str = "auth",
+    ) -> None:
         """Somebody could not log in."""
-        self._note(client, Entry("auth", context, command, username))
+        self._note(client, Entry(reason, context, command, username))
 
     def _note(self, client: "Client | None", entry: Entry) -> None:
         """`client` is None when it is one of another worker, whose script ran here."""

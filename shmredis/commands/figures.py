@@ -288,7 +288,7 @@ def _read_counts(server: "Server") -> SimpleNamespace:
         evicted_clients=facts.evicted_clients,
         query_buffer_disconnections=facts.query_buffer_disconnections,
         output_buffer_disconnections=facts.output_buffer_disconnections,
-        **{f"denied_{reason}": n for reason, n in server.denials.counts.items()},
+        **{f"denied_{reason.replace('-', '_')}": n for reason, n in server.denials.counts.items()},
         commands_per_s=rates.commands,
         input_bytes_per_s=rates.input_bytes,
         output_bytes_per_s=rates.output_bytes,

@@ -156,7 +156,7 @@ def _denied(ctx: Context) -> Fields:
         ("acl_access_denied_cmd", counts.denied_command),
         ("acl_access_denied_key", counts.denied_key),
         ("acl_access_denied_channel", counts.denied_channel),
-        ("acl_access_denied_tls_cert", 0),
+        ("acl_access_denied_tls_cert", counts.denied_tls_cert),
     ]
 
 

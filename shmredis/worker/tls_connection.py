@@ -35,6 +35,18 @@ class TlsConnection(Connection, asyncio.BufferedProtocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._begin(transport.get_extra_info("socket"), -1)
+        if self._server.config["tls-auth-clients-user"] == "CN":
+            self._log_in_by_certificate(transport.get_extra_info("peercert"))
+
+    def _log_in_by_certificate(self, certificate: Any) -> None:
+        """The client is the user whom its certificate's common name says, if there is one who may log in."""
+        name = _common_name(certificate)
+        user = self._server.users.get(name) if name else None
+        if user and user.enabled:
+            self._server.users.log_in(self, user.name)
+            lib.session_set_flag(self.session, lib.SESSION_AUTHENTICATED, True)
+        elif name:
+            self._server.denials.note_login(self, "toplevel", b"", name, reason="tls-cert")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._end()
@@ -96,3 +108,12 @@ class TlsConnection(Connection, asyncio.BufferedProtocol):
     @property
     def queued_output(self) -> int:
         return int(self._transport.get_write_buffer_size())
+
+
+def _common_name(certificate: Any) -> str:
+    """Of a verified certificate as `ssl` gives it; empty if there is none."""
+    for part in (certificate or {}).get("subject", ()):
+        for key, value in part:
+            if key == "commonName":
+                return str(value)
+    return ""

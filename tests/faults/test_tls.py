@@ -184,3 +184,28 @@ def test_settings_that_cannot_work_are_told(
     assert done.returncode == 1
     assert "Failed to configure TLS" in done.stdout
     assert why in done.stdout
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_certificate_may_say_who_the_client_is(
+    start_server: StartServer, certificates: Certificates, workers: int
+) -> None:
+    port = free_port()
+    words = options(certificates, port, "optional", "--tls-auth-clients-user", "CN")
+    server = start_server(*words, "--requirepass", "secret", workers=workers)
+    asked = b"ACL WHOAMI\r\n"
+    own = context(certificates, own=True)
+    assert talk(port, own, asked, 9) == b"-NOAUTH Authentication required.\r\n"
+    with server.client() as admin:
+        admin.call("AUTH", "secret")
+        assert admin.call("ACL", "SETUSER", "client", "on", "+acl|whoami") == b"+OK\r\n"
+        assert talk(port, own, asked, 9) == b"$6\r\nclient\r\n"
+        none = context(certificates, own=False)
+        assert talk(port, none, asked, 9) == b"-NOAUTH Authentication required.\r\n"
+        admin.call("ACL", "SETUSER", "client", "off")
+        assert talk(port, own, asked, 9) == b"-NOAUTH Authentication required.\r\n"
+        assert "acl_access_denied_tls_cert:2\r\n" in admin.value("INFO", "stats").decode()
+        entry = admin.value("ACL", "LOG")[0]
+        fields = dict(zip(entry[::2], entry[1::2], strict=True))
+        assert (fields[b"reason"], fields[b"username"]) == (b"tls-cert", b"client")
+        assert fields[b"count"] == 2
