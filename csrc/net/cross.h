@@ -50,6 +50,9 @@ void cross_begin_task(struct remote *r, const struct message *m, int n, const st
 /* While an operation executes here: makes a foreign key available that it has not named before.
  * False: its owner is not held. *st: why it could not be brought. */
 bool cross_bring(struct remote *r, int db, struct str name, bool written, status *st);
+/* A command of the task that executes here has changed something: its owner has to hear of this
+ * key, if it may be written. `name.p` NULL: of all that may. */
+void cross_changed(struct remote *r, int db, struct str name);
 /* Sends a client's command to the worker that is to execute it; the id of the pending, whose reply
  * goes to the slot, or to the gather. */
 uint64_t cross_send(struct remote *r, struct session *s, uint64_t slot, struct gather *g,

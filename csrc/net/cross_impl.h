@@ -58,7 +58,7 @@ void cross_finish(struct remote *r, struct cross *o);
 void cross_copy_keys(struct remote *r, struct cross *o);
 /* They are no longer needed here. */
 void cross_drop_copies(struct remote *r, struct cross *o);
-/* Asks the owners of what may have been written to take it back; logs what is this worker's. */
+/* Asks the owners of what may have changed to take it back; logs what is this worker's. */
 void cross_ship_keys(struct remote *r, struct cross *o);
 
 void cross_free_brought(struct cross *o);

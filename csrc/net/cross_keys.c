@@ -100,15 +100,25 @@ bool cross_bring(struct remote *r, int db, struct str name, bool written, status
     return true;
 }
 
+void cross_changed(struct remote *r, int db, struct str name) {
+    struct cross *o = r->crossing->running;
+    if (name.p) {
+        struct carried *k = known(o, db, name);
+        if (k) k->changed = k->written;
+        return;
+    }
+    for (int i = 0; i < o->n; i++) o->keys[i].changed = o->keys[i].written;
+}
+
 /* --- copying keys here --- */
 
 /* The operation's keys that belong to that worker. `out` has room for all. */
-static int keys_of(const struct remote *r, const struct cross *o, int worker, bool only_written,
+static int keys_of(const struct remote *r, const struct cross *o, int worker, bool only_changed,
                    struct carried *out) {
     int n = 0;
     for (int i = 0; i < o->n; i++) {
         const struct carried *k = &o->keys[i];
-        if (key_owner(k->name, r->n) == worker && (k->written || !only_written)) out[n++] = *k;
+        if (key_owner(k->name, r->n) == worker && (k->changed || !only_changed)) out[n++] = *k;
     }
     return n;
 }
@@ -166,18 +176,19 @@ void cross_fetched(struct remote *r, int from, const struct message *m, int argc
 
 /* --- bringing them back --- */
 
-/* Bits of the owners of what may have been written. */
-static uint64_t written_owners(const struct remote *r, const struct cross *o) {
+/* Bits of the owners of what may have changed. */
+static uint64_t changed_owners(const struct remote *r, const struct cross *o) {
     uint64_t owners = 0;
     for (int i = 0; i < o->n; i++)
-        if (o->keys[i].written) owners |= UINT64_C(1) << key_owner(o->keys[i].name, r->n);
+        if (o->keys[i].changed) owners |= UINT64_C(1) << key_owner(o->keys[i].name, r->n);
     return owners;
 }
 
 void cross_ship_keys(struct remote *r, struct cross *o) {
+    uint64_t position = 0, owners = changed_owners(r, o);
+    if (!owners) return;
     struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
     ASSERT(keys);
-    uint64_t position = 0, owners = written_owners(r, o);
     const struct str owners_word = { (const char *)&owners, sizeof owners };
     bool logs = cross_log_position(r, &position);
     struct message m = { .kind = MSG_SHIP,
@@ -194,6 +205,7 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
         o->shipping |= UINT64_C(1) << w;
         carry_send(r, w, &m, n, keys, owners_word);
     }
+    for (int i = 0; i < o->n; i++) o->keys[i].changed = false;
     free(keys);
 }
 

@@ -22,6 +22,7 @@ static void work(struct remote *r, struct cross *o) {
         bool done = remote_execute(r, &c->head, c->argc, c->argv);
         r->asker = ASKER_NONE;
         if (!done) retry_ask(r, c);
+        cross_changed(r, 0, (struct str){ NULL, 0 });
     }
     r->crossing->running = NULL;
     cross_set_reply(o, (struct str){ r->out.p, r->out.n });

@@ -145,6 +145,16 @@ static void keep_reply(struct multi *m, int at, struct str resp) {
     m->chunk[at] = (struct str){ copy, resp.n };
 }
 
+/* The queued command has changed something: its keys go back to their owners, and no others, so
+ * that nobody's watch takes notice. */
+static void note_changed(struct remote *r, const struct held *h, const struct queued *q) {
+    struct key_set set = { 0 };
+    add_command(h->session, &set, h->db, q);
+    for (int i = 0; i < set.n; i++) cross_changed(r, set.key[i].db, set.key[i].name);
+    if (q->row->cmd.flags & CMD_INSIDE) cross_changed(r, 0, (struct str){ NULL, 0 });
+    free(set.key);
+}
+
 static void run_here(struct remote *r, struct held *h, const struct queued *q) {
     struct call c = { .eng = r->eng,
                       .out = &r->out,
@@ -159,8 +169,10 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
     r->out.n = 0;
     r->out.resp = h->session->resp;
     r->eng->acting = h->session->user;
+    uint64_t before = r->eng->stats.dirty;
     dispatch_run(&c, q->row, clock_duration_ns());
     r->eng->acting = NULL;
+    if (r->eng->stats.dirty != before) note_changed(r, h, q);
     if (UNLIKELY(c.again)) {
         r->out.n = 0;
         reply_error(&r->out, REACH_ERROR);

@@ -50,6 +50,16 @@ def move(ctx: Context) -> Reply:
     return [ctx.call("GET", source), ctx.call("INCRBY", target, amount)]
 
 
+@module.command("SAMPLE.CHAIN", arity=4, flags=WRITES, keys=Keys(1, 2), syntax="from to text")
+def chain(ctx: Context) -> Reply:
+    """Sets a key to the value of another and some more; that value."""
+    source, target, text = ctx.args
+    value = ctx.call("GET", source)
+    whole = value if isinstance(value, bytes) else b""
+    ctx.call("SET", target, whole + text)
+    return whole
+
+
 @module.command("SAMPLE.SUM", arity=-2, keys=CountedKeys(1), syntax="numkeys key [key ...]")
 def total(ctx: Context) -> Reply:
     values = [ctx.call("GET", key) for key in ctx.args[1:]]
