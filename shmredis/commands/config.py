@@ -1,12 +1,14 @@
 """CONFIG: reading, changing and writing the directives."""
 
 import json
+from collections.abc import Awaitable
 
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import everywhere
 from shmredis.commands.registry import Flag, command, container
 from shmredis.commands.resp import OK, CommandError, Reply
+from shmredis.config.config import failure
 from shmredis.config.parser import quoted
 from shmredis.front.channel import MESSAGE_MAX
 
@@ -14,6 +16,12 @@ __all__ = ["more_lines"]
 
 container("CONFIG")
 
+NO_PORT = "Unable to listen on this port. Check server logs."
+LISTENING = {
+    "bind": "Failed to bind to specified addresses.",
+    "port": NO_PORT,
+    "tls-port": NO_PORT,
+}
 ADMIN = Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE
 
 
@@ -42,8 +50,31 @@ def _pairs(ctx: Context) -> list[tuple[str, str]]:
 
 
 @command("CONFIG SET", arity=-4, flags=ADMIN)
+def config_set(ctx: Context) -> Reply | Awaitable[Reply]:
+    names = {name.lower() for name, _ in _pairs(ctx)}
+    return _set_listening(ctx) if names & LISTENING.keys() else _set(ctx)
+
+
+async def _set_listening(ctx: Context) -> Reply:
+    """All is set back if the front cannot listen there."""
+    names = [name for name, _ in _pairs(ctx)]
+    before = ctx.server.config.get
+    words = [word for name in names for pair in before(name).items() for word in pair]
+    reply = await _finished(_set(ctx))
+    if not await ctx.server.listen():
+        return reply
+    back = [word.encode("utf-8", "surrogateescape") for word in words]
+    await _finished(_set(Context(ctx.server, ctx.client, [*ctx.argv[:2], *back])))
+    name = next(name for name in names if name.lower() in LISTENING)
+    raise CommandError(f"ERR {failure(name, LISTENING[name.lower()])}")
+
+
+async def _finished(reply: Reply | Awaitable[Reply]) -> Reply:
+    return await reply if isinstance(reply, Awaitable) else reply
+
+
 @everywhere(_tell_front)
-def config_set(ctx: Context) -> Reply:
+def _set(ctx: Context) -> Reply:
     try:
         ctx.server.config.set(_pairs(ctx))
     except ValueError as error:

@@ -225,6 +225,9 @@ class Server(Protocol):
     async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         """The front learns of changed directives; it follows them for connections that come later."""
 
+    async def listen(self) -> str:
+        """The front listens where the directives say now; what went wrong, or nothing."""
+
     def log(self, level: str, text: str) -> None:
         """Writes a line to the server's log."""
 

@@ -13,9 +13,9 @@ from shmredis.config.rewrite import rewrite_file
 from shmredis.config.table import ALIASES, OPTIONS, Option
 from shmredis.config.types import ConfigError, OutputLimits
 
-__all__ = ["Config"]
+__all__ = ["Config", "failure"]
 
-Applier = Callable[[Any], None]
+Applier = Callable[[Any], object]
 MAX_INCLUDE_DEPTH = 16
 WRONG_LINE = "Bad directive or wrong number of arguments"
 MEMORY_POLICY_OOM = "Failed to set the new value"
@@ -168,8 +168,12 @@ class Config:
 
     def follow(self, name: str, applier: Applier) -> None:
         """Calls `applier` with the value now and at every change; it may raise to refuse one."""
-        self._appliers.setdefault(name, []).append(applier)
+        self.watch(name, applier)
         applier(self[name])
+
+    def watch(self, name: str, applier: Applier) -> None:
+        """The same, but not now."""
+        self._appliers.setdefault(name, []).append(applier)
 
     def _tell(self, name: str) -> None:
         for applier in self._appliers.get(name, ()):

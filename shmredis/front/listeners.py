@@ -10,10 +10,19 @@ from pathlib import Path
 from shmredis.config import Config
 from shmredis.front.channel import Kind
 
-__all__ = ["ListenError", "Listener", "open_listeners"]
+__all__ = [
+    "ListenError",
+    "Listener",
+    "Place",
+    "close_all",
+    "open_listeners",
+    "open_places",
+    "wanted_places",
+]
 
 log = logging.getLogger(__name__)
 
+PORTS = ((Kind.TCP, "port"), (Kind.TLS, "tls-port"))
 NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT)
 
 
@@ -23,51 +32,99 @@ class ListenError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Listener:
-    """One listening socket."""
+    """One listening socket. `place` is what of the configuration it is for."""
 
     kind: Kind
     sock: socket.socket
+    place: "Place | None" = None
 
     def close(self) -> None:
         self.sock.close()
+
+
+@dataclass(slots=True, frozen=True)
+class Place:
+    """An address of `bind` with a port; one with a leading minus may be missing."""
+
+    kind: Kind
+    word: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        return self.word.removeprefix("-")
+
+    @property
+    def optional(self) -> bool:
+        return self.word.startswith("-")
+
+    @property
+    def label(self) -> str:
+        return "tcp" if self.kind is Kind.TCP else "tls"
 
 
 def open_listeners(config: Config) -> list[Listener]:
     """All sockets that the configuration asks for. Raises: ListenError."""
     listeners: list[Listener] = []
     try:
-        for kind, name in ((Kind.TCP, "port"), (Kind.TLS, "tls-port")):
+        for kind, name in PORTS:
             if config[name]:
-                listeners += _open_tcp(config, kind, config[name])
+                listeners += _open_port(config, kind, config[name])
         if path := config["unixsocket"]:
             listeners.append(_open_unix(config, path))
     except BaseException:
-        for listener in listeners:
-            listener.close()
+        close_all(listeners)
         raise
     return listeners
 
 
-def _open_tcp(config: Config, kind: Kind, port: int) -> list[Listener]:
+def _open_port(config: Config, kind: Kind, port: int) -> list[Listener]:
+    listeners = open_places(places_of(config, kind, port), config["tcp-backlog"])
+    if not listeners:
+        raise ListenError(f"Failed listening on port {port} ({kind.name.lower()}), aborting.")
+    return listeners
+
+
+def wanted_places(config: Config) -> list[Place]:
+    """Where the configuration has the server listen for TCP and TLS."""
+    return [
+        place
+        for kind, name in PORTS
+        if config[name]
+        for place in places_of(config, kind, config[name])
+    ]
+
+
+def places_of(config: Config, kind: Kind, port: int) -> list[Place]:
+    return [Place(kind, word, port) for word in config["bind"]]
+
+
+def open_places(places: list[Place], backlog: int) -> list[Listener]:
+    """A socket for each place that there is. Raises: ListenError, then none is open."""
     listeners: list[Listener] = []
-    label = "tcp" if kind is Kind.TCP else "tls"
-    for word in config["bind"]:
-        optional, address = word.startswith("-"), word.removeprefix("-")
+    for place in places:
         try:
-            listeners.append(Listener(kind, _bind(address, port, config["tcp-backlog"])))
+            sock = _bind(place.address, place.port, backlog)
         except OSError as error:
-            if optional and error.errno in NOT_HERE:
+            if place.optional and error.errno in NOT_HERE:
                 continue
+            close_all(listeners)
             log.warning(
                 "Warning: Could not create server TCP listening socket %s:%d: bind: %s",
-                address,
-                port,
+                place.address,
+                place.port,
                 error.strerror,
             )
-            raise ListenError(f"Failed listening on port {port} ({label}), aborting.") from error
-    if not listeners:
-        raise ListenError(f"Failed listening on port {port} ({label}), aborting.")
+            raise ListenError(
+                f"Failed listening on port {place.port} ({place.label}), aborting."
+            ) from error
+        listeners.append(Listener(place.kind, sock, place))
     return listeners
+
+
+def close_all(listeners: list[Listener]) -> None:
+    for listener in listeners:
+        listener.close()
 
 
 def _bind(address: str, port: int, backlog: int) -> socket.socket:

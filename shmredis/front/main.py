@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import resource
 import secrets
 import sys
 import time
@@ -14,6 +13,7 @@ from shmredis import __version__, log as server_log
 from shmredis.config import Config
 from shmredis.config.parser import LineError, command_line
 from shmredis.faults import PLAN_VARIABLE, arm_faults
+from shmredis.filelimit import allow_clients
 from shmredis.front.listeners import Listener, ListenError, open_listeners
 from shmredis.front.server import Front
 from shmredis.front.shm import ShmInUse
@@ -83,7 +83,9 @@ def serve(config: Config) -> int:
         print(f"Can't start: {error}", file=sys.stderr)
         return 1
     log.info("shmredis %s is starting, PID: %d", __version__, os.getpid())
-    raise_file_limit(config["maxclients"])
+    if (clients := allow_clients(config["maxclients"])) < config["maxclients"]:
+        log.warning("So many files may be open that only %d clients can be served", clients)
+    config.watch("maxclients", allow_clients)
     try:
         listeners = open_listeners(config)
     except ListenError as error:
@@ -145,18 +147,6 @@ def daemonize() -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
-
-
-def raise_file_limit(clients: int) -> None:
-    """Allows a file descriptor for each client and some more, as far as the system lets us."""
-    wanted = clients + 64
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= wanted:
-        return
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        log.warning("Only %d open files are allowed, too few for maxclients %d", allowed, clients)
 
 
 @contextlib.contextmanager

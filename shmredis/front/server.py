@@ -8,12 +8,14 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
 from functools import partial
 
 from shmredis.config import Config
 from shmredis.front.acceptor import Acceptor
 from shmredis.front.handover import Handover
-from shmredis.front.listeners import Listener
+from shmredis.front.listeners import Listener, ListenError
+from shmredis.front.listening import Listening
 from shmredis.front.lobby import Lobby
 from shmredis.front.shutdown import Request, Shutdown, request_of_signal
 from shmredis.front.supervisor import Supervisor
@@ -35,7 +37,6 @@ class Front:
 
     def __init__(self, config: Config, listeners: list[Listener], supervisor: Supervisor) -> None:
         self._config = config
-        self._listeners = listeners
         self._supervisor = supervisor
         workers = supervisor.workers
         self._handover = Handover(workers)
@@ -48,6 +49,7 @@ class Front:
             self._catch_up,
         )
         self._selector = selectors.DefaultSelector()
+        self._listening = Listening(config, listeners, self._selector, self._acceptor.accept)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._signals: list[signal.Signals] = []
         self._open = False  # all workers have had their data
@@ -58,6 +60,7 @@ class Front:
         self.failed = False
         self.restart_ms = -1  # start again so long after the end; -1: do not
         self._reported_refusals = 0
+        self._orders = self._known_orders()
 
     def start(self) -> None:
         """Spawns the workers and waits until they are ready. Raises: StartFailed, ShmInUse, OSError."""
@@ -75,8 +78,7 @@ class Front:
         self._handover.close()
         if self._lobby:
             self._lobby.close()
-        for listener in self._listeners:
-            listener.close()
+        self._listening.close()
         signal.set_wakeup_fd(-1)
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -84,9 +86,7 @@ class Front:
     def run(self) -> None:
         """Serves until a signal or SHUTDOWN ends it."""
         self._watch_signals()
-        for listener in self._listeners:
-            accept = partial(self._acceptor.accept, listener)
-            self._selector.register(listener.sock, selectors.EVENT_READ, accept)
+        self._listening.begin()
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain_wakeups)
         if self._lobby:
             self._selector.register(self._lobby, selectors.EVENT_READ, self._lobby.look)
@@ -130,8 +130,7 @@ class Front:
         if self._lobby:
             self._lobby.close()
         signal.set_wakeup_fd(-1)
-        for listener in self._listeners:
-            listener.close()
+        self._listening.close()
 
     # --- signals ---
 
@@ -200,36 +199,69 @@ class Front:
 
     def _obey(self, worker: WorkerProcess, message: bytes, sockets: list[socket.socket]) -> None:
         kind, rest = message[:1], message[1:]
-        if kind == b"X":
-            worker.connections -= int(rest)
-        elif kind == b"M":
+        if kind == b"M":
             target, _, state = rest.partition(b":")
             self._handover.move(worker, int(target), state, sockets[0])
-        elif kind == b"S":
-            log.warning("User requested shutdown...")
-            self._begin_shutdown(Request.of_message(rest, worker.index))
-        elif kind == b"P" and self._shutdown:
-            self._shutdown.heard_hold(worker.index, int(rest))
-        elif kind == b"K" and self._shutdown:
-            number, _, error = rest.partition(b":")
-            self._shutdown.heard_saved(worker.index, int(number), error.decode())
-        elif kind == b"Z":
-            self._abort_shutdown(worker)
-        elif kind == b"G":
-            self._config.set([(name, value) for name, value in json.loads(rest)])
-        elif kind == b"E":
-            self._supervisor.modules[:] = read_list(rest)
-        elif kind == b"R":
-            worker.welcome(rest)
-            self._note_loaded(worker)
-        elif kind == b"L":
-            worker.origin = Origin.from_json(rest)
-            self._note_loaded(worker)
-        elif kind == b"F":
-            self._give_up(rest.decode())
-        else:
+        elif obey := self._orders.get(kind):
+            obey(worker, rest)
+        elif not kind:
             worker.ready = False
             self._unregister(worker)  # gone; SIGCHLD tells the rest
+
+    def _known_orders(self) -> dict[bytes, Callable[[WorkerProcess, bytes], None]]:
+        """What is done about each message that brings no socket; front/channel.py lists them."""
+        return {
+            b"X": self._closed,
+            b"S": self._shut_down,
+            b"P": self._held,
+            b"K": self._saved,
+            b"Z": lambda worker, _: self._abort_shutdown(worker),
+            b"G": self._set,
+            b"E": self._know_modules,
+            b"B": self._listen_anew,
+            b"R": self._welcome_worker,
+            b"L": self._loaded,
+            b"F": lambda _, why: self._give_up(why.decode()),
+        }
+
+    def _closed(self, worker: WorkerProcess, number: bytes) -> None:
+        worker.connections -= int(number)
+
+    def _shut_down(self, worker: WorkerProcess, request: bytes) -> None:
+        log.warning("User requested shutdown...")
+        self._begin_shutdown(Request.of_message(request, worker.index))
+
+    def _held(self, worker: WorkerProcess, number: bytes) -> None:
+        if self._shutdown:
+            self._shutdown.heard_hold(worker.index, int(number))
+
+    def _saved(self, worker: WorkerProcess, answer: bytes) -> None:
+        number, _, error = answer.partition(b":")
+        if self._shutdown:
+            self._shutdown.heard_saved(worker.index, int(number), error.decode())
+
+    def _set(self, _worker: WorkerProcess, pairs: bytes) -> None:
+        self._config.set([(name, value) for name, value in json.loads(pairs)])
+
+    def _know_modules(self, _worker: WorkerProcess, modules: bytes) -> None:
+        self._supervisor.modules[:] = read_list(modules)
+
+    def _welcome_worker(self, worker: WorkerProcess, origin: bytes) -> None:
+        worker.welcome(origin)
+        self._note_loaded(worker)
+
+    def _loaded(self, worker: WorkerProcess, origin: bytes) -> None:
+        worker.origin = Origin.from_json(origin)
+        self._note_loaded(worker)
+
+    def _listen_anew(self, worker: WorkerProcess, _rest: bytes) -> None:
+        """Listens where the directives say now; tells what went wrong, or nothing."""
+        why = ""
+        try:
+            self._listening.follow()
+        except ListenError as error:
+            why = str(error)
+        worker.tell(b"B" + why.encode())
 
     def _note_loaded(self, worker: WorkerProcess) -> None:
         """Clients are served when all workers have their data; later each for itself."""
@@ -249,7 +281,7 @@ class Front:
         if said := describe_start([w.origin for w in self._supervisor.workers if w.origin]):
             log.info("%s", said)
         self._supervisor.tell_all(b"O")
-        for label in sorted({listener.kind.name.lower() for listener in self._listeners}):
+        for label in self._listening.labels:
             log.info("Ready to accept connections %s", label)
 
     def _drop_old_logs(self) -> None:

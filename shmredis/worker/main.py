@@ -32,7 +32,7 @@ from shmredis.worker.recovery import Beginning, StartError, begin
 from shmredis.worker.restore import Restoration
 from shmredis.worker.server import Server
 from shmredis.worker.socket_connection import SocketConnection, Sockets
-from shmredis.worker.tls import make_context
+from shmredis.worker.tls import TlsSettings
 from shmredis.worker.tls_connection import TlsConnection
 
 __all__ = ["run_worker"]
@@ -62,7 +62,7 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         beginning = begin(plan, index, birth)
-        tls = make_context(plan.config)
+        tls = TlsSettings(plan.config)
     except StartError as error:
         channel.send(b"F" + str(error).encode())
         return 1
@@ -108,7 +108,7 @@ async def _serve(
     index: int,
     beginning: Beginning,
     channel: socket.socket,
-    tls: ssl.SSLContext | None,
+    tls: TlsSettings,
 ) -> Ending:
     """Runs all tasks of the worker."""
     engine = beginning.engine
@@ -166,7 +166,7 @@ class Reception:
         self,
         server: Server,
         channel: socket.socket,
-        tls: ssl.SSLContext | None,
+        tls: TlsSettings,
         post: Post | None,
     ) -> None:
         self._server = server
@@ -205,6 +205,8 @@ class Reception:
                 self._server.engine.set_option("loading", lib.LOADING_NOT)
             case b"P" | b"U" | b"K" | b"N" | b"A" | b"Z":
                 self._server.closing.obey(message)
+            case b"B":
+                self._server.listens(message[1:].decode())
             case b"J":
                 self._server.facts.rejected_connections += int(message[1:])
 
@@ -222,7 +224,7 @@ class Reception:
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(
-                lambda: TlsConnection(self._server, number), sock, ssl=self._tls
+                lambda: TlsConnection(self._server, number), sock, ssl=self._tls.context
             )
         except (OSError, ssl.SSLError) as error:
             self._refuse(sock, error)

@@ -21,11 +21,12 @@ from shmredis.commands.inside import Inside
 from shmredis.commands.modules import answer_module_changes
 from shmredis.commands.registry import CommandTable
 from shmredis.commands.resp import CommandError
-from shmredis.config import Config
+from shmredis.config import Config, ConfigError
 from shmredis.config.declared_modules import ModuleLine
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
 from shmredis.config.types import Enumeration
 from shmredis.engine import Engine
+from shmredis.filelimit import allow_clients
 from shmredis.front.channel import send_state
 from shmredis.log import LEVELS, set_level
 from shmredis.module.loaded import Entry, Modules
@@ -45,7 +46,16 @@ log = logging.getLogger(__name__)
 
 _session_id, _outcome = ffi.new("uint64_t *"), ffi.new("int *")
 
+TOO_MANY_CLIENTS = (
+    "The operating system is not able to handle the specified number of clients, try with %d"
+)
 RETRY_S = 0.01  # until the front is told once more
+
+
+def _need_files(clients: int) -> None:
+    """Raises: ConfigError."""
+    if (most := allow_clients(clients)) < clients:
+        raise ConfigError(TOO_MANY_CLIENTS % most)
 
 
 class Server:
@@ -73,6 +83,8 @@ class Server:
         self._channel = channel
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = 0
+        self._asking = asyncio.Lock()
+        self._answer: asyncio.Future[str] | None = None
         self._resume: asyncio.TimerHandle | None = None
         self.end_turn: Callable[[], None] = self._end_turn_alone
         self.attend: Callable[[int], None] = lambda _found: self.attend_sessions()
@@ -129,6 +141,7 @@ class Server:
                 self._follow_core(option.name, option.core)
         follow = self.config.follow
         follow("loglevel", set_level)
+        self.config.watch("maxclients", _need_files)
         follow("client-output-buffer-limit", self._set_output_limits)
         follow("appendonly", self.append_log.switch)
         for name in ("save", "stop-writes-on-bgsave-error"):
@@ -288,6 +301,19 @@ class Server:
         message = b"G" + json.dumps(pairs).encode()
         while not self._tell_front(message):
             await asyncio.sleep(RETRY_S)
+
+    async def listen(self) -> str:
+        """The front listens where the directives say now; what went wrong, or nothing."""
+        async with self._asking:
+            self._answer = asyncio.get_running_loop().create_future()
+            while not self._tell_front(b"B"):
+                await asyncio.sleep(RETRY_S)
+            return await self._answer
+
+    def listens(self, why_not: str) -> None:
+        """The front has tried."""
+        if self._answer and not self._answer.done():
+            self._answer.set_result(why_not)
 
     def tell_modules(self, modules: bytes) -> None:
         if not self._tell_front(b"E" + modules):

@@ -1,11 +1,18 @@
 """The TLS context that tls-* directives describe."""
 
+import logging
 import ssl
 from pathlib import Path
+from typing import Any
 
-from shmredis.config import Config
+from shmredis.config import Config, ConfigError
+from shmredis.config.table import OPTIONS
 
-__all__ = ["make_context"]
+__all__ = ["TlsSettings", "make_context"]
+
+log = logging.getLogger(__name__)
+
+REFUSED = "Unable to update TLS configuration. Check server logs."
 
 VERIFY = {"no": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "yes": ssl.CERT_REQUIRED}
 VERSIONS = {"tlsv1.2": ssl.TLSVersion.TLSv1_2, "tlsv1.3": ssl.TLSVersion.TLSv1_3}
@@ -50,3 +57,23 @@ def _limit_versions(context: ssl.SSLContext, wanted: str) -> None:
         raise ValueError(f"tls-protocols: unknown version {' '.join(sorted(unknown))}")
     versions = sorted(VERSIONS[name] for name in names)
     context.minimum_version, context.maximum_version = versions[0], versions[-1]
+
+
+class TlsSettings:
+    """The context in force. It is made anew when a directive changes, for connections to come."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises: ssl.SSLError, OSError, ValueError."""
+        self._config = config
+        self.context = make_context(config)
+        for name in OPTIONS:
+            if name.startswith("tls-"):
+                config.watch(name, self._renew)
+
+    def _renew(self, _value: Any) -> None:
+        """Raises: ConfigError, and the old context stays."""
+        try:
+            self.context = make_context(self._config)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            log.warning("Failed to configure TLS: %s", error)
+            raise ConfigError(REFUSED) from error

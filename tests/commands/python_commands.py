@@ -118,6 +118,9 @@ class FakeServer:
             lambda: None,  # type: ignore[arg-type]
         )
 
+    async def listen(self) -> str:
+        return ""
+
     def end_turn(self) -> None:
         """Nobody else has output in these tests."""
 
