@@ -56,6 +56,7 @@ def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
     lib.engine_set_say(beginning.engine.handle, lib.python_say)
     lib.engine_set_slots(beginning.engine.handle, slots[0], slots[-1])
     _join(plan, index, beginning.engine.handle)
+    lib.engine_drop_guests(beginning.engine.handle)
     note_files(beginning.engine, plan.config, index)
     return beginning
 
