@@ -40,9 +40,9 @@ class Catalogue:
         """The bits of a category's commands; None: there is no such category."""
         return self._categories.get(name)
 
-    def row(self, name: str) -> int:
-        """The row of a command. Raises: KeyError."""
-        return self._rows[name]
+    def row(self, name: str) -> int | None:
+        """The row of a command; None: there is none of this name."""
+        return self._rows.get(name)
 
     def has_subcommands(self, name: str) -> bool:
         return name in self._containers

@@ -2,6 +2,7 @@
 
 RuleError    one modifier cannot be used; the text is the reason
 AclError     a set of users cannot be used; the text is the whole story
+  UsersBusy  nor can they be read or changed, because a worker that is stopped is at it
 """
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "AclError",
     "RuleError",
     "UnmatchedParenthesis",
+    "UsersBusy",
 ]
 
 SYNTAX = "Syntax error"
@@ -47,3 +49,10 @@ class UnmatchedParenthesis(Exception):
 
 class AclError(Exception):
     """Users that cannot be used; the text says all that is wrong."""
+
+
+class UsersBusy(AclError):
+    """A worker holds the lock on all users, and goes on holding it."""
+
+    def __init__(self) -> None:
+        super().__init__("The users are being changed by a worker that does not go on")

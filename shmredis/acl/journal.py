@@ -16,17 +16,20 @@ import fcntl
 import os
 import pickle
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from shmredis.acl.errors import UsersBusy
 from shmredis.acl.user import User
 
 __all__ = ["AllUsers", "DroppedUsers", "Record", "SetUser", "UserJournal"]
 
 _HEAD = struct.Struct("<IIQQQQ")
 _LENGTH = struct.Struct("<I")
+LOCK_S, LOCK_PAUSE_S = 1.0, 0.0002
 ROOM = 1 << 20  # bytes that a body may have in any case
 GROWTH = 4  # and beyond that, so many times of what it had when it was begun
 
@@ -82,12 +85,25 @@ class UserJournal:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Nobody else reads or changes it meanwhile."""
-        fcntl.lockf(self._head, fcntl.LOCK_EX)
+        """Nobody else reads or changes it meanwhile. Raises: UsersBusy."""
+        self._lock()
         try:
             yield
         finally:
             fcntl.lockf(self._head, fcntl.LOCK_UN)
+
+    def _lock(self) -> None:
+        """Others hold it for less than a millisecond, unless they are stopped just then."""
+        deadline_s = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.lockf(self._head, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                if time.monotonic() > deadline_s:
+                    raise UsersBusy from None
+                time.sleep(LOCK_PAUSE_S)
+            else:
+                return
 
     # --- while it is held ---
 

@@ -143,14 +143,16 @@ class Selector:
     # --- what follows ---
 
     def compiled(self, catalogue: "Catalogue") -> Allowed:
-        """The rules in their order, as bits."""
+        """The rules in their order, as bits; those on commands that are gone do nothing."""
         allowed = Allowed(catalogue.everything if self.base == "+@all" else 0)
         for rule in self.rules:
             name = rule[1:]
             known = catalogue.category(name[1:]) if name[0] == "@" else catalogue.command(name)
             if not known and name[0] != "@":
                 command, _, word = name.partition("|")
-                allowed.first_args.append((catalogue.row(command), word))
+                row = catalogue.row(command)
+                if row is not None and word:
+                    allowed.first_args.append((row, word))
                 continue
             bits = known or 0
             allowed.bits = allowed.bits | bits if rule[0] == "+" else allowed.bits & ~bits

@@ -4,7 +4,7 @@ import logging
 import secrets
 
 from shmredis.acl.check import NO_COMMAND, WRONG_ARITY, Denial, check_user
-from shmredis.acl.errors import AclError, RuleError, UnmatchedParenthesis
+from shmredis.acl.errors import AclError, RuleError, UnmatchedParenthesis, UsersBusy
 from shmredis.acl.selector import Selector, has_space
 from shmredis.acl.user import User, join_selectors
 from shmredis.acl.users_file import read_users, write_users
@@ -150,6 +150,8 @@ async def acl_setuser(ctx: Context) -> Reply:
     except RuleError as error:
         rule = _cut(error.rule)
         raise CommandError(f"ERR Error in ACL SETUSER modifier '{rule}': {error}") from None
+    except UsersBusy as error:
+        raise CommandError(f"ERR {error}") from None
     await _tell(ctx)
     return OK
 
@@ -164,7 +166,10 @@ async def acl_deluser(ctx: Context) -> Reply:
     names = [shown(arg) for arg in ctx.argv[2:]]
     if "default" in names:
         raise CommandError("ERR The 'default' user cannot be removed")
-    count = ctx.server.users.drop(names, ctx.client)
+    try:
+        count = ctx.server.users.drop(names, ctx.client)
+    except UsersBusy as error:
+        raise CommandError(f"ERR {error}") from None
     await _tell(ctx)
     return count
 

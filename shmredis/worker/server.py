@@ -11,6 +11,7 @@ from typing import Any
 
 from shmredis._core import ffi, lib
 from shmredis.acl.denials import Denials
+from shmredis.acl.errors import UsersBusy
 from shmredis.acl.journal import UserJournal
 from shmredis.acl.log import AclLog
 from shmredis.acl.table import Users
@@ -174,15 +175,26 @@ class Server:
         )
         path, password, lines = config["aclfile"], config["requirepass"], config.users.lines
         users.begin(lambda: first_users(path, lines, password, users))
-        begun = False
-        config.follow("requirepass", lambda v: users.require_password(v) if begun else None)
-        begun = True
+        self._follow_password()
         log = AclLog(
             lambda: int(config["acllog-max-len"]),
             workers.index if workers else 0,
             workers.count if workers else 1,
         )
         self.denials = Denials(self.engine, log, self.clients.get)
+
+    def _follow_password(self) -> None:
+        begun = False
+
+        def apply(password: str) -> None:
+            try:
+                if begun:  # else it is what the users were made with
+                    self.users.require_password(password)
+            except UsersBusy as error:
+                raise ValueError(str(error)) from None
+
+        self.config.follow("requirepass", apply)
+        begun = True
 
     # --- connections ---
 

@@ -1,11 +1,13 @@
 """The journal of users: read from anywhere, written anew when it has grown."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from shmredis.acl import journal as module
+from shmredis.acl.errors import UsersBusy
 from shmredis.acl.journal import AllUsers, DroppedUsers, SetUser, UserJournal
 from shmredis.acl.table import Users
 from shmredis.acl.user import User
@@ -49,6 +51,28 @@ def test_it_says_whether_the_default_user_needs_a_password(journal: UserJournal)
     users["default"].nopass = False
     journal.add(SetUser(users["default"]), users)
     assert not journal.default_is_nopass
+
+
+def test_a_worker_that_is_stopped_with_the_lock_does_not_stop_the_others(
+    journal: UserJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOCK_S", 0.05)
+    holds, ends = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with journal.held():
+            os.write(holds[1], b"x")
+            os.read(ends[0], 1)
+        os._exit(0)
+    os.read(holds[0], 1)
+    with pytest.raises(UsersBusy), journal.held():
+        pass
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    with journal.held():  # the kernel has dropped it
+        journal.add(AllUsers(everybody()), everybody())
+    for fd in (*holds, *ends):
+        os.close(fd)
 
 
 def test_numbers_are_given_once(journal: UserJournal) -> None:

@@ -209,3 +209,29 @@ def test_a_blocked_command_is_checked_again(
         client.send(encode("BLPOP", *keys, "0"))
         clients[1].call("RPUSH", keys[-1], "w")
         assert client.read().endswith(b"$1\r\nw\r\n")
+
+
+def test_changes_while_workers_die(trio: Server, clients: list[Client]) -> None:
+    """What was acknowledged is known to all who are there, also to those who come back."""
+    done: list[int] = []
+
+    def change() -> None:
+        for i in range(300):
+            if clients[2].call("ACL", "SETUSER", f"w{i % 5}", f"~{i}") == b"+OK\r\n":
+                done.append(i)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    for victim in (0, 1, 0):
+        with trio.client() as watcher:
+            pid = pid_of(clients[2], victim) if not thread.is_alive() else pid_of(watcher, victim)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+    thread.join()
+    for worker in range(3):
+        wait_until(lambda worker=worker: pid_of(clients[2], worker) != 0)  # type: ignore[misc]
+        with connect_to(trio, worker) as fresh:
+            lines = fresh.call("ACL", "LIST")
+            assert lines == clients[2].call("ACL", "LIST")
+            assert all(f"~{i} ".encode() in lines for i in done)
+    assert done
