@@ -21,6 +21,8 @@ struct acl_user;
 
 const char *core_status_text(int st); /* "ERR syntax error"; static */
 const char *core_status_name(int st); /* "SYNTAX"; static */
+/* A double as Redis writes it into replies and arguments; its length. */
+size_t core_double_text(char out64[64], double v);
 /* Whether a command that this test of Redis's glob rules is for would match; see cmd/glob.c. */
 bool core_glob_match(const char *pattern, size_t pattern_n, const char *s, size_t n, bool nocase);
 /* Faults on purpose, for tests; see mem/fault.h. The plan: 0 or a status. A point that Python
@@ -543,8 +545,23 @@ int call_check(const struct call *c, int argc, const char *const *argv, const si
 void call_set_limits(struct call *c, unsigned limits);
 void call_set_resp(struct call *c, int resp);      /* of replies of call_run: 2 (at first) or 3 */
 void call_set_silent(struct call *c, bool silent); /* what comes now is not propagated */
-bool call_has_written(const struct call *c);       /* something has changed */
+/* Whether its user may run that command here: 1 or 0; -1: there is no such command. */
+int call_may(struct call *c, const char *request, size_t n);
+bool call_has_written(const struct call *c);  /* something has changed */
 void engine_forget_reach(struct engine *eng); /* scripts mean something else now, net/reach.h */
+/* A script that runs for long: between begin and end the engine may be asked to serve sockets
+ * (engine_busy_poll, then engine_next_ready), most of whose commands are refused with BUSY. May be
+ * done again and again until the script is over. */
+void engine_busy_begin(struct engine *eng, bool function, bool wrote);
+int engine_busy_poll(struct engine *eng); /* drain_outcome bits */
+void engine_busy_end(struct engine *eng);
+void engine_busy_over(struct engine *eng);
+/* Several workers: whether another one wants the script of this one ended; asking takes the wish.
+ */
+bool engine_busy_wanted(struct engine *eng);
+/* Has other workers' scripts that run for long ended. */
+enum busy_kill { BUSY_NONE, BUSY_KILLED, BUSY_UNKILLABLE, BUSY_OTHER /* of the other kind */ };
+int engine_busy_kill(struct engine *eng, bool function);
 /* Propagates a command as if one of C had changed something: for commands of Python that change
  * what the server keeps. */
 void engine_propagate_command(struct engine *eng, int db, const char *request, size_t n);

@@ -113,6 +113,10 @@ void engine_count_error(struct engine *eng, const char *prefix, size_t n) {
 
 /* --- what commands of Python change --- */
 
+size_t core_double_text(char out64[64], double v) {
+    return double_to_text(out64, v);
+}
+
 void engine_propagate_command(struct engine *eng, int db, const char *request, size_t n) {
     struct resp_parser parser;
     struct resp_limits limits = { .bulk_max = INT64_MAX, .authenticated = true };

@@ -32,10 +32,12 @@ enum command_flag {
     CMD_NO_MULTI = 1 << 16,
     CMD_MOVABLE_KEYS = 1 << 17,
     CMD_ALLOW_BUSY = 1 << 18,
-    CMD_DANGEROUS = 1 << 24, /* ACL only: @dangerous without being admin */
-    CMD_CONTAINER = 1 << 25, /* has subcommands: rows named "CONTAINER|SUB" */
-    CMD_INSIDE = 1 << 27,    /* of Python, but runs in the core: net/inside.h */
-    CMD_BUILDS = 1 << 26,    /* reads keys, but builds a value in the arena for its reply */
+    CMD_DANGEROUS = 1 << 24,         /* ACL only: @dangerous without being admin */
+    CMD_CONTAINER = 1 << 25,         /* has subcommands: rows named "CONTAINER|SUB" */
+    CMD_INSIDE = 1 << 27,            /* of Python, but runs in the core: net/inside.h */
+    CMD_NO_MANDATORY_KEYS = 1 << 28, /* Python's, for COMMAND */
+    CMD_SCRIPT_RUNNER = 1 << 29,     /* likewise */
+    CMD_BUILDS = 1 << 26,            /* reads keys, but builds a value in the arena for its reply */
 };
 
 enum key_flag {

@@ -36,6 +36,8 @@ struct control_worker {
     _Atomic uint32_t barren;                  /* its last try to evict a key found none */
     /* by the worker: milliseconds of a monotonic clock at its last turn */
     _Atomic uint64_t beat_ms;
+    /* enum script_state, net/busy.h: by the worker; SCRIPT_KILL by anybody */
+    _Atomic uint32_t script;
     /* the operation that holds it, and 1 when that has claimed it; 0: none (net/hold.c) */
     _Atomic uint64_t hold;
     struct arena_share share; /* its arena as others may read it, mem/share.h */

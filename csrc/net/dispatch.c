@@ -156,7 +156,7 @@ static uint64_t begin_acting(const struct call *c) {
 }
 
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns) {
-    bool changes = row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE | CMD_BUILDS);
+    bool changes = row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE | CMD_BUILDS | CMD_INSIDE);
     size_t mark = c->out->n;
     uint64_t outer = begin_acting(c);
     c->out->errored = false;

@@ -4,6 +4,7 @@
 #include "db/clock.h"
 #include "net/access.h"
 #include "net/block.h"
+#include "net/busy.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/lookahead.h"
@@ -27,7 +28,8 @@ static bool paused(const struct session *s, const struct command_row *row) {
         return false;
     uint32_t flags =
         row->cmd.flags | (multi_is_open(s) && multi_is_exec(row) ? s->multi->flags : 0);
-    return !hub->pause_writes_only || flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+    return !hub->pause_writes_only || flags & (CMD_WRITE | CMD_MAY_REPLICATE) ||
+           (flags & CMD_INSIDE && !(row->cmd.flags & CMD_READ));
 }
 
 void session_mute(struct session *s, size_t mark) {
@@ -98,6 +100,8 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
         s->eng->hub->reply.n = mark;
         where = remote_route(remote, s, row, f->parser->argc, f->parser->argv);
     }
+    if (UNLIKELY(where == REMOTE_BUSY))
+        dispatch_refuse(s->eng, row, &s->eng->hub->reply, BUSY_ERROR);
     if (where == REMOTE_COPIED) run_on_copy(s, f, row);
     if (where != REMOTE_BARRED && where != REMOTE_WAIT) {
         if (admitted) note_done(s, f, row);
@@ -138,6 +142,7 @@ static bool execute(struct session *s, struct feed *f) {
     s->commands++;
     if (row) s->last_command = row->index;
     bool may = row && access_allow(s, row, f->parser->argc, f->parser->argv, out);
+    if (may && UNLIKELY(eng->hub->busy)) may = busy_allows(eng, row, out);
     if (may && UNLIKELY(s->flags & SESSION_MONITOR)) may = may_watch(s, row, out);
     if (UNLIKELY(!may)) multi_abort(s);
     if (may && UNLIKELY(s->subscriber != NULL)) may = pubsub_allows(s, row, out);

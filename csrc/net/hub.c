@@ -46,6 +46,7 @@ void hub_delete(struct hub *hub) {
     free(hub->input);
     free(hub->ready);
     free(hub->turn.touched);
+    busy_delete(hub);
     for (int i = 0; i < INSIDE_DEPTH; i++) {
         resp_free(&hub->inside[i].parser);
         free(hub->inside[i].reply.p);

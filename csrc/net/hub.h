@@ -30,6 +30,17 @@ struct monitors {
     struct reply line; /* being composed */
 };
 
+/* The part of a hub that is exchanged while a script runs for long. */
+struct busy_buffers {
+    char *input;
+    struct resp_parser parser;
+    struct reply reply, pushes;
+    struct session *current;
+    struct ready *ready;
+    size_t ready_n, ready_cap, ready_at;
+};
+
+struct epoll_event;
 struct hub {
     char *input; /* HUB_INPUT_BYTES */
     struct resp_parser parser;
@@ -52,10 +63,17 @@ struct hub {
     void (*inside_run)(struct call *c, int row); /* Python's; net/inside.h */
     struct inside_frame inside[INSIDE_DEPTH];
     int inside_depth;
+    bool busy;                  /* sockets are served in the middle of a script: net/busy.h */
+    unsigned busy_state;        /* enum script_state */
+    struct busy_buffers *aside; /* what is used then; or, meanwhile, what was before */
+    uint64_t busy_now_ms, busy_now_us;
+    struct epoll_event *polled; /* the round of net/poll.c that is being served */
+    int polled_n;
 };
 
 struct hub *hub_new(void);
 void hub_delete(struct hub *hub);
+void busy_delete(struct hub *hub); /* net/busy.c */
 /* For engine_next_ready. */
 void hub_note_ready(struct hub *hub, uint64_t session, int outcome);
 /* For engine_delete: what engine_record made. */

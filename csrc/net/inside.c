@@ -5,6 +5,7 @@
 #include "db/batch.h"
 #include "db/clock.h"
 #include "net/access.h"
+#include "net/acl.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/monitor.h"
@@ -148,6 +149,19 @@ static bool parse(struct inside_frame *f, const char *request, size_t n) {
     resp_reset(&f->parser);
     return n && *p == '*' && resp_parse(&f->parser, &limits, p, n, error) == RESP_COMMAND &&
            f->parser.argc;
+}
+
+int call_may(struct call *c, const char *request, size_t n) {
+    struct engine *eng = c->eng;
+    struct inside_frame *f = &eng->hub->inside[eng->hub->inside_depth - 1];
+    f->reply.n = 0;
+    if (!parse(f, request, n)) return -1;
+    const struct resp_parser *p = &f->parser;
+    const struct command_row *row = resolve_for_script(eng, p->argc, p->argv, &f->reply);
+    if (!row) return -1;
+    const struct acl_user *user = access_user(c);
+    struct acl_request q = { row, p->argc, p->argv };
+    return !user || !acl_check(user, &q).verdict;
 }
 
 int call_run(struct call *c, const char *request, size_t n, struct text *reply) {

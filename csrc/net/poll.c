@@ -52,8 +52,16 @@ bool session_watch(struct session *s) {
     return s->watched;
 }
 
+/* A session goes, in the middle of a script, whose socket was ready when the round began. */
+static void forget_polled(const struct session *s) {
+    struct hub *hub = s->eng->hub;
+    for (int i = 0; i < hub->polled_n; i++)
+        if (hub->polled[i].data.ptr == s) hub->polled[i].events = 0;
+}
+
 void session_unwatch(struct session *s) {
     if (s->watched) control(s, EPOLL_CTL_DEL, 0);
+    if (UNLIKELY(s->eng->hub->busy)) forget_polled(s);
     s->watched = false;
 }
 
@@ -103,8 +111,11 @@ static int serve(struct session *s, uint32_t events) {
 static int serve_ready(struct engine *eng, bool *rung) {
     struct epoll_event ready[BATCH];
     int n = epoll_wait(eng->hub->poll_fd, ready, BATCH, 0);
+    eng->hub->polled = ready;
+    eng->hub->polled_n = n;
     for (int i = 0; i < n; i++) {
         struct session *s = ready[i].data.ptr;
+        if (UNLIKELY(!ready[i].events)) continue; /* gone meanwhile */
         if (!s) {
             FAULT("links.awake");
             *rung = true;
@@ -113,7 +124,24 @@ static int serve_ready(struct engine *eng, bool *rung) {
         int outcome = serve(s, ready[i].events);
         if (UNLIKELY(outcome)) hub_note_ready(eng->hub, s->id, outcome);
     }
+    eng->hub->polled_n = 0;
     return n;
+}
+
+void poll_while_busy(struct engine *eng) {
+    struct hub *hub = eng->hub;
+    struct epoll_event ready[BATCH];
+    int n = hub->poll_fd < 0 ? 0 : epoll_wait(hub->poll_fd, ready, BATCH, 0);
+    for (int i = 0; i < n; i++) {
+        struct session *s = ready[i].data.ptr;
+        if (!s) {
+            remote_wake_self(eng->remote); /* the ring was heard, and is looked at later */
+            continue;
+        }
+        if (s == hub->aside->current) continue; /* it waits for the script */
+        int outcome = serve(s, ready[i].events);
+        if (outcome) hub_note_ready(hub, s->id, outcome);
+    }
 }
 
 /* A sync of the log takes as long for many commands as for one: looks for more before each. */

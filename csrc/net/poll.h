@@ -17,4 +17,7 @@
  * send, when its socket was full. */
 void poll_choose(struct session *s);
 
+/* Between busy_begin and busy_end (net/busy.h): one round of what is ready. */
+void poll_while_busy(struct engine *eng);
+
 #endif

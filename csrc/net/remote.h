@@ -83,6 +83,7 @@ enum remote_verdict {
     REMOTE_HERE,   /* execute it in this worker */
     REMOTE_COPIED, /* the same, on the copy of its key: net/peek.h */
     REMOTE_SENT,   /* a slot is open for its reply */
+    REMOTE_BUSY,   /* the worker that is to execute it runs a script for long */
     REMOTE_BARRED, /* it has to wait for the session's own replies */
     REMOTE_WAIT    /* it cannot be taken now: FEED_WAITING */
 };

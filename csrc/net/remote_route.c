@@ -2,6 +2,7 @@
 #include "cmd/fieldset.h"
 #include "net/access.h"
 #include "net/block_retry.h"
+#include "net/busy.h"
 #include "net/cross.h"
 #include "net/hub.h"
 #include "net/multi.h"
@@ -175,6 +176,8 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;
     if (owner >= 0 && row->copied && peek_take(r, s, row, owner, argc, argv)) return REMOTE_COPIED;
+    if (owner >= 0 && UNLIKELY(busy_state(r, owner)) && !(row->cmd.flags & CMD_ALLOW_BUSY))
+        return REMOTE_BUSY;
     if (backed_up(r, owner)) return remote_stall(r);
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))
         return forward_import(r, s, owner, row, argc, argv);

@@ -29,8 +29,10 @@ _FLAG_NAMES = {
     Flag.NO_AUTH: "no_auth",
     Flag.NO_ASYNC_LOADING: "no_async_loading",
     Flag.NO_MULTI: "no_multi",
+    Flag.NO_MANDATORY_KEYS: "no_mandatory_keys",
     Flag.MOVABLE_KEYS: "movablekeys",
     Flag.ALLOW_BUSY: "allow_busy",
+    Flag.SCRIPT_RUNNER: "script_runner",
 }
 # fmt: off
 MODULE_GROUP = "module"  # of the commands of modules
@@ -66,6 +68,8 @@ def categories_of(row: CommandFacts) -> list[str]:
     found |= {name for flag, name in _IMPLIED.items() if row.flags & flag}
     if row.flags & Flag.ADMIN:
         found.add("dangerous")
+    if row.flags & Flag.SCRIPT_RUNNER:
+        found.discard("read")  # it is what scripts do that counts
     found.add("fast" if row.flags & Flag.FAST else "slow")
     return [name for name in CATEGORIES if name in found]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shmredis.persistence.aof_log import AppendLog
     from shmredis.persistence.desk import Desk
     from shmredis.persistence.snapshot import Snapshots
+    from shmredis.scripting import Scripting
 
 __all__ = [
     "Client",
@@ -189,6 +190,7 @@ class Server(Protocol):
     @property
     def denials(self) -> "Denials":
         """What this worker has refused them."""
+    def scripting(self) -> "Scripting": ...
 
     @property
     def snapshots(self) -> "Snapshots": ...

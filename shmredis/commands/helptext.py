@@ -35,6 +35,8 @@ def _declare(container: str, acl: str, group: str) -> Callable[[Context], Reply]
 
 for _container in ("ACL", "CONFIG", "LATENCY", "MEMORY", "MODULE", "SLOWLOG"):
     _declare(_container, "", "server")
+_declare("SCRIPT", "scripting", "scripting")
+_declare("FUNCTION", "scripting", "scripting")
 _declare("PUBSUB", "", "pubsub")
 _declare("CLIENT", "connection", "connection")
 _declare("COMMAND", "connection", "server")

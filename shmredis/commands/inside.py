@@ -13,7 +13,7 @@ wait, and nothing else of the worker goes on meanwhile.
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from shmredis._core import ffi, lib
 from shmredis.commands.context import Client, Context, Server
@@ -112,13 +112,26 @@ class Call:
 InsideHandler = Callable[[Call], bytes]
 
 
+class Alone:
+    """A server as its worker sees it that asks no others: who is in the midst of a turn cannot wait."""
+
+    workers = None
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+
 class InsideContext(Context):
-    """A command about the server, run by another one."""
+    """A command about the server, run by another one. With several workers it is about this one."""
 
     __slots__ = ("_call",)
 
     def __init__(self, call: Call, argv: list[bytes]) -> None:
-        super().__init__(call.server, call.client or Stranger(0), argv)
+        server = cast(Server, Alone(call.server))
+        super().__init__(server, call.client or Stranger(0), argv)
         self._call = call
 
     @property

@@ -68,6 +68,8 @@ class Flag(IntFlag):
     ALLOW_BUSY = 1 << 18
     DANGEROUS = 1 << 24
     CONTAINER = 1 << 25
+    NO_MANDATORY_KEYS = 1 << 28  # COMMAND tells of it, and nothing else
+    SCRIPT_RUNNER = 1 << 29
     INSIDE = 1 << 27  # runs inside the core, on keys: commands/inside.py
 
 

@@ -32,6 +32,7 @@ def shutdown(ctx: Context) -> Awaitable[Reply]:
     mode = ShutdownMode.DEFAULT
     if chosen & {"SAVE", "NOSAVE"}:
         mode = ShutdownMode.SAVE if "SAVE" in chosen else ShutdownMode.NOSAVE
+    ctx.server.scripting.watch.check_shutdown(saves=mode is not ShutdownMode.NOSAVE)
     return _shut_down(ctx, mode, now="NOW" in chosen, force="FORCE" in chosen)
 
 

@@ -133,6 +133,7 @@ async def _serve(
     reception = Reception(server, channel, tls, post)
     loop = asyncio.get_running_loop()
     loop.add_reader(channel.fileno(), reception.hear)
+    server.hear_front = reception.hear
     tasks = [
         loop.create_task(engine_cron(server), name="engine cron"),
         loop.create_task(mind_clients(server), name="mind clients"),

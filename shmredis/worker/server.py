@@ -35,6 +35,7 @@ from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
+from shmredis.scripting import Scripting
 from shmredis.worker.closing import Closing
 from shmredis.worker.connection import Connection
 from shmredis.worker.loader import Loader
@@ -108,6 +109,9 @@ class Server:
         for name, fresh in config.renames.names.items():
             engine.rename_command(name, fresh)
         self.inside = Inside(self, self.commands)
+        self.scripting = Scripting(self.log, self)
+        self.hear_front: Callable[[], None] = lambda: None
+        self.append_log.libraries = self.scripting.libraries.sources
         self.modules = Modules(self.commands, self._commands_changed)
         self._journal = journal
 
@@ -257,6 +261,20 @@ class Server:
         """Takes part in the snapshots of all workers."""
         post.handle("snapshot", self.desk.answer)
         post.instant = self.snapshots.pass_instant
+
+    # --- scripting.busy.Host ---
+
+    @property
+    def busy_threshold_ms(self) -> int:
+        return int(self.config["busy-reply-threshold"])
+
+    def serve_while_busy(self) -> None:
+        """In the middle of a script that runs for long: new connections come in, sockets are served."""
+        self.hear_front()
+        if self.stopped.is_set():
+            self.scripting.watch.stop()
+        if lib.engine_busy_poll(self.engine.handle):
+            self.attend_sessions()
 
     # --- commands.context.Server ---
 

@@ -18,6 +18,7 @@ from shmredis.acl.table import Users
 from shmredis.acl.user import User
 from shmredis.commands.context import Context, ServerFacts, ShutdownMode
 from shmredis.commands.info_loading import LoadFigures
+from shmredis.commands.inside import Inside
 from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.engine import Engine
@@ -26,6 +27,7 @@ from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
+from shmredis.scripting import Scripting
 
 DEFAULTS = {
     "port": "6379",
@@ -92,13 +94,16 @@ class FakeServer:
             run_id="a" * 40, replication_id="b" * 40, executable="/bin/s", started_s=time.time()
         )
         self.clients: dict[int, FakeClient] = {}
-        self.table = CommandTable(self.engine)
+        self.table = self.commands = CommandTable(self.engine)
         self.modules = Modules(self.table, lambda: None)
         self.journal = UserJournal()
         self.users = Users(self.engine, self.journal, self.clients.values, lambda: False)
         self.users.begin(lambda: {"default": User.default()})
         self.config.new_password = self.users.require_password
         self.denials = Denials(self.engine, AclLog(lambda: 128), self.clients.get)
+        self.scripting = Scripting(self.log, self)
+        self.inside = Inside(self, self.commands)
+        self.busy_threshold_ms = 5000
         self.shutdowns: list[tuple[ShutdownMode, bool, bool]] = []
         self.logged: list[tuple[str, str]] = []
         self.cron_paused = False
@@ -126,6 +131,9 @@ class FakeServer:
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
         lib.engine_pause(self.engine.handle, until_ms, writes_only)
+
+    def serve_while_busy(self) -> None:
+        """There are no sockets."""
 
     def load_figures(self) -> LoadFigures:
         return LoadFigures()

@@ -1,0 +1,225 @@
+"""Runs scripts: EVAL and its kind, and functions of libraries."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from lupa.lua51 import LuaError
+
+from shmredis._core import ffi, lib
+from shmredis.commands.arguments import integer
+from shmredis.commands.inside import Call
+from shmredis.commands.resp import CommandError, encode_error
+from shmredis.scripting.busy import Host, Watch
+from shmredis.scripting.cache import Script, ScriptCache
+from shmredis.scripting.functions import Libraries
+from shmredis.scripting.host import plain_functions
+from shmredis.scripting.runtime import Runtime
+from shmredis.scripting.shebang import ScriptFlag
+
+__all__ = ["Scripting"]
+
+log = logging.getLogger(__name__)
+
+MEMORY_LIMIT = 1 << 30  # bytes of Lua's own; a script that needs more gets an error
+LEVELS = ("debug", "verbose", "notice", "warning")
+NOT_INTEGER = "ERR value is not an integer or out of range"
+INTERNAL_ERROR = b"-ERR internal error\r\n"
+NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
+READ_ONLY_COMMAND = "ERR Can not execute a script with write flag using *_ro command."
+NO_MEMORY = (
+    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
+)
+
+_text = ffi.new("struct text *")
+_call_run = lib.call_run
+_buffer = ffi.buffer
+
+
+class Scripting:
+    """One worker's interpreter, and what it has been given to run."""
+
+    def __init__(self, log_line: Callable[[str, str], None], host: Host) -> None:
+        self._log_line = log_line
+        self._lua: Runtime | None = None  # made when the first script comes
+        self._handle: Any = None  # of the call that runs a script now
+        self._call: Call | None = None
+        self.watch = Watch(host)
+        self.cache = ScriptCache(self._compile, self._forget)
+        self.libraries = Libraries(self._load_library)
+
+    # --- the interpreter ---
+
+    @property
+    def lua(self) -> Runtime:
+        if self._lua is None:
+            host = {
+                **plain_functions(),
+                "call": self._run_command,
+                "log": self._log,
+                "setresp": self._set_resp,
+                "set_repl": self._set_propagated,
+                "acl_check_cmd": self._check_command,
+                "tick": self.watch.tick,
+            }
+            self._lua = Runtime(host, MEMORY_LIMIT)
+        return self._lua
+
+    @property
+    def memory_used(self) -> int:
+        """Bytes of the interpreter; 0 before the first script."""
+        return self._lua.memory_used if self._lua else 0
+
+    def _compile(self, script: Script) -> None:
+        """Raises: CommandError."""
+        name = b"@user_script"
+        f = self.lua.compile(script.header.code, name)
+        if isinstance(f, tuple):
+            problem = f[1].decode("utf-8", "surrogateescape")
+            raise CommandError(f"ERR Error compiling script (new function): {problem}")
+        self.lua.define(script.sha, f)
+
+    def _forget(self, sha: bytes) -> None:
+        self.lua.forget(sha)
+
+    def _load_library(self, code: bytes) -> tuple[Any, ...]:
+        self.watch.begin_load()
+        try:
+            found = self.lua.load_library(code)
+        except LuaError as error:
+            return False, str(error).encode()
+        finally:
+            self.watch.end_load()
+        return found if isinstance(found, tuple) else (found,)
+
+    # --- commands ---
+
+    def eval(self, call: Call, *, read_only: bool) -> bytes:
+        """EVAL and EVAL_RO."""
+        argv = call.argv
+        keys = count_keys(argv)
+        script = self.cache.by_text.get(argv[1])
+        if script is None:
+            script = self.cache.add(argv[1], kept=False)
+        return self._run(call, script, keys, read_only)
+
+    def eval_sha(self, call: Call, *, read_only: bool) -> bytes:
+        """EVALSHA and EVALSHA_RO."""
+        argv = call.argv
+        keys = count_keys(argv)
+        script = self.cache.find(argv[1])
+        if script is None:
+            raise CommandError(NO_SCRIPT)
+        return self._run(call, script, keys, read_only)
+
+    def _run(self, call: Call, script: Script, keys: int, read_only: bool) -> bytes:
+        header, limits = script.header, lib.CALL_SCRIPT
+        if header.present or read_only:
+            limits = _limits(call, header.flags, header.present, read_only)
+        return self._execute(call, limits, None, script.sha, self.lua.run, script.sha, keys)
+
+    def call_function(self, call: Call, *, read_only: bool) -> bytes:
+        """FCALL and FCALL_RO."""
+        argv = call.argv
+        function = self.libraries.find(argv[1])
+        if function is None:
+            raise CommandError("ERR Function not found")
+        keys = count_keys(argv, "ERR Bad number of keys provided")
+        limits = _limits(call, function.flags, True, read_only)
+        run = self.lua.call_function
+        return self._execute(call, limits, function.name, function.name, run, function.call, keys)
+
+    def _execute(
+        self,
+        call: Call,
+        limits: int,
+        function: bytes | None,
+        name: bytes,
+        run: Callable[..., Any],
+        what: Any,
+        keys: int,
+    ) -> bytes:
+        """`function` is the name of one of a library, `name` what errors call it."""
+        self._call, self._handle = call, call.handle
+        lib.call_set_limits(call.handle, limits)
+        self.watch.begin(call, function)
+        try:
+            reply = run(what, call.resp, keys, *call.argv[3:])
+        except LuaError as error:
+            reply = (None, f"ERR {error}".encode(), b"", None)
+        finally:
+            self._call = self._handle = None
+            self.watch.end()
+        return reply if isinstance(reply, bytes) else failure(reply, name)
+
+    # --- what the Lua side calls ---
+
+    def _run_command(self, request: bytes) -> bytes | bool:
+        """The RESP reply; False: the script is going to be run again, and has to stop."""
+        try:
+            outcome = _call_run(self._handle, request, len(request), _text)
+            if outcome == 0:
+                return _buffer(_text.p, _text.n)[:]  # type: ignore[no-any-return]
+            if outcome < 0:
+                return bytes(_buffer(_text.p, _text.n)) if self._call.has_written else False  # type: ignore[union-attr]
+            return self._call.run_request(request)  # type: ignore[union-attr]
+        except Exception:
+            log.exception("a command of a script failed unexpectedly")
+            return INTERNAL_ERROR
+
+    def _log(self, level: float, text: bytes) -> None:
+        try:
+            self._log_line(LEVELS[int(level)], text.decode("utf-8", "replace"))
+        except Exception:
+            log.exception("a script cannot log")
+
+    def _set_resp(self, version: float) -> None:
+        if self._handle is not None:
+            lib.call_set_resp(self._handle, int(version))
+
+    def _set_propagated(self, on: bool) -> None:
+        if self._handle is not None:
+            lib.call_set_silent(self._handle, not on)
+
+    def _check_command(self, request: bytes) -> bool | None:
+        """Whether the user may run it; None: there is no such command."""
+        if self._handle is None:
+            return None
+        answer = lib.call_may(self._handle, request, len(request))
+        return None if answer < 0 else bool(answer)
+
+
+def count_keys(argv: list[bytes], not_integer: str = NOT_INTEGER) -> int:
+    """The argument that says how many keys follow. Raises: CommandError."""
+    keys = integer(argv[2], not_integer)
+    if keys > len(argv) - 3:
+        raise CommandError("ERR Number of keys can't be greater than number of args")
+    if keys < 0:
+        raise CommandError("ERR Number of keys can't be negative")
+    return keys
+
+
+def _limits(call: Call, flags: ScriptFlag, declared: bool, read_only: bool) -> int:
+    """What its commands may do: bits of enum call_limit. Raises: CommandError.
+
+    `declared`: the script says by flags what it does, so it is refused before it begins.
+    """
+    limits = lib.CALL_SCRIPT
+    writes = declared and not flags & ScriptFlag.NO_WRITES
+    if read_only and writes:
+        raise CommandError(READ_ONLY_COMMAND)
+    if writes and not flags & ScriptFlag.ALLOW_OOM and call.no_memory:
+        raise CommandError(NO_MEMORY)
+    if declared:
+        limits |= lib.CALL_ANY_MEMORY
+    if read_only or flags & ScriptFlag.NO_WRITES:
+        limits |= lib.CALL_READ_ONLY
+    return int(limits)
+
+
+def failure(reply: tuple[Any, bytes, bytes, Any], name: bytes) -> bytes:
+    """The error line of a script that failed; `name` is its SHA1 or that of the function."""
+    _, text, place, ended = reply
+    if not ended or place:
+        text = b"%b script: %b%b" % (text, name, place)
+    return encode_error(text.decode("utf-8", "surrogateescape"))

@@ -1,0 +1,255 @@
+-- sandbox.lua - what scripts see: tables that cannot be changed, functions that reach nothing else.
+--
+-- The runtime's own globals are taken apart here; nobody has a way to them afterwards. Scripts get
+-- proxies: an empty table whose metatable leads to the contents. The functions that could go around
+-- a metatable (rawset, setmetatable, table.insert …) are replaced by ones that know the proxies.
+local host, lib = ...
+
+local getmetatable, setmetatable, rawset, rawget = getmetatable, setmetatable, rawset, rawget
+local type, tostring, error, select, next, unpack = type, tostring, error, select, next, unpack
+local pcall, xpcall, pairs, ipairs = pcall, xpcall, pairs, ipairs
+local loadstring, setfenv, newproxy = loadstring, setfenv, newproxy
+local sethook, getinfo = debug.sethook, debug.getinfo
+local byte, concat, gsub = string.byte, table.concat, string.gsub
+local READONLY = "Attempt to modify a readonly table"
+
+lib.sethook, lib.getinfo, lib.newproxy = sethook, getinfo, newproxy
+
+local contents = {} -- of each proxy
+local metatables = {} -- what getmetatable tells of a proxy
+
+local function refuse()
+    error(READONLY, 2)
+end
+
+-- A proxy of a table; `shown` is what getmetatable gives for it.
+local function protect(t, shown)
+    local proxy = setmetatable({}, { __index = t, __newindex = refuse })
+    contents[proxy] = t
+    metatables[proxy] = shown
+    return proxy
+end
+lib.protect = protect
+
+local function check_writable(t)
+    if contents[t] then error(READONLY, 0) end
+end
+
+local globals = {}
+lib.globals = globals -- of scripts; KEYS and ARGV come and go
+local function no_such_global(_, name)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end
+setmetatable(globals, { __index = no_such_global })
+local environment = protect(globals, protect({ __index = no_such_global }))
+lib.environment = environment
+globals._G = environment
+
+-- --- basic functions ---
+
+globals._VERSION = _VERSION
+for _, name in pairs({ "assert", "error", "gcinfo", "ipairs", "select", "tonumber", "tostring",
+    "type", "unpack", "xpcall", "collectgarbage" }) do
+    globals[name] = _G[name]
+end
+
+-- Sources, never compiled code: that could do anything to the interpreter.
+local function load_source(source, name)
+    if byte(source) == 27 then
+        local shown = name or source
+        return nil, '[string "' .. shown:match("^%c?([^\n]*)") .. "\"]:1: unexpected symbol near 'char(27)'"
+    end
+    local f, problem = loadstring(source, name)
+    if f then setfenv(f, environment) end
+    return f, problem
+end
+
+function globals.loadstring(source, name)
+    if type(source) == "number" then source = tostring(source) end
+    if type(source) ~= "string" then
+        error("bad argument #1 to 'loadstring' (string expected, got " ..
+            (source == nil and "no value" or type(source)) .. ")", 2)
+    end
+    return load_source(source, name)
+end
+
+function globals.load(reader, name)
+    if type(reader) ~= "function" then
+        error("bad argument #1 to 'load' (function expected, got " ..
+            (reader == nil and "no value" or type(reader)) .. ")", 2)
+    end
+    local pieces = {}
+    while true do
+        local piece = reader()
+        if piece == nil or piece == "" then break end
+        if type(piece) ~= "string" then return nil, "reader function must return a string" end
+        pieces[#pieces + 1] = piece
+    end
+    return load_source(concat(pieces), name or "=(load)")
+end
+
+function globals.rawget(t, k)
+    return rawget(contents[t] or t, k)
+end
+
+globals.rawequal = rawequal
+
+function globals.rawset(t, k, ...)
+    check_writable(t)
+    if select("#", ...) == 0 then error("bad argument #3 to 'rawset' (value expected)", 2) end
+    local v = ...
+    return rawset(t, k, v)
+end
+
+function globals.setmetatable(t, meta)
+    check_writable(t)
+    return setmetatable(t, meta)
+end
+
+-- Of a proxy, pairs and next go over a copy: there is no way to the contents themselves.
+local function copy(t)
+    local out = {}
+    for k, v in next, t do out[k] = v end
+    return out
+end
+
+function globals.next(t, k)
+    return next(contents[t] or t, k)
+end
+
+function globals.pairs(t)
+    if type(t) ~= "table" then
+        error("bad argument #1 to 'pairs' (table expected, got " .. (t == nil and "no value" or type(t)) .. ")", 2)
+    end
+    if contents[t] then return next, copy(contents[t]), nil end
+    return pairs(t)
+end
+
+-- An error of a command is a table; whoever catches it by pcall gets its text.
+local function caught(ok, problem, ...)
+    if lib.ended then error(lib.ended, 0) end
+    if not ok and type(problem) == "string" then return false, (gsub(problem, "^shmredis:%d+: ", "")) end
+    if not ok and type(problem) == "table" and type(rawget(problem, "err")) == "string" then
+        return false, problem.err
+    end
+    return ok, problem, ...
+end
+
+function globals.pcall(...)
+    return caught(pcall(...))
+end
+
+-- --- libraries ---
+
+local string_meta = getmetatable("")
+
+local function take(names, from)
+    local out = {}
+    for name in names:gmatch("%S+") do out[name] = from[name] end
+    return out
+end
+
+local strings = take("byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper",
+    string)
+lib.strings = strings
+
+local tables = take("concat foreach foreachi getn maxn", table)
+for name, f in pairs({ insert = table.insert, remove = table.remove, sort = table.sort, setn = table.setn }) do
+    tables[name] = function(t, ...)
+        check_writable(t)
+        if type(t) ~= "table" then
+            error("bad argument #1 to '" .. name .. "' (table expected, got " .. (t == nil and "no value" or type(t)) .. ")", 2)
+        end
+        return f(t, ...)
+    end
+end
+
+local maths = take("abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max " ..
+    "min mod modf pi pow rad sin sinh sqrt tan tanh", math)
+lib.maths = maths
+
+-- --- coroutines, in which the hook has to be set, too ---
+
+local HOOK_EVERY = 100000 -- instructions
+local create, resume = coroutine.create, coroutine.resume
+
+-- lib.tick is asked now and then whether the script is to end; it says why.
+local function hook()
+    lib.ended = lib.ended or lib.tick()
+    if not lib.ended then return end
+    sethook(hook, "", 1) -- no pcall gets in the way
+    error(lib.ended, 0)
+end
+
+-- For the handler of the outermost error, from which there is no way back into the script: the hook is as
+-- it was. (lib.ended stays, to be looked at.)
+function lib.settle()
+    if lib.ended then sethook(hook, "", HOOK_EVERY) end
+end
+sethook(hook, "", HOOK_EVERY)
+lib.tick = host.tick
+
+local function create_watched(f)
+    if type(f) ~= "function" then error("bad argument #1 to 'create' (Lua function expected)", 2) end
+    local co = create(f)
+    sethook(co, hook, "", HOOK_EVERY)
+    return co
+end
+
+local function resumed(ok, problem, ...)
+    if ok then return problem, ... end
+    error(problem, type(problem) == "string" and 3 or 0)
+end
+
+local coroutines = take("resume running status yield", coroutine)
+coroutines.create = create_watched
+function coroutines.wrap(f)
+    local co = create_watched(f)
+    return function(...)
+        return resumed(resume(co, ...))
+    end
+end
+
+globals.string = protect(strings)
+globals.table = protect(tables)
+globals.math = protect(maths)
+globals.coroutine = protect(coroutines)
+globals.os = protect({ clock = os.clock })
+
+-- Methods of strings are those that scripts see.
+string_meta.__index = globals.string
+local shown_string_meta = protect({ __index = globals.string })
+function globals.getmetatable(x)
+    if type(x) == "string" then return shown_string_meta end
+    if contents[x] then return metatables[x] end
+    return getmetatable(x)
+end
+
+-- --- what is called from outside ---
+
+-- A chunk of scripts, in their environment (or another one); or nil and why not.
+local dump = string.dump
+function lib.compile(source, name, env)
+    local f, problem
+    if byte(source) == 27 then
+        problem = name:sub(2) .. ":1: unexpected symbol near 'char(27)'"
+    else
+        f, problem = loadstring(source, name)
+    end
+    if not f then return nil, problem end
+    f = loadstring(lib.keep_frames(dump(f)), name)
+    return setfenv(f, env or environment)
+end
+
+-- Ends the script for good: lib.ended says why.
+function lib.stop()
+    sethook(hook, "", 1)
+    error(lib.ended, 0)
+end
+
+-- Empties the interpreter's own globals. They stay its globals: lupa looks there for debug.traceback.
+function lib.seal()
+    local real = lib.real_globals
+    for name in pairs(copy(real)) do real[name] = nil end
+end
+lib.real_globals = _G
