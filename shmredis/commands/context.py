@@ -190,6 +190,8 @@ class Server(Protocol):
     @property
     def denials(self) -> "Denials":
         """What this worker has refused them."""
+
+    @property
     def scripting(self) -> "Scripting": ...
 
     @property
