@@ -66,6 +66,7 @@ struct engine_config {
     int64_t aof_no_fsync;            /* no-appendfsync-on-rewrite is on and a child is writing */
     int64_t aof_flush_sleep_us;      /* DEBUG AOF-FLUSH-SLEEP: before each write */
     int64_t loading;                 /* enum loading_state */
+    int64_t maxmemory_clients;       /* bytes; negative: a percentage of maxmemory; 0: no limit */
     int64_t tracking_table_max_keys; /* 0: no limit */
     int64_t skip_checksum;           /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
 };
@@ -214,8 +215,9 @@ enum feed_outcome {
     FEED_AGAIN = 64,   /* stopped for too much unsent output: feed(s, 0) when it is gone */
     FEED_MOVE =
         512, /* the connection should move to the worker session_home, which owns its keys */
-    FEED_GONE = 256, /* the peer has closed the connection */
-    FEED_TURN = 128  /* engine_drain is due at the end of this turn of the event loop */
+    FEED_EVICT = 1024, /* the client takes too much memory: drop the connection */
+    FEED_GONE = 256,   /* the peer has closed the connection */
+    FEED_TURN = 128    /* engine_drain is due at the end of this turn of the event loop */
 };
 
 /* `fd` is a connected plain socket to which replies are sent directly, or -1 (TLS, tests): all
@@ -293,6 +295,11 @@ const char *session_prefix(const struct session *s, size_t i, size_t *n);
 /* Others send messages to it: it stays with this worker. */
 void session_pin(struct session *s);
 void engine_tracking(const struct engine *eng, struct tracking_info *out);
+/* All sessions of this worker together: bytes, of input and output those of the longest. */
+struct crowd_info {
+    uint64_t sessions, memory, longest_input, longest_output;
+};
+void engine_crowd(const struct engine *eng, struct crowd_info *out);
 /* MONITOR: other workers are told; lines come from session_monitor_start on. */
 void session_monitor(struct session *s);
 void session_monitor_start(struct session *s);
@@ -334,13 +341,14 @@ struct session_info {
     uint64_t net_in, net_out, commands, reads;
     uint64_t query_buffer; /* bytes of its own input waiting for their rest */
     uint64_t query_buffer_free, argv_bytes;
-    uint64_t output_bytes; /* reply bytes not yet sent */
-    uint64_t memory;       /* all in */
-    int last_command;      /* row index, -1: none yet */
-    int multi;             /* commands queued by MULTI, -1: not in a transaction */
-    int watches;           /* keys watched */
-    uint64_t multi_memory; /* bytes of the queue */
-    bool blocked;          /* it waits in a command */
+    uint64_t output_bytes;  /* reply bytes not yet sent */
+    uint64_t memory;        /* all in */
+    uint64_t output_memory; /* of the queue of replies */
+    int last_command;       /* row index, -1: none yet */
+    int multi;              /* commands queued by MULTI, -1: not in a transaction */
+    int watches;            /* keys watched */
+    uint64_t multi_memory;  /* bytes of the queue */
+    bool blocked;           /* it waits in a command */
     uint64_t channels, patterns, shard_channels; /* subscriptions */
     bool pending_call;
 };
@@ -355,8 +363,9 @@ bool session_is_subscribed(const struct session *s); /* and speaks RESP2: it can
 void session_unsubscribe(struct session *s);         /* RESET: from everything */
 void session_discard(struct session *s);             /* RESET: ends a transaction and all watches */
 /* CLIENT PAUSE: until then (wall ms; 0: not), for all commands or for writes only. Sessions that
- * hit it return FEED_WAITING; feed(s, 0) after the end resumes them. */
-void engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only);
+ * hit it return FEED_WAITING; feed(s, 0) after the end resumes them. A pause that lasts longer, or
+ * is for all, stays so; returns when it ends. */
+uint64_t engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only);
 
 /* --- users: what clients may do (csrc/net/acl.h)
  * ---------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include "net/block.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
+#include "net/crowd.h"
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/observe.h"
@@ -246,6 +247,7 @@ static const struct option options[] = {
     OPTION(aof_flush_sleep_us),
     OPTION(loading),
     OPTION(tracking_table_max_keys),
+    OPTION(maxmemory_clients),
     OPTION(skip_checksum),
 };
 
@@ -334,8 +336,9 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
     }
     struct engine_stats before = eng->stats;
     arena_enter(&eng->arena);
-    bool more = expire_cycle(eng, budget_us / 2);
-    evict_share(eng);
+    bool paused = eng->hub->pause_until_ms > eng->now_ms; /* the keys stay what they are */
+    bool more = !paused && expire_cycle(eng, budget_us / 2);
+    if (!paused) evict_share(eng);
     if (lazyfree_pending(eng)) more |= !lazyfree_run(eng, budget_us / 2);
     more |= defrag_cycle(eng);
     arena_leave(&eng->arena);
@@ -343,6 +346,7 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
     latency_note(eng, "expire-cycle", eng->stats.expire_cycle_us - before.expire_cycle_us);
     latency_note(eng, "eviction-cycle", eng->stats.evict_us - before.evict_us);
     latency_note(eng, "active-defrag-cycle", eng->stats.defrag_us - before.defrag_us);
+    crowd_tick(eng);
     uint64_t next_ms = block_tick(eng);
     block_after(eng);
     turn_log(eng);
@@ -352,7 +356,7 @@ int engine_cron(struct engine *eng, uint64_t budget_us) {
 }
 
 bool engine_turn_due(const struct engine *eng) {
-    return eng->hub->turn.n || tracking_is_due(eng);
+    return eng->hub->turn.n || eng->hub->ready_n || tracking_is_due(eng);
 }
 
 void engine_blocked(const struct engine *eng, uint64_t *sessions, uint64_t *keys) {

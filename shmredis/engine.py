@@ -131,6 +131,12 @@ class Engine:
         lib.engine_tracking(self.handle, out)
         return out
 
+    def crowd(self) -> Any:
+        """A struct crowd_info filled now."""
+        out = ffi.new("struct crowd_info *")
+        lib.engine_crowd(self.handle, out)
+        return out
+
     def blocked(self) -> tuple[int, int]:
         """Sessions that wait in a blocking command, and the keys that are waited for."""
         sessions, keys = ffi.new("uint64_t *"), ffi.new("uint64_t *")

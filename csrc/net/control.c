@@ -74,6 +74,8 @@ bool control_stuck(const struct control *c, int worker) {
 void control_new_epoch(struct control *c, int worker) {
     struct control_worker *w = &c->worker[worker];
     atomic_store(&w->used_memory, 0);
+    atomic_store(&w->clients_memory, 0);
+    atomic_store(&w->largest_client, 0);
     for (int db = 0; db < CONTROL_DATABASES; db++) atomic_store(&w->keys[db], 0);
     share_reset(&w->share);
     atomic_store(&w->hold, 0);

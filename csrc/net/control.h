@@ -34,6 +34,8 @@ struct control_worker {
     alignas(64) _Atomic uint64_t used_memory;
     _Atomic uint64_t keys[CONTROL_DATABASES]; /* of the first databases */
     _Atomic uint32_t barren;                  /* its last try to evict a key found none */
+    /* by the worker, net/crowd.h: bytes of its clients that may be evicted, and of the largest */
+    _Atomic uint64_t clients_memory, largest_client;
     /* by the worker: milliseconds of a monotonic clock at its last turn */
     _Atomic uint64_t beat_ms;
     /* enum script_state, net/busy.h: by the worker; SCRIPT_KILL by anybody */

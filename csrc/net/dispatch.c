@@ -91,6 +91,16 @@ struct command_row *dispatch_resolve_typed(struct engine *eng, int argc, const s
     return NULL;
 }
 
+uint32_t dispatch_effects(const struct command_row *row) {
+    uint32_t effects = row->cmd.flags & (CMD_READ | CMD_WRITE | CMD_MAY_REPLICATE);
+    const char *name = row->cmd.name;
+    bool script = row->cmd.flags & (CMD_SKIP_MONITOR | CMD_INSIDE) &&
+                  !(row->cmd.flags & (CMD_ADMIN | CMD_READ));
+    if (script || !strcmp(name, "PUBLISH") || !strcmp(name, "SPUBLISH"))
+        effects |= CMD_MAY_REPLICATE;
+    return effects;
+}
+
 bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *out,
                      const char *line) {
     size_t mark = out->n;

@@ -16,6 +16,9 @@ struct command_row *dispatch_resolve(struct engine *eng, int argc, const struct 
 /* The same for what a client has typed: names that rename-command has taken away are unknown. */
 struct command_row *dispatch_resolve_typed(struct engine *eng, int argc, const struct str *argv,
                                            struct reply *out);
+/* What it does to keys: CMD_READ, CMD_WRITE, CMD_MAY_REPLICATE. COMMAND does not tell the latter of
+ * PUBLISH and of scripts. */
+uint32_t dispatch_effects(const struct command_row *row);
 /* Replies the error and counts it; false. */
 bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *out,
                      const char *line);

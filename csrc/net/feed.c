@@ -24,12 +24,10 @@
 static bool paused(const struct session *s, const struct command_row *row) {
     const struct hub *hub = s->eng->hub;
     if (LIKELY(hub->pause_until_ms <= s->eng->now_ms)) return false;
-    if (row->cmd.flags & (CMD_ADMIN | CMD_NO_AUTH) || !strncmp(row->cmd.name, "CLIENT", 6))
-        return false;
-    uint32_t flags =
-        row->cmd.flags | (multi_is_open(s) && multi_is_exec(row) ? s->multi->flags : 0);
-    return !hub->pause_writes_only || flags & (CMD_WRITE | CMD_MAY_REPLICATE) ||
-           (flags & CMD_INSIDE && !(row->cmd.flags & CMD_READ));
+    if (!hub->pause_writes_only) return true;
+    bool exec = multi_is_open(s) && multi_is_exec(row);
+    uint32_t effects = exec ? s->multi->effects : dispatch_effects(row);
+    return effects & (CMD_WRITE | CMD_MAY_REPLICATE);
 }
 
 void session_mute(struct session *s, size_t mark) {

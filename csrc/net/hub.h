@@ -52,6 +52,7 @@ struct hub {
     uint64_t pause_until_ms;
     bool pause_writes_only;
     uint64_t sessions;
+    struct session *crowd; /* all sessions, net/crowd.h */
     struct activity activity;
     struct monitors monitors;
     int poll_fd;        /* epoll set of net/poll.c; -1: not made yet */

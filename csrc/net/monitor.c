@@ -65,10 +65,7 @@ static bool runs_scripts(const struct command_row *row) {
 }
 
 bool monitor_allows(const struct session *s, struct command_row *row, struct reply *out) {
-    const uint32_t keys = CMD_READ | CMD_WRITE | CMD_MAY_REPLICATE;
-    const char *name = row->cmd.name;
-    bool publishes = !strcmp(name, "PUBLISH") || !strcmp(name, "SPUBLISH");
-    if (!(row->cmd.flags & keys) && !publishes && !runs_scripts(row)) return true;
+    if (!dispatch_effects(row)) return true;
     return dispatch_refuse(s->eng, row, out, "ERR Replica can't interact with the keyspace");
 }
 

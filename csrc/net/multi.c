@@ -50,6 +50,7 @@ static void enqueue(struct multi *m, struct command_row *row, int argc, const st
     m->n++;
     m->bytes += bytes;
     m->flags |= row->cmd.flags;
+    m->effects |= dispatch_effects(row);
 }
 
 /* Back to no transaction. */

@@ -39,13 +39,14 @@ enum held_state {
 struct multi {
     struct queued *queue;
     int n, cap;
-    size_t bytes;   /* of the queued arguments */
-    uint32_t flags; /* of all queued commands together */
-    bool open;      /* between MULTI and EXEC */
-    bool aborted;   /* a command was refused: EXEC gives up */
-    bool touched;   /* a watched key has changed: EXEC gives up */
-    bool running;   /* EXEC is at queue[at] */
-    bool batched;   /* what it changes is being kept, to be propagated as one */
+    size_t bytes;     /* of the queued arguments */
+    uint32_t flags;   /* of all queued commands together */
+    uint32_t effects; /* likewise, dispatch_effects */
+    bool open;        /* between MULTI and EXEC */
+    bool aborted;     /* a command was refused: EXEC gives up */
+    bool touched;     /* a watched key has changed: EXEC gives up */
+    bool running;     /* EXEC is at queue[at] */
+    bool batched;     /* what it changes is being kept, to be propagated as one */
     int at;
     char word[4];        /* EXEC as the client wrote it */
     struct reply pushes; /* messages that came while EXEC ran: they follow its reply */

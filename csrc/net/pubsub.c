@@ -43,6 +43,13 @@ uint64_t pubsub_subscriptions(const struct session *s, enum channel_kind kind) {
     return s->subscriber ? s->subscriber->n[kind] : 0;
 }
 
+size_t pubsub_memory(const struct session *s) {
+    const struct subscriber *sub = s->subscriber;
+    if (LIKELY(!sub)) return 0;
+    uint64_t n = sub->n[CHANNEL] + sub->n[SHARD_CHANNEL] + sub->n[PATTERN];
+    return sizeof *sub + n * sizeof(struct subscription);
+}
+
 static bool is_subscribed(const struct session *s, const struct channel *ch) {
     for (const struct subscription *x = s->subscriber->first; x; x = x->after)
         if (x->channel == ch) return true;

@@ -34,6 +34,8 @@ void pubsub_forget_session(struct session *s);
 bool pubsub_all(const struct session *s,
                 bool (*test)(const void *ctx, enum channel_kind kind, struct str name),
                 const void *ctx);
+/* Bytes of its subscriptions. */
+size_t pubsub_memory(const struct session *s);
 /* How many channels of this kind the session has. */
 uint64_t pubsub_subscriptions(const struct session *s, enum channel_kind kind);
 

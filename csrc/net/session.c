@@ -4,6 +4,7 @@
 #include "cmd/fieldset.h"
 #include "net/acl.h"
 #include "net/block.h"
+#include "net/crowd.h"
 #include "net/feed.h"
 #include "net/hub.h"
 #include "net/monitor.h"
@@ -26,7 +27,7 @@ struct session *session_new(struct engine *eng, int fd, uint64_t id) {
     session_set_user(s, eng->user);
     s->last_command = -1;
     s->created_ms = s->last_ms = eng->now_ms;
-    eng->hub->sessions++;
+    crowd_enter(s);
     activity_enter(&eng->hub->activity, s->last_ms);
     eng->stats.connections++;
     return s;
@@ -48,7 +49,7 @@ void session_delete(struct session *s) {
     free(s->peer);
     free(s->name);
     activity_leave(&s->eng->hub->activity, s->last_ms);
-    s->eng->hub->sessions--;
+    crowd_leave(s);
     free(s);
 }
 
@@ -92,8 +93,8 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .query_buffer = st ? st->n - st->start : 0,
                                   .query_buffer_free = st ? st->cap - st->n : 0,
                                   .output_bytes = output,
-                                  .memory = sizeof *s + (st ? sizeof *st + st->cap : 0) +
-                                            output_memory(&s->out) + multi_memory(s),
+                                  .memory = session_memory(s),
+                                  .output_memory = output_memory(&s->out),
                                   .multi = s->multi && (s->multi->open || s->multi->running)
                                                ? s->multi->n
                                                : -1,
@@ -165,7 +166,11 @@ void session_set_resp(struct session *s, int resp) {
     s->resp = resp;
 }
 
-void engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only) {
-    eng->hub->pause_until_ms = until_ms;
-    eng->hub->pause_writes_only = writes_only;
+uint64_t engine_pause(struct engine *eng, uint64_t until_ms, bool writes_only) {
+    struct hub *hub = eng->hub;
+    engine_tick_clock(eng);
+    bool more = until_ms && hub->pause_until_ms > eng->now_ms; /* there is a pause already */
+    hub->pause_writes_only = writes_only && !(more && !hub->pause_writes_only);
+    hub->pause_until_ms = more && hub->pause_until_ms > until_ms ? hub->pause_until_ms : until_ms;
+    return hub->pause_until_ms;
 }

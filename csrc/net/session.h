@@ -46,9 +46,11 @@ struct session {
     struct subscriber *subscriber; /* net/pubsub.h; NULL: it has no subscriptions */
     struct tracking *tracking;     /* net/tracking.h; NULL: it tracks nothing */
     uint8_t monitor;               /* net/monitor.h: off, not listening yet, on */
-    bool pinned;                   /* other workers know it as one of this worker */
-    struct waiter *waiter;         /* net/block.h; or at another worker, its pending there: */
-    struct retry *retry;           /* net/block_retry.h */
+    struct session *crowd_prev, *crowd_next; /* net/crowd.h */
+    bool evicted;                            /* it is being closed for the memory that it takes */
+    bool pinned;                             /* other workers know it as one of this worker */
+    struct waiter *waiter; /* net/block.h; or at another worker, its pending there: */
+    struct retry *retry;   /* net/block_retry.h */
     int blocked_at;
     uint64_t blocked_id;
     struct multi *multi; /* net/multi.h; NULL: it has used none of it */

@@ -9,11 +9,14 @@ from shmredis.engine import Engine, session_info, session_tracking
 
 __all__ = ["client_line"]
 
+OWN_BUFFER = 16384  # bytes of replies beyond which Redis has a list of them
+
 
 def client_line(engine: Engine, client: Client) -> bytes:
     """All fields of one client, without the line's end."""
     info = session_info(client.session)
     tracking, redirect = session_tracking(client.session)
+    long = info.output_bytes > OWN_BUFFER
     now_ms = time.time_ns() // 1_000_000
     fields: list[tuple[str, object]] = [
         ("id", client.id),
@@ -34,13 +37,13 @@ def client_line(engine: Engine, client: Client) -> bytes:
         ("qbuf-free", info.query_buffer_free),
         ("argv-mem", info.argv_bytes),
         ("multi-mem", info.multi_memory),
-        ("rbs", 0),
+        ("rbs", 0 if long else info.output_memory),
         ("rbp", 0),
-        ("obl", info.output_bytes),
-        ("oll", 0),
-        ("omem", 0),
+        ("obl", 0 if long else info.output_bytes),
+        ("oll", int(long)),
+        ("omem", info.output_memory if long else 0),
         ("omem-shared", 0),
-        ("omem-unshared", 0),
+        ("omem-unshared", info.output_memory if long else 0),
         ("tot-mem", info.memory),
         ("events", "rw" if info.output_bytes else "r"),
         ("cmd", _command_name(engine, info.last_command)),

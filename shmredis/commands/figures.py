@@ -8,7 +8,6 @@ import re
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -17,7 +16,7 @@ from shmredis._core import ffi
 from shmredis.commands.info_aof import merge_aof
 from shmredis.commands.info_loading import merge_loads
 from shmredis.commands.info_snapshots import merge_snapshots
-from shmredis.engine import CommandFacts, LatencyEvent, session_info
+from shmredis.engine import CommandFacts, LatencyEvent
 
 if TYPE_CHECKING:
     from shmredis.commands.context import Server
@@ -45,7 +44,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-CLIENT_SAMPLE = 256
 LATENCY_SAMPLES = 160  # of an event, as many as the core keeps
 
 
@@ -209,7 +207,7 @@ def _join_events(a: LatencyEvent, b: LatencyEvent) -> LatencyEvent:
 
 @dataclass(slots=True, frozen=True)
 class ClientFigures:
-    """Connections; bytes are those of a sample, the sum extrapolated."""
+    """Connections; bytes of memory that they take."""
 
     count: int
     memory: int
@@ -232,16 +230,15 @@ class ClientFigures:
 
 def _read_clients(server: "Server") -> ClientFigures:
     clients = server.clients
-    sample = [session_info(c.session) for c in islice(clients.values(), CLIENT_SAMPLE)]
-    memory = sum(s.memory for s in sample)
+    crowd = server.engine.crowd()
     watched_keys, watching = server.engine.watches()
     blocked, awaited_keys = server.engine.blocked()
     pubsub, tracking = server.engine.pubsub(), server.engine.tracking()
     return ClientFigures(
         count=len(clients),
-        memory=memory * len(clients) // len(sample) if sample else 0,
-        longest_input=max((s.query_buffer for s in sample), default=0),
-        longest_output=max((s.output_bytes for s in sample), default=0),
+        memory=crowd.memory,
+        longest_input=crowd.longest_input,
+        longest_output=crowd.longest_output,
         watching=watching,
         watched_keys=watched_keys,
         active=server.engine.active_sessions,

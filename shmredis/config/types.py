@@ -122,7 +122,7 @@ class Memory:
 
 @dataclass(slots=True, frozen=True)
 class MemoryOrPercent:
-    """Bytes, or a share of maxmemory: 5%."""
+    """Bytes, or a share of maxmemory: 5%; as a value that is negative."""
 
     words: bool = False
 
@@ -136,8 +136,8 @@ class MemoryOrPercent:
             raise ConfigError("percentage argument must be less or equal to 100")
         return words[0]
 
-    def value(self, text: str) -> str:
-        return text
+    def value(self, text: str) -> int:
+        return -int(text[:-1]) if text.endswith("%") else int(text)
 
 
 @dataclass(slots=True, frozen=True)

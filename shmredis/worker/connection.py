@@ -104,13 +104,16 @@ class Connection(ABC):
         if self.session is None:
             return
         if self._task:  # input waits for the command that is being executed
-            outcome &= lib.FEED_OUTPUT | lib.FEED_CLOSE | lib.FEED_GONE
+            outcome &= lib.FEED_OUTPUT | lib.FEED_CLOSE | lib.FEED_GONE | lib.FEED_EVICT
         self._handle(outcome)
 
     def _handle(self, outcome: int) -> None:
         while True:
             if outcome & lib.FEED_TURN:
                 self._server.end_turn()
+            if outcome & lib.FEED_EVICT:
+                self._evict()
+                return
             if outcome & lib.FEED_GONE:
                 self.close()
                 return
@@ -134,6 +137,12 @@ class Connection(ABC):
     def _may_go_on(self) -> bool:
         """Whether commands are executed although output is unsent."""
         return True
+
+    def _evict(self) -> None:
+        """The clients take more memory than maxmemory-clients allows, and this one the most."""
+        self._server.facts.evicted_clients += 1
+        log.info("Evicting client: id=%d addr=%s", self.id, self.addr)
+        self.close()
 
     def _part(self) -> None:
         """Closes at the core's wish, when the output is out."""

@@ -279,7 +279,7 @@ class Server:
     # --- commands.context.Server ---
 
     def pause(self, until_ms: int, writes_only: bool) -> None:
-        lib.engine_pause(self.engine.handle, until_ms, writes_only)
+        until_ms = lib.engine_pause(self.engine.handle, until_ms, writes_only)
         if self._resume:
             self._resume.cancel()
         delay_s = max(0.0, until_ms / 1000 - time.time())

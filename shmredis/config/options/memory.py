@@ -40,7 +40,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("lfu-decay-time", Integer(0, 2147483647), "1", core="lfu_decay_time"),
     Option("lfu-log-factor", Integer(0, 2147483647), "10", core="lfu_log_factor"),
     Option("maxmemory", Memory(), "0", core="maxmemory"),
-    Option("maxmemory-clients", MemoryOrPercent(), "0"),
+    Option("maxmemory-clients", MemoryOrPercent(), "0", core="maxmemory_clients"),
     Option("maxmemory-eviction-tenacity", Integer(0, 100), "10"),
     Option(
         "maxmemory-policy",
