@@ -171,3 +171,51 @@ def succeeds(client: redis.Redis, key: str) -> bool:
     except redis.ResponseError as error:
         assert "restarted" in str(error), error
         return False
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_users(start_server: Start, workers: int, protocol: int) -> None:
+    server = start_server(workers=workers)
+    with redis.Redis(port=server.port, protocol=protocol, decode_responses=True) as admin:
+        assert admin.acl_setuser(
+            "ann",
+            enabled=True,
+            passwords=["+secret"],
+            commands=["+get", "+mget", "-@dangerous"],
+            keys=["cache:*"],
+            channels=["news"],
+            selectors=[("+set", "%W~app*")],
+        )
+        user = admin.acl_getuser("ann")
+        assert user["enabled"]
+        assert "+get" in user["commands"]
+        assert user["keys"] == ["~cache:*"]
+        assert user["channels"] == ["&news"]
+        (selector,) = user["selectors"]
+        fields = (
+            selector if protocol == 3 else dict(zip(selector[::2], selector[1::2], strict=True))
+        )
+        assert fields == {"commands": "-@all +set", "keys": "%W~app*", "channels": ""}
+        assert admin.acl_users() == ["ann", "default"]
+        assert admin.acl_whoami() == "default"
+        assert "get" in admin.acl_cat("read")
+        assert admin.acl_dryrun("ann", "get", "cache:1") == "OK"
+        assert "no permissions to access the 'x' key" in admin.acl_dryrun("ann", "get", "x")
+        with redis.Redis(
+            port=server.port, username="ann", password="secret", protocol=protocol
+        ) as ann:
+            assert ann.get("cache:1") is None
+            assert ann.set("app:1", "v")
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                ann.get("app:1")
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                ann.flushall()
+        log = admin.acl_log()
+        assert [entry["reason"] for entry in log[:2]] == ["command", "key"]
+        assert log[1]["object"] == "app:1"
+        assert log[1]["client-info"]["user"] == "ann"
+        with pytest.raises(redis.exceptions.AuthenticationError):
+            redis.Redis(port=server.port, username="ann", password="wrong").ping()
+        assert admin.acl_log_reset()
+        assert admin.acl_deluser("ann") == 1

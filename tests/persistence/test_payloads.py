@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from shmredis._core import lib
+from shmredis._core import ffi, lib
 from tests.harness.resp import parse_all
 from tests.persistence.rdb_data import THEN, payload
 from tests.unit.engines import Engine, new_engine
@@ -274,6 +274,16 @@ def test_sanitizing_is_about_elements_that_are_twice(engine: Engine, level: int)
     reply = engine.call("RESTORE", "k", 0, payload(b"\x14\x0d" + DOUBLE))
     assert (reply == "OK") == (level == 0)
     assert lib.engine_stats(engine.handle).sanitized == (level > 0)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_users_who_skip_it_are_trusted_if_it_is_about_clients(engine: Engine, level: int) -> None:
+    user = ffi.gc(lib.acl_user_new(b"ann", 3), lib.acl_user_release)
+    lib.acl_user_define(user, True, True, 0)
+    lib.session_set_user(engine.session.handle, user)
+    lib.engine_set_option(engine.handle, b"sanitize_dump_payload", level)
+    reply = engine.call("RESTORE", "k", 0, payload(b"\x14\x0d" + DOUBLE))
+    assert (reply == "OK") == (level == 2)
 
 
 # --- versions, what is told ---
