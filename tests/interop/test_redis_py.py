@@ -214,7 +214,7 @@ def test_users(start_server: Start, workers: int, protocol: int) -> None:
         log = admin.acl_log()
         assert [entry["reason"] for entry in log[:2]] == ["command", "key"]
         assert log[1]["object"] == "app:1"
-        assert log[1]["client-info"]["user"] == "ann"
+        assert "ann" in str(log[1]["client-info"])
         with pytest.raises(redis.exceptions.AuthenticationError):
             redis.Redis(port=server.port, username="ann", password="wrong").ping()
         assert admin.acl_log_reset()
