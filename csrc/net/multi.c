@@ -146,10 +146,10 @@ static bool watches(const struct multi *m, int db, struct str name) {
     return false;
 }
 
-void multi_watch(struct session *s, int db, struct str name) {
+bool multi_watch(struct session *s, int db, struct str name) {
     struct multi *m = multi_of(s);
     struct key key;
-    if (watches(m, db, name)) return;
+    if (watches(m, db, name)) return false;
     struct watched_key *k = malloc(sizeof *k + name.n);
     ASSERT(k);
     char *copy = (char *)(k + 1);
@@ -159,6 +159,7 @@ void multi_watch(struct session *s, int db, struct str name) {
     if (!m->watches++) watch_count_session(s->eng, 1);
     key_find(s->eng, db, name, KEY_PEEK, &key); /* one that has expired goes before, not after */
     watch_add(s->eng, watcher_here(s), db, k->name);
+    return true;
 }
 
 static void cmd_watch(struct call *c) {

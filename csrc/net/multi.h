@@ -116,7 +116,8 @@ void multi_forget_held(struct multi *m);
 
 /* --- for net/multi_held.c --- */
 bool multi_is_watch(const struct command_row *row);
-void multi_watch(struct session *s, int db, struct str name);
+/* False: it is watched already. */
+bool multi_watch(struct session *s, int db, struct str name);
 /* A watched key of this worker whose time has come counts as changed. */
 void multi_expire_watched(struct session *s);
 /* EXEC goes on with the queue. */

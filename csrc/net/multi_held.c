@@ -288,13 +288,13 @@ static enum remote_verdict route_exec(struct remote *r, struct session *s,
 
 /* --- watches --- */
 
-/* The keys of a worker among the arguments. */
-static int of_worker(const struct remote *r, int worker, int argc, const struct str *argv,
+/* The keys of a worker. */
+static int of_worker(const struct remote *r, int worker, int n, const struct str *keys,
                      struct str *out) {
-    int n = 0;
-    for (int i = 1; i < argc; i++)
-        if (key_owner(argv[i], r->n) == worker) out[n++] = argv[i];
-    return n;
+    int found = 0;
+    for (int i = 0; i < n; i++)
+        if (key_owner(keys[i], r->n) == worker) out[found++] = keys[i];
+    return found;
 }
 
 /* The reply comes when all owners know: from then on no change goes unseen. */
@@ -302,16 +302,18 @@ static enum remote_verdict route_watch(struct remote *r, struct session *s,
                                        const struct command_row *row, int argc,
                                        const struct str *argv) {
     struct message m = remote_message(s, MSG_WATCH, row);
-    struct str *keys = malloc((size_t)argc * sizeof *keys);
+    struct str *keys = malloc(2 * (size_t)argc * sizeof *keys), *fresh = keys + argc;
     struct gather *g = gather_new(s, SPREAD_OK);
     ASSERT(keys);
-    for (int i = 1; i < argc; i++) multi_watch(s, s->db, argv[i]);
-    for (int w = 0; w < r->n; w++) g->left += w != r->self && of_worker(r, w, argc, argv, keys);
+    int n_fresh = 0; /* what is watched already is known to its owner, too */
+    for (int i = 1; i < argc; i++)
+        if (multi_watch(s, s->db, argv[i])) fresh[n_fresh++] = argv[i];
+    for (int w = 0; w < r->n; w++) g->left += w != r->self && of_worker(r, w, n_fresh, fresh, keys);
     g->silent = s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
     g->slot = g->left ? remote_open_slot(s) : 0;
     m.value = s->id;
     for (int w = 0; g->slot && w < r->n; w++) {
-        int n = w == r->self ? 0 : of_worker(r, w, argc, argv, keys);
+        int n = w == r->self ? 0 : of_worker(r, w, n_fresh, fresh, keys);
         if (!n) continue;
         m.id = remote_expect(r, w, s, g->slot, g);
         remote_send_command(r, w, &m, n, keys);

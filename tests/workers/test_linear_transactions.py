@@ -5,6 +5,7 @@ values of three keys, one of each worker, how often each was changed, and what e
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.harness.resp import Client
-from tests.harness.server import Server, running
+from tests.harness.server import Server, running, wait_until
 from tests.module.conftest import SOURCE
 from tests.workers.linearizability import Operation, linearizable
 from tests.workers.places import connect_to, key_of
@@ -221,6 +222,21 @@ def test_the_model_refuses_a_transaction_that_should_have_failed() -> None:
     failed = [watcher[0], op(("EXEC", 0, ("GET", 2)), None, 4)]
     assert linearizable([failed, writer], State.empty(2), strings)
     assert not linearizable([failed], State.empty(2), strings)
+
+
+def test_a_key_that_is_watched_twice_is_forgotten_as_a_whole(empty: Server) -> None:
+    with empty.client() as client:
+        client.call("WATCH", *KEYS, *KEYS)
+        client.call("WATCH", *KEYS)
+        assert watched_keys(client) > 0
+        client.call("UNWATCH")
+        wait_until(lambda: watched_keys(client) == 0)
+
+
+def watched_keys(client: Client) -> int:
+    """By all workers."""
+    text = client.value("INFO", "clients").decode()
+    return int(re.findall(r"total_watched_keys:(\d+)", text)[0])
 
 
 # --- lists ---
