@@ -132,9 +132,11 @@ def _doc(table: Table, row: CommandFacts) -> Reply:
     if doc and doc.module:
         reply["module"] = doc.module
     if doc:
+        if doc.complexity:
+            reply["complexity"] = doc.complexity
         reply |= _doc_flags(doc)
         if arguments := doc.arguments():
-            reply["arguments"] = [_argument(row, argument) for argument in arguments]
+            reply["arguments"] = [_argument(argument) for argument in arguments]
     if subcommands := table.subcommands.get(row.name):
         reply["subcommands"] = {sub.name.lower(): _doc(table, sub) for sub in subcommands}
     return reply
@@ -148,31 +150,22 @@ def _doc_flags(doc: CommandDoc) -> dict[str, Reply]:
     return {"doc_flags": _tags(["syscmd"])} if doc.syscmd else {}
 
 
-def _argument(row: CommandFacts, argument: Argument) -> Reply:
+def _argument(argument: Argument) -> Reply:
     reply: dict[str, Reply] = {"name": argument.name, "type": argument.type}
     if not argument.arguments:
-        reply["display_text"] = argument.name
-    if argument.type == "key" and row.keys:
-        reply["key_spec_index"] = _spec_index(row, argument.name)
+        reply["display_text"] = argument.shown or argument.name
+    if argument.type == "key" or argument.spec:
+        reply["key_spec_index"] = argument.spec
     if argument.token:
-        reply["token"] = argument.token
+        reply["token"] = argument.token.strip('"')
+    if argument.since:
+        reply["since"] = argument.since
     names = ("optional", "multiple", "multiple_token")
     if flags := [name for name in names if getattr(argument, name)]:
         reply["flags"] = _tags(flags)
     if argument.arguments:
-        reply["arguments"] = [_argument(row, inner) for inner in argument.arguments]
+        reply["arguments"] = [_argument(inner) for inner in argument.arguments]
     return reply
-
-
-def _spec_index(row: CommandFacts, name: str) -> int:
-    """Which key spec an argument belongs to: the first has the first key, the second the others."""
-    later = name in ("destination", "newkey", "key2") or (name == "key" and row.keys[0].find == "r")
-    return 1 if later and len(row.keys) > 1 and not _is_first(row, name) else 0
-
-
-def _is_first(row: CommandFacts, name: str) -> bool:
-    usage = command_docs()[row.name].usage.split()
-    return bool(usage) and usage[0] == name
 
 
 @command("COMMAND DOCS", arity=-2, flags=ANYTIME, acl="connection")

@@ -21,8 +21,8 @@ def help_reply(container: str, entries: list[tuple[str, str]]) -> Reply:
 def help_lines(container: str) -> list[tuple[str, str]]:
     """Usage and summary of the container's subcommands but HELP."""
     docs = [doc for doc in command_docs().values() if doc.name.startswith(f"{container} ")]
-    entries = [(doc.syntax.removeprefix(f"{container} "), doc.summary) for doc in docs]
-    return [entry for entry in entries if entry[0] != "HELP"]
+    entries = [(doc.name.removeprefix(f"{container} "), doc) for doc in docs]
+    return [(f"{name} {doc.usage}".strip(), doc.summary) for name, doc in entries if name != "HELP"]
 
 
 def _declare(container: str, acl: str, group: str) -> Callable[[Context], Reply]:

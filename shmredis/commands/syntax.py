@@ -1,15 +1,31 @@
 """Command arguments as COMMAND DOCS tells them, read from one line of syntax.
 
 GETEX key [EX seconds | PX milliseconds | PERSIST]
-<a | b> is one of several, [x] is optional, [x ...] repeats what stands before it
+<a | b> is one of several, [x] is optional, [x ...] repeats what stands before it, (a b) belongs together.
+
+What cannot be seen from that is noted; `usage_of` leaves the notes out:
+name:<a | b>, name:(a b), name:TOKEN   the name of an argument that is not a word of the syntax
+name=shown                             a word that is shown otherwise
+name/type, name/key1                   a type that the name does not suggest; a key of the second key spec
+name@1.2.3, name@1.2.3:<a | b>         since which version
 """
 
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["Argument", "parse_syntax"]
+__all__ = ["Argument", "parse_syntax", "usage_of"]
 
-_LEXEMES = re.compile(r"[\[\]<>|]|\.\.\.|[^\s\[\]<>|]+")
+_LEXEMES = re.compile(r"[\[\]<>()|]|\.\.\.|[^\s\[\]<>()|]+")
+_BRACKETS = ("[", "]", "<", ">", "(", ")", "|", "...")
+_NAMED = re.compile(r"([a-z0-9_-]+)(?:@([\d.]+))?:(.*)")  # a name that was given to what follows
+_NOTES = (
+    (re.compile(r"[a-z0-9_-]+(@[\d.]+)?:(?=[<(\"*=~$A-Z])"), ""),
+    (re.compile(r"[a-z0-9_-]+=(?=\S)"), ""),
+    (re.compile(r"/(key|string|integer|double|pattern|unix-time)\d?\b"), ""),
+    (re.compile(r"@\d[\d.]*"), ""),
+    (re.compile(r"[()]"), ""),
+    (re.compile(r"\[<([^<>\[\]]*)>\]"), r"[\1]"),
+)
 _TYPES = {
     "pattern": "pattern",
     "score": "double",
@@ -34,6 +50,9 @@ class Argument:
     name: str
     type: str
     token: str = ""
+    shown: str = ""  # if not the name
+    since: str = ""
+    spec: int = 0  # which key spec a key belongs to
     optional: bool = False
     multiple: bool = False
     multiple_token: bool = False
@@ -50,6 +69,13 @@ def parse_syntax(text: str) -> list[Argument]:
     if parser.peek():
         raise ValueError(f"unbalanced syntax: {text}")
     return arguments
+
+
+def usage_of(text: str) -> str:
+    """The syntax as users read it."""
+    for note, instead in _NOTES:
+        text = note.sub(instead, text)
+    return text
 
 
 class _Parser:
@@ -71,7 +97,7 @@ class _Parser:
     def sequence(self) -> list[Argument]:
         """Arguments up to a closing lexeme or the end."""
         items: list[Argument] = []
-        while self.peek() not in ("", "]", ">", "|"):
+        while self.peek() not in ("", "]", ">", ")", "|"):
             if self._repeats():
                 self._mark_multiple(items)
             else:
@@ -87,7 +113,7 @@ class _Parser:
         depth = 0
         for i in range(self._at, len(self._lexemes)):
             lexeme = self._lexemes[i]
-            depth += (lexeme in "[<") - (lexeme in "]>")
+            depth += (lexeme in "[<(") - (lexeme in "]>)")
             if not depth:
                 return self._lexemes[i - 1] == "..."
         return False
@@ -99,8 +125,8 @@ class _Parser:
             depth = 1
             while depth:
                 lexeme = self._next()
-                depth += (lexeme in ("[", "<")) - (lexeme in ("]", ">"))
-        repeated = [x for x in self._lexemes[start : self._at] if x not in "[]<>|..."]
+                depth += (lexeme in ("[", "<", "(")) - (lexeme in ("]", ">", ")"))
+        repeated = [x for x in self._lexemes[start : self._at] if x not in _BRACKETS]
         count = len(items)
         for n in range(1, len(items) + 1):
             words = [name for item in items[-n:] for name in _words(item)]
@@ -119,24 +145,46 @@ class _Parser:
             argument = self._choice("]")
             argument.optional = True
             return argument
-        if lexeme == "<":
-            return self._choice(">")
+        if lexeme in ("<", "("):
+            return self._group(lexeme)
         if _is_token(lexeme):
             return self._token(lexeme)
-        return Argument(lexeme, _type_of(lexeme))
+        named = _NAMED.fullmatch(lexeme)
+        if named and (not named[3] or _is_token(named[3])):
+            return self._named(*named.groups(default=""))
+        return _leaf(lexeme)
 
-    def _token(self, token: str) -> Argument:
+    def _named(self, name: str, since: str, token: str) -> Argument:
+        """What has its name before it: a token alone, or a group."""
+        if token:
+            return Argument(name, "pure-token", token=token, since=since)
+        argument = self._group(self._next())
+        argument.name, argument.since = name, since
+        return argument
+
+    def _group(self, bracket: str) -> Argument:
+        if bracket == "<":
+            return self._choice(">")
+        items = self.sequence()
+        self._expect(")")
+        return _block(items)
+
+    def _token(self, lexeme: str) -> Argument:
         """A keyword and the one value after it, if there is one."""
+        token, _, since = lexeme.partition("@")
         following = self.peek()
-        if following == "<":
+        named = _NAMED.fullmatch(following)
+        if following in ("<", "(") or (named and not named[3]):
             argument = self._item()
             argument.token = token
             argument.name = argument.name if argument.name != "choice" else token.lower()
             return argument
-        if following not in ("", "[", "]", ">", "|", "...") and not _is_token(following):
-            value = self._next()
-            return Argument(value, _type_of(value), token=token)
-        return Argument(token.lower().strip('"') or "empty", "pure-token", token=token)
+        alone = following in ("", *_BRACKETS) or _is_token(following) or (named and named[3])
+        if not alone or (named and not _is_token(named[3])):
+            argument = _leaf(self._next())
+            argument.token = token
+            return argument
+        return Argument(token.lower().strip('"') or "empty", "pure-token", token=token, since=since)
 
     def _choice(self, closing: str) -> Argument:
         alternatives = [self.sequence()]
@@ -155,7 +203,7 @@ def _words(argument: Argument) -> list[str]:
     if argument.type == "pure-token":
         return [argument.token]
     inner = [word for item in argument.arguments for word in _words(item)]
-    own = inner if argument.arguments else [argument.name]
+    own = inner if argument.arguments else [argument.shown or argument.name]
     return [argument.token, *own] if argument.token else own
 
 
@@ -166,8 +214,18 @@ def _block(items: list[Argument]) -> Argument:
     return Argument(token.lower() or "data", "block", arguments=items)
 
 
+def _leaf(lexeme: str) -> Argument:
+    """A value: name[=shown][/type][@since]."""
+    text, _, since = lexeme.partition("@")
+    text, _, kind = text.partition("/")
+    name, _, shown = text.partition("=")
+    spec = int(kind[-1]) if kind[-1:].isdigit() else 0
+    kind = kind.rstrip("0123456789") or _type_of(name)
+    return Argument(name, kind, shown=shown, since=since, spec=spec)
+
+
 def _is_token(lexeme: str) -> bool:
-    return lexeme == lexeme.upper() and any(c.isalpha() or c in '"~=*' for c in lexeme)
+    return lexeme == lexeme.upper() and any(c.isalpha() or c in '"~=*$' for c in lexeme)
 
 
 def _type_of(name: str) -> str:

@@ -4,6 +4,7 @@ command_table.tsv holds what that server says in COMMAND INFO.
 """
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 from shmredis.commands.categories import categories_of, flags_of, key_flags, key_range
 from shmredis.commands.docs import command_docs
 from shmredis.commands.registry import CommandTable, Flag, Row, declared_rows
-from shmredis.commands.syntax import Argument, parse_syntax
+from shmredis.commands.syntax import Argument, parse_syntax, usage_of
 from shmredis.engine import CommandFacts, KeySpecFacts
 from tests.commands.python_commands import FakeClient, FakeServer
+from tests.harness.resp import parse
 
 OWN = {"DELIFEQ", "HPEXPIREFIELD"}  # not commands of Redis
 KINDS = {"i": "index", "k": "keyword", "?": "unknown", "r": "range", "n": "keynum"}
@@ -96,6 +98,38 @@ def test_all_declared_rows_reach_the_table(server: FakeServer) -> None:
     assert {row.name for row in declared_rows()} <= names
 
 
+def recorded_arguments() -> dict[str, object]:
+    """What Redis 8.10.2 says of the arguments in COMMAND DOCS."""
+    with (Path(__file__).parent / "command_arguments.tsv").open() as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row["name"]: json.loads(row["arguments"]) for row in rows}
+
+
+def as_plain(value: object) -> object:
+    """A parsed RESP3 reply: text, lists and dicts, flags in order."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, dict):
+        return {as_plain(key): as_plain(inner) for key, inner in value.items()}
+    return [as_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_arguments_are_documented_as_in_redis(client: FakeClient) -> None:
+    client.call("HELLO", "3")
+    docs = as_plain(parse(client.call("COMMAND", "DOCS")))
+    assert isinstance(docs, dict)
+    for name, doc in list(docs.items()):
+        docs |= doc.get("subcommands", {})
+        assert name == name.lower()
+    recorded = recorded_arguments()
+    differing = {
+        name
+        for name, doc in docs.items()
+        if name.upper() not in OWN and doc.get("arguments", []) != recorded.get(name.upper(), [])
+    }
+    assert differing == set()
+
+
 # --- syntax ---
 
 
@@ -122,7 +156,18 @@ def test_a_repeated_token_is_marked() -> None:
     assert argument.token == "PREFIX"
 
 
-@pytest.mark.parametrize("text", ["[a", "a]", "<a | b", "[]", "<>"])
+def test_notes_say_what_the_syntax_does_not() -> None:
+    text = "dst/key1 where@6.2.0:<LEFT | RIGHT> [pair:(a b) [a b ...]] id=name/string@7.0.0 new:$"
+    key, where, pair, last, token = parse_syntax(text)
+    assert key == Argument("dst", "key", spec=1)
+    assert (where.name, where.since, len(where.arguments)) == ("where", "6.2.0", 2)
+    assert (pair.name, pair.multiple, pair.optional) == ("pair", True, True)
+    assert last == Argument("id", "string", shown="name", since="7.0.0")
+    assert token == Argument("new", "pure-token", token="$")
+    assert usage_of(text) == "dst <LEFT | RIGHT> [a b [a b ...]] name $"
+
+
+@pytest.mark.parametrize("text", ["[a", "a]", "<a | b", "[]", "<>", "(a", "x:(a"])
 def test_unbalanced_syntax_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"syntax|expected|group"):
         parse_syntax(text)
@@ -158,7 +203,7 @@ def test_command_info_of_a_subcommand_in_resp3(client: FakeClient) -> None:
 
 def test_command_docs_gives_a_map_with_arguments(client: FakeClient) -> None:
     reply = client.call("COMMAND", "DOCS", "get", "nosuch")
-    assert reply.startswith(b"*2\r\n$3\r\nget\r\n*8\r\n$7\r\nsummary\r\n")
+    assert reply.startswith(b"*2\r\n$3\r\nget\r\n*10\r\n$7\r\nsummary\r\n")
     assert reply.endswith(
         b"$9\r\narguments\r\n*1\r\n*8\r\n$4\r\nname\r\n$3\r\nkey\r\n$4\r\ntype\r\n$3\r\nkey\r\n"
         b"$12\r\ndisplay_text\r\n$3\r\nkey\r\n$14\r\nkey_spec_index\r\n:0\r\n"

@@ -2,12 +2,16 @@
 
 import csv
 import functools
+import re
 from dataclasses import dataclass
 from importlib import resources
 
-from shmredis.commands.syntax import Argument, parse_syntax
+from shmredis.commands.syntax import Argument, parse_syntax, usage_of
 
 __all__ = ["CommandDoc", "command_docs"]
+
+
+_WORDS = re.compile(r"!?[A-Z]{2,}(?: [A-Z]{2,})*\b")  # of commands and options
 
 
 @dataclass(slots=True, frozen=True)
@@ -22,16 +26,22 @@ class CommandDoc:
     tips: tuple[str, ...]
     deprecated: tuple[str, str] | None
     syscmd: bool
+    complexity: str = ""  # empty: it depends
     module: str = ""  # that has brought it
 
     @property
-    def usage(self) -> str:
+    def _own(self) -> str:
         """The syntax without the command's own name."""
         return self.syntax.removeprefix(self.name).strip()
 
+    @property
+    def usage(self) -> str:
+        """The same as users read it."""
+        return usage_of(self._own)
+
     @functools.cache  # noqa: B019 - rows live as long as the process
     def arguments(self) -> list[Argument]:
-        return parse_syntax(self.usage)
+        return parse_syntax(self._own)
 
 
 @functools.cache
@@ -48,7 +58,7 @@ def _doc(row: dict[str, str]) -> CommandDoc:
     deprecated = None
     since, found, replacement = row["doc_flags"].partition(" use ")
     if found:
-        deprecated = since.removeprefix("deprecated since "), replacement.replace("!", "")
+        deprecated = since.removeprefix("deprecated since "), _WORDS.sub(r"`\g<0>`", replacement)
     return CommandDoc(
         name=row["name"],
         group=row["group"],
@@ -58,4 +68,5 @@ def _doc(row: dict[str, str]) -> CommandDoc:
         tips=tuple(tip for tip in row["tips"].split(",") if tip),
         deprecated=deprecated,
         syscmd=row["doc_flags"] == "syscmd",
+        complexity=row["complexity"] or "",
     )
