@@ -13,7 +13,7 @@ from tests.workers.places import pid_of
 
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
 OPTIONS = ("--appendfsync", "no", "--warm-restart", "yes", "--discard-shm", "no")
-SLOW = ("rdb-key-save-delay", 20_000)  # the child is at it as long as it takes
+SLOW = ("rdb-key-save-delay", 1_000_000)  # the child is at it as long as it takes
 VICTIM = 0
 
 

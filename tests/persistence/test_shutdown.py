@@ -19,7 +19,7 @@ def slow_shutdown(here: Place, asker: Client) -> None:
     """It is being saved, which does not come to an end."""
     with here.client() as client:
         client.call("DEBUG", "POPULATE", 500)
-        client.call("CONFIG", "SET", "rdb-key-save-delay", 50_000)
+        client.call("CONFIG", "SET", "rdb-key-save-delay", 1_000_000)
         asker.send(encode("SHUTDOWN", "SAVE"))
         wait_until(lambda: b"rdb_bgsave_in_progress:1" in client.value("INFO", "persistence"))
 
