@@ -46,6 +46,7 @@ def freeze(server: LoggedServer, command: str) -> None:
 
 
 def kill_one(server: LoggedServer) -> None:
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 0)  # for children to come
     with server.client() as client:
         os.kill(pid_of(client, VICTIM) or server.workers()[0], signal.SIGKILL)
     wait_until(lambda: f"Worker {VICTIM} is back: " in server.log, 20)
