@@ -300,6 +300,8 @@ struct crowd_info {
     uint64_t sessions, memory, longest_input, longest_output;
 };
 void engine_crowd(const struct engine *eng, struct crowd_info *out);
+/* The session begins or ceases to be blocked in a command of Python. */
+void session_wait(struct session *s, bool on);
 /* MONITOR: other workers are told; lines come from session_monitor_start on. */
 void session_monitor(struct session *s);
 void session_monitor_start(struct session *s);

@@ -137,6 +137,12 @@ class Engine:
         lib.engine_crowd(self.handle, out)
         return out
 
+    def aof_info(self) -> Any:
+        """A struct aof_info filled now."""
+        out = ffi.new("struct aof_info *")
+        lib.engine_aof_info(self.handle, out)
+        return out
+
     def blocked(self) -> tuple[int, int]:
         """Sessions that wait in a blocking command, and the keys that are waited for."""
         sessions, keys = ffi.new("uint64_t *"), ffi.new("uint64_t *")

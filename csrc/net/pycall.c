@@ -35,6 +35,11 @@ void session_suspend(struct session *s) {
     if (multi_is_running(s)) multi_suspend(s);
 }
 
+void session_wait(struct session *s, bool on) {
+    if (s->waits != on) block_count_session(s->eng, on ? 1 : -1);
+    s->waits = on;
+}
+
 int session_command(const struct session *s) {
     return s->last_command;
 }

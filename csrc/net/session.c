@@ -40,6 +40,7 @@ void session_delete(struct session *s) {
     session_drop_fieldsets(s);
     block_forget_session(s);
     pubsub_forget_session(s);
+    session_wait(s, false);
     tracking_forget_session(s);
     monitor_forget_session(s);
     multi_free(s);
@@ -101,7 +102,7 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .channels = pubsub_subscriptions(s, CHANNEL),
                                   .patterns = pubsub_subscriptions(s, PATTERN),
                                   .shard_channels = pubsub_subscriptions(s, SHARD_CHANNEL),
-                                  .blocked = s->waiter || s->retry || s->blocked_id,
+                                  .blocked = s->waiter || s->retry || s->blocked_id || s->waits,
                                   .watches = s->multi ? s->multi->watches : 0,
                                   .multi_memory = s->multi ? s->multi->bytes : 0,
                                   .last_command = s->last_command,

@@ -47,6 +47,7 @@ struct session {
     struct tracking *tracking;     /* net/tracking.h; NULL: it tracks nothing */
     uint8_t monitor;               /* net/monitor.h: off, not listening yet, on */
     struct session *crowd_prev, *crowd_next; /* net/crowd.h */
+    bool waits;                              /* blocked in a command of Python */
     bool evicted;                            /* it is being closed for the memory that it takes */
     bool pinned;                             /* other workers know it as one of this worker */
     struct waiter *waiter; /* net/block.h; or at another worker, its pending there: */

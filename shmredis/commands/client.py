@@ -181,7 +181,12 @@ def client_unblock(ctx: Context) -> int:
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     client = ctx.server.clients.get(integer(ctx.argv[2]))
     error = len(ctx.argv) == 4 and word(ctx.argv[3]) == "ERROR"
-    if client is None or not lib.session_unblock(client.session, error):
+    if client is None:
+        return 0
+    if client.waiting and not client.waiting.done():
+        client.waiting.set_result(error)
+        return 1
+    if not lib.session_unblock(client.session, error):
         return 0
     ctx.server.end_turn()
     return 1

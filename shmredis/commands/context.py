@@ -4,6 +4,7 @@ The protocols say what the worker process has to offer; `worker/` implements the
 them.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -45,6 +46,9 @@ class Client(Protocol):
     lib_name: bytes
     lib_ver: bytes
     user: str
+    waiting: (
+        "asyncio.Future[bool] | None"  # blocked in a command of Python; true ends it by an error
+    )
 
     @property
     def session(self) -> Any:
@@ -270,6 +274,11 @@ class Context:
     def resp(self) -> int:
         """The client's RESP version."""
         return int(session_info(self.client.session).resp)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether the command may block its client: not in a transaction, nor in a script."""
+        return int(session_info(self.client.session).multi) < 0
 
     @property
     def db(self) -> int:

@@ -177,6 +177,7 @@ class Stranger:
         self.user = "default"
         self.read_events = 0
         self.is_subscriber = False
+        self.waiting: Any = None
 
     def close(self) -> None:
         """Its own worker closes it."""

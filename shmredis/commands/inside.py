@@ -135,6 +135,10 @@ class InsideContext(Context):
         self._call = call
 
     @property
+    def may_wait(self) -> bool:
+        return False
+
+    @property
     def resp(self) -> int:
         return 2
 

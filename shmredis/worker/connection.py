@@ -42,6 +42,7 @@ class Connection(ABC):
         self._kind = kind
         self.id = number
         self._task: asyncio.Task[None] | None = None
+        self.waiting: asyncio.Future[bool] | None = None
         self.session: Any = None
         self.name = self.lib_name = self.lib_ver = b""
         self.user = "default"
