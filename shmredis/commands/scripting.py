@@ -76,7 +76,7 @@ def script_exists(ctx: Context) -> Reply:
 def script_flush(ctx: Context) -> Reply:
     if len(ctx.argv) > 3 or (len(ctx.argv) == 3 and word(ctx.argv[2]) not in ("SYNC", "ASYNC")):
         raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
-    ctx.server.scripting.cache.clear()
+    ctx.server.scripting.flush(told=ctx.session is not None)
     return OK
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "remove_object",
     "remove_stale",
     "replace_object",
+    "scripts_name",
 ]
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,11 @@ def object_name(base: str, worker: int) -> str:
 def control_name(base: str) -> str:
     """The name of the memory that several workers share."""
     return f"/{base}.control"
+
+
+def scripts_name(base: str) -> str:
+    """The name of the object with scripts and libraries."""
+    return f"/{base}.scripts"
 
 
 def create_object(name: str) -> int:

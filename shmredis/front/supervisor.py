@@ -10,9 +10,18 @@ from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
 from shmredis.config.declared_modules import ModuleLine
 from shmredis.front.control import ControlMemory
-from shmredis.front.shm import leftover_arenas, object_name, remove_stale
-from shmredis.front.worker_process import Plan, ServerIdentity, WorkerProcess
+from shmredis.front.shm import (
+    adopt_object,
+    create_object,
+    leftover_arenas,
+    object_name,
+    remove_object,
+    remove_stale,
+    scripts_name,
+)
+from shmredis.front.worker_process import Plan, ServerIdentity, WorkerProcess, warm_start
 from shmredis.module.loaded import Entry
+from shmredis.scripting.store import ScriptStore
 from shmredis.worker.main import run_worker
 
 __all__ = ["StartFailed", "Supervisor"]
@@ -35,8 +44,16 @@ class Supervisor:
         self._control = ControlMemory(base_name, count) if count > 1 else None
         self.users = UserJournal()
         self.modules: list[ModuleLine | Entry] = list(config.modules)
+        self._scripts_fd = _scripts_object(base_name, keep=warm_start(config))
         plan = Plan(
-            config, base_name, identity, self._control, self.users, self.modules, run_worker
+            config,
+            base_name,
+            identity,
+            self._control,
+            self.users,
+            self.modules,
+            self._scripts_fd,
+            run_worker,
         )
         self._base_name = base_name
         self.workers = [WorkerProcess(plan, i) for i in range(count)]
@@ -101,5 +118,18 @@ class Supervisor:
         for worker in self.workers:
             worker.finish_stop(deadline, keep=keep)
         self.users.close()
+        os.close(self._scripts_fd)
+        if not keep:
+            remove_object(scripts_name(self._base_name))
         if self._control:
             self._control.close()
+
+
+def _scripts_object(base_name: str, *, keep: bool) -> int:
+    """The object of scripts and libraries; `keep`: with what an earlier server has left. Raises: OSError."""
+    name = scripts_name(base_name)
+    fd = adopt_object(name) if keep else None
+    if fd is None:
+        fd = create_object(name)
+    ScriptStore(fd).begin_life()
+    return fd

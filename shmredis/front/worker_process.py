@@ -18,7 +18,7 @@ from shmredis.front.shm import adopt_object, create_object, object_name, remove_
 from shmredis.module.loaded import Entry
 from shmredis.persistence.origin import Origin
 
-__all__ = ["Birth", "Plan", "ServerIdentity", "WorkerProcess"]
+__all__ = ["Birth", "Plan", "ServerIdentity", "WorkerProcess", "warm_start"]
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Plan:
     control: ControlMemory | None
     users: UserJournal
     modules: "list[ModuleLine | Entry]"  # those that a worker begins with
+    scripts_fd: int  # scripting/store.py
     run: "Callable[[Plan, int, socket.socket, Birth], int]"  # index, channel; the exit status
 
 
@@ -57,6 +58,11 @@ class Birth:
     fd: int
     adopted: bool  # there is something in the object
     first: bool
+
+
+def warm_start(config: Config) -> bool:
+    """Whether the server takes over what an earlier one has left in shared memory."""
+    return bool(config["warm-restart"] and not config["discard-shm"])
 
 
 class WorkerProcess:
@@ -81,7 +87,7 @@ class WorkerProcess:
     def _find_object(self, *, first: bool) -> Birth:
         """An arena of an earlier life, or a new object. Raises: ShmInUse, OSError."""
         config = self._plan.config
-        wanted = config["warm-restart"] and not config["discard-shm"] if first else True
+        wanted = warm_start(config) if first else True
         if wanted and self._fast_deaths < FAST_DEATHS:
             fd = adopt_object(self._name)
             if fd is not None:

@@ -111,14 +111,10 @@ class AofRecovery:
 
     def _take(self, folder: Folder, dropped: set[str]) -> Iterator[bool]:
         with scratch_engine(self._config) as scratch:
-            yield from self._load_folder(scratch, folder, dropped, _no_call)
+            yield from self._load_folder(scratch, folder, dropped, self._call)
             if status := lib.engine_take_keys(self._engine.handle, scratch.handle):
                 why = ffi.string(lib.core_status_text(status)).decode()
                 raise AofError(f"The keys of {folder.path} cannot be taken over: {why}")
-
-
-def _no_call(_db: int, _argv: list[bytes]) -> None:
-    """Functions are loaded by the worker that has them in its own log."""
 
 
 @contextmanager

@@ -69,6 +69,9 @@ class Snapshots:
         self.part = Part(self.forks)
         self.crew = Crew(engine, self.part, workers)
         self.changed: Callable[[], None] = lambda: None  # there is a new dump.rdb
+        self.libraries: Callable[[], tuple[bytes, ...]] = (
+            tuple  # of functions; their owner sets this
+        )
         self.run: Run | None = None
         self.runs: dict[int, Run] = {}  # the last ones, by number
         self.scheduled = False
@@ -212,7 +215,8 @@ class Snapshots:
                 ("ctime", int(time.time())),
                 ("used-mem", int(self._engine.memory().used)),
                 ("aof-base", 0),
-            )
+            ),
+            self.libraries(),
         )
 
     def _note_copied(self, parts: list[PartState]) -> None:

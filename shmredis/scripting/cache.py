@@ -37,7 +37,7 @@ class ScriptCache:
         self._by_sha: dict[bytes, Script] = {}
         self._passing: OrderedDict[bytes, None] = OrderedDict()  # SHA1s of those of EVAL
         self.evicted = 0
-        self.publish: Callable[[bytes], None] = lambda _text: None
+        self.publish: Callable[[Script], None] = lambda _script: None
         self.learn: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
@@ -59,10 +59,12 @@ class ScriptCache:
             if not kept:
                 self._pass(sha)
             if told:
-                self.publish(text)
+                self.publish(script)
         if kept and not script.kept:
             script.kept = True
             self._passing.pop(script.sha, None)
+            if told:
+                self.publish(script)
         return script
 
     def _pass(self, sha: bytes) -> None:

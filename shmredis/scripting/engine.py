@@ -16,6 +16,7 @@ from shmredis.scripting.functions import Libraries
 from shmredis.scripting.host import plain_functions
 from shmredis.scripting.runtime import Runtime
 from shmredis.scripting.shebang import ScriptFlag
+from shmredis.scripting.store import Kind, ScriptStore
 
 __all__ = ["Scripting"]
 
@@ -44,9 +45,87 @@ class Scripting:
         self._lua: Runtime | None = None  # made when the first script comes
         self._handle: Any = None  # of the call that runs a script now
         self._call: Call | None = None
+        self._store: ScriptStore | None = None
         self.watch = Watch(host)
         self.cache = ScriptCache(self._compile, self._forget)
         self.libraries = Libraries(self._load_library)
+
+    # --- what other workers know ---
+
+    def share(self, store: ScriptStore) -> None:
+        """Scripts are shared with other workers, and with this one's next life."""
+        self._store = store
+        self.cache.publish = self._publish
+        self.cache.learn = self._learn
+
+    def _publish(self, script: Script) -> None:
+        kind = Kind.LOADED if script.kept else Kind.PASSING
+        self._add(kind, script.text)
+
+    def _add(self, kind: Kind, data: bytes) -> None:
+        if self._store is None:
+            return
+        try:
+            self._store.add(kind, data)
+        except OSError as error:
+            log.warning("Other workers do not learn of a script: %s", error)
+
+    def _learn(self) -> None:
+        """Takes over what is new. It was compiled by others, so it is sound."""
+        for kind, data in self._store.news() if self._store else ():
+            if kind is Kind.FLUSH:
+                self.cache.clear()
+            elif kind is not Kind.LIBRARIES:
+                self.cache.add(data, kept=kind is Kind.LOADED, told=False)
+
+    def flush(self, *, told: bool) -> None:
+        """SCRIPT FLUSH; `told`: it is this worker's client who wants it."""
+        self.cache.clear()
+        if told:
+            self._add(Kind.FLUSH, b"")
+
+    def bring_libraries(self, *, from_files: bool) -> None:
+        """When the data are there: those libraries that belong to them, from now on kept in the store.
+
+        `from_files`: they were loaded with the data; otherwise they are those of the store.
+        """
+        stored = None if from_files or self._store is None else self._store.libraries()
+        if stored is not None:
+            try:
+                self.libraries.restore(stored, "FLUSH")
+            except CommandError as error:
+                log.warning("Libraries of functions cannot be taken over: %s", error)
+        else:
+            self._keep_libraries()
+        self.libraries.changed = self._keep_libraries
+
+    def load_found(self, code: bytes) -> None:
+        """A library that was in a file."""
+        self.replay(0, [b"FUNCTION", b"LOAD", b"REPLACE", code])
+
+    def replay(self, _db: int, argv: list[bytes]) -> None:
+        """A command of Python that was in a log: of those, only FUNCTION changes anything."""
+        if argv[0].upper() != b"FUNCTION" or len(argv) < 2:
+            return
+        try:
+            self._replay(argv[1].upper(), argv[2:])
+        except (CommandError, IndexError) as error:
+            log.warning("A library of functions in a file is left out: %s", error)
+
+    def _replay(self, verb: bytes, arguments: list[bytes]) -> None:
+        """Raises: CommandError."""
+        if verb == b"LOAD":
+            self.libraries.load(arguments[-1], replace=len(arguments) > 1)
+        elif verb == b"DELETE":
+            self.libraries.delete(arguments[0])
+        elif verb == b"FLUSH":
+            self.libraries.flush()
+        elif verb == b"RESTORE":
+            policy = arguments[1].decode().upper() if len(arguments) > 1 else "APPEND"
+            self.libraries.restore(arguments[0], policy)
+
+    def _keep_libraries(self) -> None:
+        self._add(Kind.LIBRARIES, self.libraries.dump())
 
     # --- the interpreter ---
 

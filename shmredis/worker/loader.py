@@ -52,8 +52,17 @@ class RdbFileLoad:
 
     source = Source.RDB
 
-    def __init__(self, engine: Engine, config: Config, path: Path, *, merge: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        config: Config,
+        path: Path,
+        load_library: Callable[[bytes], None],
+        *,
+        merge: bool = False,
+    ) -> None:
         """Raises: OSError."""
+        self._load_library = load_library
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._load = RdbLoad(
             engine,
@@ -86,6 +95,8 @@ class RdbFileLoad:
         if not self._told:
             self._tell_origin()
         if done:
+            for library in self._load.libraries():
+                self._load_library(library)
             log.info(
                 "Done loading RDB, keys loaded: %d, keys expired: %d.", facts.keys, facts.expired
             )

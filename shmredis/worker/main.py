@@ -25,6 +25,7 @@ from shmredis.front.shm import object_name, remove_object
 from shmredis.front.worker_process import Birth, Plan
 from shmredis.module.declaration import ModuleError
 from shmredis.persistence.marks import note_files
+from shmredis.scripting.store import ScriptStore
 from shmredis.worker.cron import engine_cron, mind_clients
 from shmredis.worker.links import Links
 from shmredis.worker.post import Post
@@ -123,7 +124,9 @@ async def _serve(
     channel.setblocking(False)
     control = plan.control
     post = Post(engine, index, control.workers) if control else None
-    server = Server(engine, plan.config, facts, channel, post, plan.users)
+    server = Server(
+        engine, plan.config, facts, channel, post, plan.users, ScriptStore(plan.scripts_fd)
+    )
     server.begin(plan.modules, strict=beginning.first)
     links = Links(server, post) if post else None
     if post:

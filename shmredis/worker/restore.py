@@ -33,6 +33,7 @@ class Restoration:
         self._index = index
         self._origin = beginning.origin
         self._since = beginning.since
+        self._first = beginning.first
         self._patience_s = 0.0 if beginning.first else PATIENCE_S
         self._channel = channel
         server.append_log.changed = self._note_files
@@ -45,12 +46,18 @@ class Restoration:
         except (LoadFailed, AofError, OSError) as error:
             self._fail(error)
 
+    def _bring_libraries(self) -> None:
+        """Those of a server that went on meanwhile are right, whatever the files say."""
+        from_files = self._first and self._origin.source is not Source.ARENA
+        self._server.scripting.bring_libraries(from_files=from_files)
+
     def _begin(self) -> None:
         server = self._server
         server.engine.set_option("loading", lib.LOADING_OTHERS)
         if self._since:
             self._begin_load(LogTail(server, self._since))
         elif self._origin.source is Source.ARENA:
+            self._bring_libraries()
             server.append_log.resume()
             self._tell(b"R", self._origin)
         elif load := find_load(server):
@@ -87,6 +94,7 @@ class Restoration:
 
     def _go_on(self, dropped: set[str]) -> None:
         """The log goes on behind what was loaded; the arena and the files go together now."""
+        self._bring_libraries()
         self._server.append_log.start()
         if self._server.workers:
             self._server.append_log.settle(dropped)

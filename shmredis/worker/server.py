@@ -36,6 +36,7 @@ from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
 from shmredis.scripting import Scripting
+from shmredis.scripting.store import ScriptStore
 from shmredis.worker.closing import Closing
 from shmredis.worker.connection import Connection
 from shmredis.worker.loader import Loader
@@ -71,6 +72,7 @@ class Server:
         channel: socket.socket,
         workers: Workers | None,
         journal: UserJournal,
+        scripts: ScriptStore | None = None,
     ) -> None:
         """`begin` has to follow."""
         self.engine = engine
@@ -110,6 +112,9 @@ class Server:
             engine.rename_command(name, fresh)
         self.inside = Inside(self, self.commands)
         self.scripting = Scripting(self.log, self)
+        if scripts is not None:
+            self.scripting.share(scripts)
+        self.snapshots.libraries = self.scripting.libraries.sources
         self.hear_front: Callable[[], None] = lambda: None
         self.append_log.libraries = self.scripting.libraries.sources
         self.modules = Modules(self.commands, self._commands_changed)

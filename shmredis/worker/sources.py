@@ -15,6 +15,7 @@ from shmredis.persistence.aof_load import AofError, AofLoad, LoadRules
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_tail import LogPlace
 from shmredis.persistence.origin import Source
+from shmredis.scripting import Scripting
 from shmredis.worker.loader import Load, LoadFailed, RdbFileLoad
 
 __all__ = ["AofFilesLoad", "LogTail", "find_load", "load_now"]
@@ -85,6 +86,7 @@ class Server(Protocol):
     engine: Engine
     config: Config
     workers: Workers | None
+    scripting: Scripting
 
 
 def find_load(server: Server) -> Load | None:
@@ -119,9 +121,10 @@ def _find(server: Server, *, aof: bool, merge: bool) -> Load | None:
     try:
         if aof:
             index, count = (workers.index, workers.count) if workers else (0, 1)
-            recovery = AofRecovery(engine, config, index, count, _leave_out)
+            recovery = AofRecovery(engine, config, index, count, server.scripting.replay)
             return AofFilesLoad(recovery) if recovery.result.found else None
-        return RdbFileLoad(engine, config, path, merge=merge)
+        load_library = server.scripting.load_found
+        return RdbFileLoad(engine, config, path, load_library, merge=merge)
     except AofError as error:
         raise LoadFailed(str(error)) from None
     except FileNotFoundError:
