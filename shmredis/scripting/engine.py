@@ -22,7 +22,8 @@ __all__ = ["Scripting"]
 
 log = logging.getLogger(__name__)
 
-MEMORY_LIMIT = 1 << 30  # bytes of Lua's own; a script that needs more gets an error
+MEMORY_LIMIT = 512 << 20  # bytes that a script may have
+HARD_LIMIT = 4  # times as much as that is what Lua can get at all
 LEVELS = ("debug", "verbose", "notice", "warning")
 NOT_INTEGER = "ERR value is not an integer or out of range"
 INTERNAL_ERROR = b"-ERR internal error\r\n"
@@ -140,8 +141,9 @@ class Scripting:
                 "set_repl": self._set_propagated,
                 "acl_check_cmd": self._check_command,
                 "tick": self.watch.tick,
+                "memory_limit": MEMORY_LIMIT >> 10,
             }
-            self._lua = Runtime(host, MEMORY_LIMIT)
+            self._lua = Runtime(host, HARD_LIMIT * MEMORY_LIMIT)
         return self._lua
 
     @property
@@ -166,6 +168,7 @@ class Scripting:
         try:
             found = self.lua.load_library(code)
         except LuaError as error:
+            self.lua.collect()
             return False, str(error).encode()
         finally:
             self.watch.end_load()
@@ -225,7 +228,8 @@ class Scripting:
         try:
             reply = run(what, call.resp, keys, *call.argv[3:])
         except LuaError as error:
-            reply = (None, f"ERR {error}".encode(), b"", None)
+            self.lua.collect()
+            reply = (None, f"ERR {error or 'not enough memory'}".encode(), b"", None)
         finally:
             self._call = self._handle = None
             self.watch.end()

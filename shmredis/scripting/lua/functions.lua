@@ -130,6 +130,7 @@ function lib.load_library(code)
     local ok, why = xpcall(f, describe)
     local list = registered
     registered, lib.ended = nil, nil
+    lib.tidy()
     if not ok then return false, "Error registering functions: " .. tostring(why) end
     see.__index = globals
     return true, unpack(list)

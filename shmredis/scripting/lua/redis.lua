@@ -248,6 +248,7 @@ end
 
 local function finish(ok, value)
     lib.running, lib.ended = false, nil
+    lib.tidy()
     if ok then return encode(value, lib.client_resp, lib.resp) end
     if type(value) ~= "table" then value = { err = "ERR " .. tostring(value) } end
     local text = rawget(value, "err")

@@ -151,7 +151,20 @@ end
 
 local strings = take("byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper",
     string)
-lib.strings = strings
+
+-- The matcher calls itself for each repetition; of too many the stack of C would overflow. (How long it
+-- takes is the script's own affair: it cannot be ended there, in Redis neither.)
+local REPETITIONS = 1000
+for name, f in pairs({ find = string.find, match = string.match, gmatch = string.gmatch, gsub = string.gsub }) do
+    strings[name] = function(s, pattern, ...)
+        if type(pattern) == "string" and #pattern > REPETITIONS then
+            local _, n = gsub(pattern, "[*+?-]", "")
+            if n > REPETITIONS then error("pattern too complex", 2) end
+        end
+        return f(s, pattern, ...)
+    end
+end
+strings.gfind = strings.gmatch
 
 local tables = take("concat foreach foreachi getn maxn", table)
 for name, f in pairs({ insert = table.insert, remove = table.remove, sort = table.sort, setn = table.setn }) do
@@ -173,9 +186,27 @@ lib.maths = maths
 local HOOK_EVERY = 100000 -- instructions
 local create, resume = coroutine.create, coroutine.resume
 
+-- Memory that a script may have, in units of 1024 bytes. It is looked at now and then; the interpreter's own
+-- limit is above, for what grows at once.
+local count = collectgarbage
+local function lacks_memory()
+    if count("count") <= host.memory_limit then return nil end
+    count("collect")
+    return count("count") > host.memory_limit and "ERR not enough memory" or nil
+end
+
+-- What a script has left is not kept for long: whatever comes next needs the room.
+local collect_above = host.memory_limit / 4
+function lib.tidy()
+    if count("count") <= collect_above then return end
+    count("collect")
+    local needed = 2 * count("count")
+    collect_above = needed > host.memory_limit / 4 and needed or host.memory_limit / 4
+end
+
 -- lib.tick is asked now and then whether the script is to end; it says why.
 local function hook()
-    lib.ended = lib.ended or lib.tick()
+    lib.ended = lib.ended or lib.tick() or lacks_memory()
     if not lib.ended then return end
     sethook(hook, "", 1) -- no pcall gets in the way
     error(lib.ended, 0)

@@ -1,0 +1,1 @@
+"""Scripts: the sandbox, long runs, several workers, files."""
