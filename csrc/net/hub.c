@@ -47,6 +47,7 @@ void hub_delete(struct hub *hub) {
     free(hub->ready);
     free(hub->turn.touched);
     busy_delete(hub);
+    free(hub->inside_words.p);
     for (int i = 0; i < INSIDE_DEPTH; i++) {
         resp_free(&hub->inside[i].parser);
         free(hub->inside[i].reply.p);

@@ -64,6 +64,7 @@ struct hub {
     void (*inside_run)(struct call *c, int row); /* Python's; net/inside.h */
     struct inside_frame inside[INSIDE_DEPTH];
     int inside_depth;
+    struct reply inside_words;  /* arguments as Python reads them */
     bool busy;                  /* sockets are served in the middle of a script: net/busy.h */
     unsigned busy_state;        /* enum script_state */
     struct busy_buffers *aside; /* what is used then; or, meanwhile, what was before */

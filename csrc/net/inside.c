@@ -14,6 +14,8 @@
 static_assert(sizeof(struct text) == sizeof(struct str), "Python reads argument vectors");
 static_assert(offsetof(struct text, n) == offsetof(struct str, n), "as struct text");
 
+#define PACKED_MAX ((size_t)64 * 1024) /* bytes of arguments that are packed */
+
 void engine_set_inside(struct engine *eng, void (*run)(struct call *c, int row)) {
     eng->hub->inside_run = run;
 }
@@ -27,6 +29,7 @@ void cmd_inside(struct call *c) {
     size_t mark = c->out->n;
     struct inside in = { .db = c->db,
                          .resp = 2,
+                         .limits = c->cmd->flags & CMD_SCRIPT_RUNNER ? CALL_SCRIPT : 0,
                          .no_memory = !dispatch_has_memory(c->eng),
                          .silent = c->quiet,
                          .dirty = c->eng->stats.dirty };
@@ -55,6 +58,22 @@ void call_facts(const struct call *c, struct call_facts *out) {
                                 .resp = c->out->resp,
                                 .session = c->session,
                                 .no_memory = c->inside->no_memory };
+}
+
+void call_packed(const struct call *c, struct call_packed *out) {
+    struct reply *words = &c->eng->hub->inside_words;
+    out->argc = c->argc;
+    out->resp = c->out->resp;
+    out->n = SIZE_MAX;
+    if (c->argc > CALL_PACKED) return;
+    words->n = 0;
+    for (int i = 0; i < c->argc; i++) {
+        if (c->argv[i].n > PACKED_MAX - words->n) return;
+        reply_raw(words, c->argv[i].p, c->argv[i].n);
+        out->end[i] = (uint32_t)words->n;
+    }
+    out->p = words->p;
+    out->n = words->n;
 }
 
 void call_set_limits(struct call *c, unsigned limits) {

@@ -29,18 +29,31 @@ __all__ = ["Call", "Inside", "InsideHandler"]
 log = logging.getLogger(__name__)
 
 _facts, _text = ffi.new("struct call_facts *"), ffi.new("struct text *")
+_packed = ffi.new("struct call_packed *")
+_call_packed, _unpack = lib.call_packed, ffi.unpack
+NOT_PACKED = 2**64 - 1
 MUST_WAIT = "ERR This command has to wait and cannot be called inside of another"
 
 
 class Call:
     """One command being executed inside the core; valid until its handler returns."""
 
-    __slots__ = ("_argv", "_inside", "handle")
+    __slots__ = ("_inside", "argv", "handle", "resp")
 
     def __init__(self, inside: "Inside", handle: Any) -> None:
         self.handle = handle  # the struct call *
         self._inside = inside
-        self._argv: list[bytes] | None = None
+        _call_packed(handle, _packed)
+        self.resp: int = _packed.resp  # the RESP version that the reply is to have
+        self.argv: list[bytes]
+        if _packed.n == NOT_PACKED:
+            self.argv = _long_argv(self._read())
+            return
+        data, at = _unpack(_packed.p, _packed.n) if _packed.n else b"", 0
+        self.argv = argv = []
+        for end in _unpack(_packed.end, _packed.argc):
+            argv.append(data[at:end])
+            at = end
 
     def _read(self) -> Any:
         lib.call_facts(self.handle, _facts)
@@ -49,19 +62,6 @@ class Call:
     @property
     def server(self) -> Server:
         return self._inside.server
-
-    @property
-    def argv(self) -> list[bytes]:
-        if self._argv is None:
-            facts = self._read()
-            texts, buffer = facts.argv, ffi.buffer
-            self._argv = [buffer(text.p, text.n)[:] for text in texts[0 : facts.argc]]
-        return self._argv
-
-    @property
-    def resp(self) -> int:
-        """The RESP version that the reply is to have."""
-        return int(self._read().resp)
 
     @property
     def db(self) -> int:
@@ -107,6 +107,10 @@ class Call:
         if outcome > 0:
             return self._inside.run_python(self, outcome - 1, request)
         return bytes(ffi.buffer(_text.p, _text.n))
+
+
+def _long_argv(facts: Any) -> list[bytes]:
+    return [bytes(ffi.buffer(text.p, text.n)) for text in facts.argv[0 : facts.argc]]
 
 
 InsideHandler = Callable[[Call], bytes]

@@ -46,23 +46,18 @@ class Watch:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._call: Call | None = None
-        self._function: bytes | None = None
-        self._ticked_s = 0.0  # when Lua asked first: a millisecond after the beginning, about
+        # set by the engine for each script: it happens too often for a method
+        self.call: Call | None = None
+        self.function: bytes | None = None  # its name, if it is one of a library
+        self.ticked_s = 0.0  # when Lua asked first, a millisecond after the beginning; 0: not yet
         self._loading_s = 0.0  # since when a library is being loaded
         self._reason: bytes | None = None
         self.is_busy = False
 
-    def begin(self, call: Call, function: bytes | None) -> None:
-        """A script has begun; `function` is its name if it is one of a library."""
-        self._call, self._function = call, function
-        self._ticked_s = 0.0
-
-    def end(self) -> None:
-        self._call = None
-        if self.is_busy:
-            self.is_busy, self._reason = False, None
-            lib.engine_busy_over(self._host.engine.handle)
+    def end_busy(self) -> None:
+        """A script that ran for long has ended."""
+        self.is_busy, self._reason = False, None
+        lib.engine_busy_over(self._host.engine.handle)
 
     def begin_load(self) -> None:
         self._loading_s = time.monotonic()
@@ -84,19 +79,19 @@ class Watch:
         now_s = time.monotonic()
         if self._loading_s:
             return LOAD_TIMEOUT if now_s - self._loading_s > LOAD_LIMIT_S else None
-        if not self._ticked_s:
-            self._ticked_s = now_s
+        if not self.ticked_s:
+            self.ticked_s = now_s
         limit_ms = self._host.busy_threshold_ms
-        if self._call is None or not limit_ms or (now_s - self._ticked_s) * 1000 < limit_ms:
+        if self.call is None or not limit_ms or (now_s - self.ticked_s) * 1000 < limit_ms:
             return None
         if not self.is_busy:
             self._say(limit_ms)
-        self._serve(self._call)
+        self._serve(self.call)
         return self._reason
 
     def _say(self, limit_ms: int) -> None:
         self.is_busy = True
-        kind = "FUNCTION" if self._function else "SCRIPT"
+        kind = "FUNCTION" if self.function else "SCRIPT"
         log.warning(
             "Slow script detected: still in execution after %d milliseconds. You can try killing the script "
             "using the %s KILL command.",
@@ -106,7 +101,7 @@ class Watch:
 
     def _serve(self, call: Call) -> None:
         engine = self._host.engine.handle
-        lib.engine_busy_begin(engine, self._function is not None, call.has_written)
+        lib.engine_busy_begin(engine, self.function is not None, call.has_written)
         try:
             self._host.serve_while_busy()
         finally:
@@ -118,9 +113,9 @@ class Watch:
 
     def kill(self, *, function: bool) -> None:
         """SCRIPT KILL, FUNCTION KILL: here or at another worker. Raises: CommandError."""
-        if self.is_busy and self._call:
+        if self.is_busy and self.call:
             self._check_kind(function)
-            if self._call.has_written:
+            if self.call.has_written:
                 raise CommandError(UNKILLABLE)
             self._reason = KILLED
             return
@@ -133,15 +128,15 @@ class Watch:
             raise CommandError(NOT_BUSY)
 
     def _check_kind(self, function: bool) -> None:
-        if function != (self._function is not None):
-            raise CommandError(BUSY.format("FUNCTION" if self._function else "SCRIPT"))
+        if function != (self.function is not None):
+            raise CommandError(BUSY.format("FUNCTION" if self.function else "SCRIPT"))
 
     def check_shutdown(self, *, saves: bool) -> None:
         """SHUTDOWN while a script runs: only without saving, and the script ends. Raises: CommandError."""
         if not self.is_busy:
             return
         if saves:
-            raise CommandError(BUSY.format("FUNCTION" if self._function else "SCRIPT"))
+            raise CommandError(BUSY.format("FUNCTION" if self.function else "SCRIPT"))
         self.stop()
 
     def stop(self) -> None:
@@ -150,9 +145,9 @@ class Watch:
 
     def running(self) -> Reply:
         """The function that runs, for FUNCTION STATS. Raises: CommandError when it is a script."""
-        if self._call is None or not self.is_busy:
+        if self.call is None or not self.is_busy:
             return None
         self._check_kind(True)
-        duration_ms = int((time.monotonic() - self._ticked_s) * 1000)
-        command: Reply = list(self._call.argv)
-        return {"name": self._function, "command": command, "duration_ms": duration_ms}
+        duration_ms = int((time.monotonic() - self.ticked_s) * 1000)
+        command: Reply = list(self.call.argv)
+        return {"name": self.function, "command": command, "duration_ms": duration_ms}

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 MEMORY_LIMIT = 512 << 20  # bytes that a script may have
 HARD_LIMIT = 4  # times as much as that is what Lua can get at all
 LEVELS = ("debug", "verbose", "notice", "warning")
+SMALL = {b"%d" % n: n for n in range(100)}  # numbers of keys
 NOT_INTEGER = "ERR value is not an integer or out of range"
 INTERNAL_ERROR = b"-ERR internal error\r\n"
 NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
@@ -179,7 +180,9 @@ class Scripting:
     def eval(self, call: Call, *, read_only: bool) -> bytes:
         """EVAL and EVAL_RO."""
         argv = call.argv
-        keys = count_keys(argv)
+        keys = SMALL.get(argv[2])
+        if keys is None or keys > len(argv) - 3:
+            keys = count_keys(argv)
         script = self.cache.by_text.get(argv[1])
         if script is None:
             script = self.cache.add(argv[1], kept=False)
@@ -195,10 +198,11 @@ class Scripting:
         return self._run(call, script, keys, read_only)
 
     def _run(self, call: Call, script: Script, keys: int, read_only: bool) -> bytes:
-        header, limits = script.header, lib.CALL_SCRIPT
+        header = script.header
         if header.present or read_only:
             limits = _limits(call, header.flags, header.present, read_only)
-        return self._execute(call, limits, None, script.sha, self.lua.run, script.sha, keys)
+            lib.call_set_limits(call.handle, limits)
+        return self._execute(call, None, script.sha, self.lua.run, script.sha, keys)
 
     def call_function(self, call: Call, *, read_only: bool) -> bytes:
         """FCALL and FCALL_RO."""
@@ -207,14 +211,13 @@ class Scripting:
         if function is None:
             raise CommandError("ERR Function not found")
         keys = count_keys(argv, "ERR Bad number of keys provided")
-        limits = _limits(call, function.flags, True, read_only)
-        run = self.lua.call_function
-        return self._execute(call, limits, function.name, function.name, run, function.call, keys)
+        lib.call_set_limits(call.handle, _limits(call, function.flags, True, read_only))
+        name, run = function.name, self.lua.call_function
+        return self._execute(call, name, name, run, function.call, keys)
 
     def _execute(
         self,
         call: Call,
-        limits: int,
         function: bytes | None,
         name: bytes,
         run: Callable[..., Any],
@@ -222,17 +225,18 @@ class Scripting:
         keys: int,
     ) -> bytes:
         """`function` is the name of one of a library, `name` what errors call it."""
+        watch = self.watch
         self._call, self._handle = call, call.handle
-        lib.call_set_limits(call.handle, limits)
-        self.watch.begin(call, function)
+        watch.call, watch.function, watch.ticked_s = call, function, 0.0
         try:
             reply = run(what, call.resp, keys, *call.argv[3:])
         except LuaError as error:
             self.lua.collect()
             reply = (None, f"ERR {error or 'not enough memory'}".encode(), b"", None)
         finally:
-            self._call = self._handle = None
-            self.watch.end()
+            self._call = self._handle = watch.call = None
+            if watch.is_busy:
+                watch.end_busy()
         return reply if isinstance(reply, bytes) else failure(reply, name)
 
     # --- what the Lua side calls ---

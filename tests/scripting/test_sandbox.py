@@ -24,10 +24,31 @@ def run(client: FakeClient, script: str, *args: str) -> bytes:
     return client.call("EVAL", script, "0", *args)
 
 
-GONE = (
-    "print io package require module dofile loadfile setfenv getfenv newproxy debug python "
-    "lupa host lib __builtins__ jit ffi"
-).split()
+# fmt: off
+GONE = [
+    "print", "io", "package", "require", "module", "dofile", "loadfile", "setfenv", "getfenv", "newproxy",
+    "debug", "python", "lupa", "host", "lib", "__builtins__", "jit", "ffi",
+]
+# fmt: on
+    "print",
+    "io",
+    "package",
+    "require",
+    "module",
+    "dofile",
+    "loadfile",
+    "setfenv",
+    "getfenv",
+    "newproxy",
+    "debug",
+    "python",
+    "lupa",
+    "host",
+    "lib",
+    "__builtins__",
+    "jit",
+    "ffi",
+]
 
 
 @pytest.mark.parametrize("name", GONE)

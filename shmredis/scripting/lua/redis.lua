@@ -6,6 +6,9 @@ local ipairs, select, type, tostring, tonumber, error, rawget = ipairs, select, 
 local xpcall, floor, unpack, gsub = xpcall, math.floor, unpack, string.gsub
 local host_call, decode, encode, getinfo = host.call, lib.decode, lib.encode, lib.getinfo
 
+local running = false -- a script may run commands
+local client_resp, script_resp = 2, 2
+
 -- --- errors ---
 
 -- The end of it, as a table of text, source and line.
@@ -52,11 +55,6 @@ end
 
 -- The request of a command, as RESP.
 local function request(n, ...)
-    if n == 2 then
-        local a, b = ...
-        a, b = argument(a), argument(b)
-        return "*2\r\n$" .. #a .. "\r\n" .. a .. "\r\n$" .. #b .. "\r\n" .. b .. "\r\n"
-    end
     local parts = { ... }
     for i = 1, n do
         local a = argument(parts[i])
@@ -67,7 +65,7 @@ end
 
 local function reply_of(n, ...)
     if n == 0 then raise("ERR Please specify at least one argument for this redis lib call") end
-    if not lib.running then raise("ERR redis.call/pcall can only be called inside a script invocation") end
+    if not running then raise("ERR redis.call/pcall can only be called inside a script invocation") end
     local reply = host_call(request(n, ...))
     if reply == false then
         lib.ended = "ERR the script begins anew"
@@ -77,7 +75,12 @@ local function reply_of(n, ...)
 end
 
 local function call(...)
-    local reply = reply_of(select("#", ...), ...)
+    local n, a, b = select("#", ...), ...
+    local reply
+    if n == 2 and running and type(a) == "string" and type(b) == "string" then -- the usual reading command
+        reply = host_call("*2\r\n$" .. #a .. "\r\n" .. a .. "\r\n$" .. #b .. "\r\n" .. b .. "\r\n")
+    end
+    if not reply then reply = reply_of(n, ...) end
     local kind = byte(reply)
     if kind == 36 then -- a bulk string, most often
         local stop = find(reply, "\r", 2, true)
@@ -139,7 +142,7 @@ local function setresp(...)
     if select("#", ...) ~= 1 then raise("ERR redis.setresp() requires one argument.") end
     local version = ...
     if version ~= 2 and version ~= 3 then raise("ERR RESP version must be 2 or 3.") end
-    lib.resp = version
+    script_resp = version
     host.setresp(version)
 end
 
@@ -230,15 +233,10 @@ function lib.forget(sha)
     scripts[sha] = nil
 end
 
-local function list(n, first, ...)
-    if n == 0 then return {} end
-    if n == 1 then return { first } end
-    return { first, ... }
-end
-
 -- Values into KEYS (the first n) and ARGV.
 local function split(n, ...)
     local total = select("#", ...)
+    if n == 1 and total == 1 then return { (...) }, {} end
     if n == 0 then return {}, { ... } end
     if n == total then return { ... }, {} end
     local keys, all = {}, { ... }
@@ -247,9 +245,9 @@ local function split(n, ...)
 end
 
 local function finish(ok, value)
-    lib.running, lib.ended = false, nil
+    running, lib.ended = false, nil
     lib.tidy()
-    if ok then return encode(value, lib.client_resp, lib.resp) end
+    if ok then return encode(value, client_resp, script_resp) end
     if type(value) ~= "table" then value = { err = "ERR " .. tostring(value) } end
     local text = rawget(value, "err")
     if type(text) ~= "string" then text = "ERR unknown error" end
@@ -258,24 +256,23 @@ local function finish(ok, value)
     return nil, text, at, rawget(value, "ended")
 end
 
-local function begin(client_resp)
-    lib.client_resp, lib.resp, lib.running = client_resp, 2, true
+local function begin(resp)
+    client_resp, script_resp, running = resp, 2, true
 end
 
 local globals = lib.globals
-local setmetatable = setmetatable
 
 -- The reply as RESP, or nil and what went wrong: the text and the place.
-function lib.run(sha, client_resp, n, ...)
+function lib.run(sha, resp, n, ...)
     globals.KEYS, globals.ARGV = split(n, ...)
-    begin(client_resp)
+    begin(resp)
     return finish(xpcall(scripts[sha], handle_error))
 end
 
 -- The same for a function of a library, which takes its keys and arguments.
-function lib.call_function(f, client_resp, n, ...)
+function lib.call_function(f, resp, n, ...)
     local keys, args = split(n, ...)
     globals.KEYS, globals.ARGV = nil, nil
-    begin(client_resp)
+    begin(resp)
     return finish(xpcall(function() return f(keys, args) end, handle_error))
 end
