@@ -561,12 +561,11 @@ enum call_outcome {
     CALL_PYTHON = 1    /* or more: the command of Python of this row, plus 1; it may run here */
 };
 int call_run(struct call *c, const char *request, size_t n, struct text *reply);
-/* Whether the user whose call it is may execute a command: as acl_user_check says. */
-int call_check(const struct call *c, int argc, const char *const *argv, const size_t *argn);
 void call_set_limits(struct call *c, unsigned limits);
 void call_set_resp(struct call *c, int resp);      /* of replies of call_run: 2 (at first) or 3 */
 void call_set_silent(struct call *c, bool silent); /* what comes now is not propagated */
-/* Whether its user may run that command here: 1 or 0; -1: there is no such command. */
+/* Whether its user may run that command here: 1 or 0; -1: there is no such command, -2: it takes
+ * another number of arguments. */
 int call_may(struct call *c, const char *request, size_t n);
 bool call_has_written(const struct call *c);  /* something has changed */
 void engine_forget_reach(struct engine *eng); /* scripts mean something else now, net/reach.h */

@@ -2,7 +2,6 @@
  */
 #include "core.h"
 
-#include "cmd/call.h"
 #include "net/access.h"
 #include "net/acl.h"
 #include "net/pubsub.h"
@@ -66,9 +65,4 @@ int acl_user_check(struct engine *eng, const struct acl_user *u, int argc, const
     }
     free(args);
     return code;
-}
-
-int call_check(const struct call *c, int argc, const char *const *argv, const size_t *argn) {
-    int row, at;
-    return acl_user_check(c->eng, access_user(c), argc, argv, argn, &row, &at);
 }

@@ -98,21 +98,31 @@ void call_reply(struct call *c, const char *resp, size_t n) {
 
 /* --- commands inside --- */
 
-/* Of scripts, whose errors are worded differently. */
-static struct command_row *resolve_for_script(struct engine *eng, int argc, const struct str *argv,
-                                              struct reply *out) {
+/* NULL: there is no such command. */
+static struct command_row *find_row(struct engine *eng, int argc, const struct str *argv) {
     struct command_row *row = registry_find(eng->registry, argv[0]);
     if (!registry_is_known(eng->registry, argv[0])) row = NULL;
     if (row && row->cmd.flags & CMD_CONTAINER && argc > 1)
         row = registry_find_sub(eng->registry, row, argv[1]);
     else if (row && strchr(row->cmd.name, '|'))
         row = NULL;
+    return row;
+}
+
+static bool takes(const struct command_row *row, int argc) {
+    int arity = row->cmd.arity;
+    return arity >= 0 ? argc == arity : argc >= -arity;
+}
+
+/* Of scripts, whose errors are worded differently. */
+static struct command_row *resolve_for_script(struct engine *eng, int argc, const struct str *argv,
+                                              struct reply *out) {
+    struct command_row *row = find_row(eng, argc, argv);
     if (!row) {
         reply_error(out, "ERR Unknown Redis command called from script");
         return NULL;
     }
-    int arity = row->cmd.arity;
-    if (arity >= 0 ? argc == arity : argc >= -arity) return row;
+    if (takes(row, argc)) return row;
     reply_error(out, "ERR Wrong number of args calling Redis command from script");
     return NULL;
 }
@@ -173,11 +183,11 @@ static bool parse(struct inside_frame *f, const char *request, size_t n) {
 int call_may(struct call *c, const char *request, size_t n) {
     struct engine *eng = c->eng;
     struct inside_frame *f = &eng->hub->inside[eng->hub->inside_depth - 1];
-    f->reply.n = 0;
     if (!parse(f, request, n)) return -1;
     const struct resp_parser *p = &f->parser;
-    const struct command_row *row = resolve_for_script(eng, p->argc, p->argv, &f->reply);
+    const struct command_row *row = find_row(eng, p->argc, p->argv);
     if (!row) return -1;
+    if (!takes(row, p->argc)) return -2;
     const struct acl_user *user = access_user(c);
     struct acl_request q = { row, p->argc, p->argv };
     return !user || !acl_check(user, &q).verdict;

@@ -8,7 +8,7 @@ from typing import Any
 
 from shmredis._core import ffi, lib
 
-__all__ = ["NO_COMMAND", "WRONG_ARITY", "Denial", "call_may", "check_user"]
+__all__ = ["NO_COMMAND", "WRONG_ARITY", "Denial", "check_user"]
 
 NO_COMMAND, WRONG_ARITY = -1, -2
 _NOUNS = {lib.ACL_NO_KEY: "key", lib.ACL_NO_CHANNEL: "channel"}
@@ -53,12 +53,3 @@ def check_user(engine: Any, handle: Any, name: str, argv: list[bytes]) -> Denial
         lib.engine_command_info(engine, row[0], info)
         return Denial(verdict, name, ffi.string(info.name).lower())
     return Denial(verdict, name, argv[at[0]])
-
-
-def call_may(call: Any, argv: list[bytes]) -> bool | None:
-    """Whether the user behind a struct call * may execute a command, for redis.acl_check_cmd.
-
-    None: it is no command.
-    """
-    verdict = int(lib.call_check(call, *_vector(argv)))
-    return None if verdict == NO_COMMAND else verdict == lib.ACL_ALLOWED or verdict in _SORT

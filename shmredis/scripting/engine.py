@@ -28,6 +28,7 @@ LEVELS = ("debug", "verbose", "notice", "warning")
 SMALL = {b"%d" % n: n for n in range(100)}  # numbers of keys
 NOT_INTEGER = "ERR value is not an integer or out of range"
 INTERNAL_ERROR = b"-ERR internal error\r\n"
+NO_COMMAND = {-1: b"Invalid command passed to", -2: b"Wrong number of args for"}
 NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 READ_ONLY_COMMAND = "ERR Can not execute a script with write flag using *_ro command."
 NO_MEMORY = (
@@ -268,12 +269,10 @@ class Scripting:
         if self._handle is not None:
             lib.call_set_silent(self._handle, not on)
 
-    def _check_command(self, request: bytes) -> bool | None:
-        """Whether the user may run it; None: there is no such command."""
-        if self._handle is None:
-            return None
-        answer = lib.call_may(self._handle, request, len(request))
-        return None if answer < 0 else bool(answer)
+    def _check_command(self, request: bytes) -> bool | bytes:
+        """Whether the user may run it; or what is wrong with it."""
+        answer = lib.call_may(self._handle, request, len(request)) if self._handle else -1
+        return NO_COMMAND[answer] if answer < 0 else bool(answer)
 
 
 def count_keys(argv: list[bytes], not_integer: str = NOT_INTEGER) -> int:

@@ -159,7 +159,7 @@ local function acl_check_cmd(...)
     local n = select("#", ...)
     if n == 0 then raise("ERR Please specify at least one argument for this redis lib call") end
     local answer = host.acl_check_cmd(request(n, ...))
-    if answer == nil then raise("ERR Invalid command passed to redis.acl_check_cmd()") end
+    if type(answer) == "string" then raise("ERR " .. answer .. " redis.acl_check_cmd()") end
     return answer
 end
 
