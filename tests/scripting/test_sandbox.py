@@ -30,25 +30,6 @@ GONE = [
     "debug", "python", "lupa", "host", "lib", "__builtins__", "jit", "ffi",
 ]
 # fmt: on
-    "print",
-    "io",
-    "package",
-    "require",
-    "module",
-    "dofile",
-    "loadfile",
-    "setfenv",
-    "getfenv",
-    "newproxy",
-    "debug",
-    "python",
-    "lupa",
-    "host",
-    "lib",
-    "__builtins__",
-    "jit",
-    "ffi",
-]
 
 
 @pytest.mark.parametrize("name", GONE)
