@@ -4,9 +4,11 @@ import logging
 import os
 import sys
 import time
+from dataclasses import dataclass
+from logging.handlers import SysLogHandler
 from pathlib import Path
 
-__all__ = ["VERBOSE", "set_level", "start"]
+__all__ = ["VERBOSE", "Syslog", "set_level", "start"]
 
 VERBOSE = 15
 NOTICE = logging.INFO
@@ -32,13 +34,30 @@ class LineFormat(logging.Formatter):
         return f"{os.getpid()}:M {when}.{int(record.msecs):03} {mark} {text}"
 
 
-def start(logfile: str, level: str) -> None:
-    """Sends all log lines to the file, or to standard output if it is empty. Raises: OSError."""
+@dataclass(slots=True, frozen=True)
+class Syslog:
+    """How the system's log knows the server."""
+
+    ident: str
+    facility: str  # "local0"
+
+    def handler(self, address: str = "/dev/log") -> logging.Handler:
+        """Raises: OSError."""
+        handler = SysLogHandler(address, self.facility)
+        handler.ident = f"{self.ident}[{os.getpid()}]: "
+        return handler
+
+
+def start(logfile: str, level: str, syslog: Syslog | None = None) -> None:
+    """Sends all log lines to the file, or to standard output if it is empty; to syslog too if it is given.
+
+    Raises: OSError.
+    """
     handler: logging.Handler
     handler = logging.FileHandler(Path(logfile)) if logfile else logging.StreamHandler(sys.stdout)
     handler.setFormatter(LineFormat())
     logging.addLevelName(VERBOSE, "VERBOSE")
-    logging.root.handlers[:] = [handler]
+    logging.root.handlers[:] = [handler, *([syslog.handler()] if syslog else [])]
     set_level(level)
 
 

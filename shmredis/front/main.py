@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shmredis import __version__, log as server_log
-from shmredis.config import Config
+from shmredis.config import Config, ConfigError
 from shmredis.config.parser import LineError, command_line
 from shmredis.faults import PLAN_VARIABLE, arm_faults
 from shmredis.filelimit import allow_clients
+from shmredis.front.host import OomScore, bind_to_cpus
 from shmredis.front.listeners import Listener, ListenError, open_listeners
 from shmredis.front.server import Front
 from shmredis.front.shm import ShmInUse
@@ -78,7 +79,7 @@ def serve(config: Config) -> int:
         os.chdir(config["dir"])
         if config["daemonize"]:
             daemonize()
-        server_log.start(config["logfile"], config["loglevel"])
+        server_log.start(config["logfile"], config["loglevel"], syslog_of(config))
     except (OSError, ValueError) as error:
         print(f"Can't start: {error}", file=sys.stderr)
         return 1
@@ -86,6 +87,11 @@ def serve(config: Config) -> int:
     if (clients := allow_clients(config["maxclients"])) < config["maxclients"]:
         log.warning("So many files may be open that only %d clients can be served", clients)
     config.watch("maxclients", allow_clients)
+    bind_to_cpus(config["server-cpulist"])
+    try:
+        OomScore(config).apply()
+    except ConfigError as error:
+        log.warning("%s", error)
     try:
         listeners = open_listeners(config)
     except ListenError as error:
@@ -93,6 +99,13 @@ def serve(config: Config) -> int:
         return 1
     with pid_file(config), unix_socket_file(config):
         return run_front(config, listeners)
+
+
+def syslog_of(config: Config) -> server_log.Syslog | None:
+    """Where syslog gets the lines, too; None: not."""
+    if not config["syslog-enabled"]:
+        return None
+    return server_log.Syslog(config["syslog-ident"], config["syslog-facility"])
 
 
 def run_front(config: Config, listeners: list[Listener]) -> int:

@@ -14,6 +14,7 @@ from functools import partial
 from shmredis.config import Config
 from shmredis.front.acceptor import Acceptor
 from shmredis.front.handover import Handover
+from shmredis.front.host import tell_supervisor
 from shmredis.front.listeners import Listener, ListenError
 from shmredis.front.listening import Listening
 from shmredis.front.lobby import Lobby
@@ -283,6 +284,7 @@ class Front:
         self._supervisor.tell_all(b"O")
         for label in self._listening.labels:
             log.info("Ready to accept connections %s", label)
+        tell_supervisor(self._config["supervised"])
 
     def _drop_old_logs(self) -> None:
         """All workers have a log of their own now: those of another number of workers are not needed."""
