@@ -276,6 +276,16 @@ def test_the_shipped_file_knows_only_directives_and_all_of_our_own() -> None:
     assert {option.name for option in own.OPTIONS} <= said
 
 
+def test_what_the_shipped_file_calls_without_effect_are_directives() -> None:
+    section = SHIPPED.read_text().partition(" without effect ")[2]
+    lines = [line.split() for line in re.findall(r"^#   (.+)$", section, re.M)]
+    names = [name for words in lines for name in words]
+    assert len(names) == len(set(names)) > 60
+    for name in names:
+        known = [one for one in OPTIONS if one == name or one.startswith(name)]
+        assert known, name
+
+
 # --- the life of the process ---
 
 
