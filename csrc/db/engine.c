@@ -58,7 +58,7 @@ void engine_notify(struct engine *eng, enum notify_class cls, const char *event,
                    int db) {
     if (LIKELY(!(eng->config.notify_events & (int64_t)cls))) return;
     if (eng->hooks.notify) eng->hooks.notify(eng->hooks.ctx, cls, event, key, db);
-    if (eng->hooks.event) eng->hooks.event(eng, cls, event, key, db);
+    if (eng->hooks.event) eng->hooks.event(eng, event, key, db);
 }
 
 void engine_modified(struct engine *eng, struct str key, int db) {

@@ -65,8 +65,7 @@ struct engine_hooks {
     void (*log)(struct aof *aof, int db, int argc, const struct str *argv);
     void (*notify)(void *ctx, enum notify_class cls, const char *event, struct str key, int db);
     /* The same event as notify's, for keyspace notifications. */
-    void (*event)(struct engine *eng, enum notify_class cls, const char *event, struct str key,
-                  int db);
+    void (*event)(struct engine *eng, const char *event, struct str key, int db);
     /* A key's content or existence changed (WATCH, client-side caching). */
     void (*modified)(struct engine *eng, struct str key, int db);
     /* The keys of a database are about to go (FLUSHDB), or to become those of another one (SWAPDB;

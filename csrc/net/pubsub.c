@@ -7,24 +7,12 @@
 #include "net/hub.h"
 #include "net/keytable.h"
 #include "net/remote.h"
-
-struct channel;
-struct subscription {
-    struct subscription *prev, *next; /* of the channel */
-    struct subscription *after;       /* of the session */
-    struct session *session;
-    struct channel *channel;
-};
+#include "net/subscription.h"
 
 struct channel {
     struct key_node name; /* db: enum channel_kind */
     struct subscription *first, *last;
     uint64_t n;
-};
-
-struct subscriber {
-    struct subscription *first;
-    uint64_t n[CHANNEL_KINDS];
 };
 
 struct pubsub {
@@ -46,14 +34,8 @@ uint64_t pubsub_subscriptions(const struct session *s, enum channel_kind kind) {
 size_t pubsub_memory(const struct session *s) {
     const struct subscriber *sub = s->subscriber;
     if (LIKELY(!sub)) return 0;
-    uint64_t n = sub->n[CHANNEL] + sub->n[SHARD_CHANNEL] + sub->n[PATTERN];
-    return sizeof *sub + n * sizeof(struct subscription);
-}
-
-static bool is_subscribed(const struct session *s, const struct channel *ch) {
-    for (const struct subscription *x = s->subscriber->first; x; x = x->after)
-        if (x->channel == ch) return true;
-    return false;
+    return sizeof *sub + sub->count * sizeof(struct subscription) +
+           sub->buckets * sizeof(struct subscription *);
 }
 
 static void subscribe(struct session *s, enum channel_kind kind, struct str name) {
@@ -65,27 +47,23 @@ static void subscribe(struct session *s, enum channel_kind kind, struct str name
     }
     struct channel *ch = (struct channel *)keytable_node(&eng->pubsub->channels[kind], eng,
                                                          (int)kind, name, sizeof *ch);
-    if (is_subscribed(s, ch)) return;
+    if (subscriber_find(s->subscriber, ch)) return;
     struct subscription *new = malloc(sizeof *new);
     ASSERT(new);
-    *new = (struct subscription){
-        .prev = ch->last, .after = s->subscriber->first, .session = s, .channel = ch
-    };
+    *new = (struct subscription){ .prev = ch->last, .session = s, .channel = ch };
     if (ch->last)
         ch->last->next = new;
     else
         ch->first = new;
     ch->last = new;
     ch->n++;
-    s->subscriber->first = new;
+    subscriber_add(s->subscriber, new);
     s->subscriber->n[kind]++;
 }
 
-/* Ends the subscription at this place of the session's list. */
-static void end_at(struct session *s, struct subscription **at) {
-    struct subscription *gone = *at;
+static void end(struct session *s, struct subscription *gone) {
     struct channel *ch = gone->channel;
-    *at = gone->after;
+    subscriber_remove(s->subscriber, gone);
     if (gone->prev)
         gone->prev->next = gone->next;
     else
@@ -101,7 +79,7 @@ static void end_at(struct session *s, struct subscription **at) {
 
 static void free_subscriber(struct session *s) {
     if (!s->subscriber || s->subscriber->first) return;
-    free(s->subscriber);
+    subscriber_free(s->subscriber);
     s->subscriber = NULL;
     s->eng->pubsub->sessions--;
 }
@@ -109,15 +87,12 @@ static void free_subscriber(struct session *s) {
 static void unsubscribe(struct session *s, enum channel_kind kind, struct str name) {
     const struct channel *ch = find(s->eng, kind, name);
     if (!ch || !s->subscriber) return;
-    for (struct subscription **at = &s->subscriber->first; *at; at = &(*at)->after)
-        if ((*at)->channel == ch) {
-            end_at(s, at);
-            return;
-        }
+    struct subscription *x = subscriber_find(s->subscriber, ch);
+    if (x) end(s, x);
 }
 
 void pubsub_forget_session(struct session *s) {
-    while (s->subscriber && s->subscriber->first) end_at(s, &s->subscriber->first);
+    while (s->subscriber && s->subscriber->first) end(s, s->subscriber->first);
     free_subscriber(s);
 }
 
@@ -163,17 +138,15 @@ static void unsubscribe_each(struct call *c, const char *word, enum channel_kind
         confirm(c, word, kind, NULL);
         return;
     }
-    for (struct subscription **at = &s->subscriber->first; *at;) {
-        if ((*at)->channel->name.db != (int)kind) {
-            at = &(*at)->after;
-            continue;
-        }
-        struct str name = (*at)->channel->name.name;
+    for (struct subscription *x = s->subscriber->first, *after; x; x = after) {
+        after = x->after;
+        struct str name = x->channel->name.name;
+        if (x->channel->name.db != (int)kind) continue;
         char *copy = malloc(name.n + 1); /* names may hold zero bytes */
         ASSERT(copy);
         memcpy(copy, name.p, name.n);
         name.p = copy;
-        end_at(s, at);
+        end(s, x);
         confirm(c, word, kind, &name);
         free(copy);
     }
@@ -320,9 +293,7 @@ static void publish_everywhere(struct engine *eng, struct str channel, struct st
         if (w != eng->worker) remote_send_command(eng->remote, w, &m, 2, words);
 }
 
-void pubsub_event(struct engine *eng, enum notify_class cls, const char *event, struct str key,
-                  int db) {
-    (void)cls;
+void pubsub_event(struct engine *eng, const char *event, struct str key, int db) {
     struct str word = { event, strlen(event) };
     size_t size = key.n + word.n + 40;
     char *channel = malloc(size);

@@ -13,7 +13,12 @@
 #include "cmd/reply.h"
 #include "net/session.h"
 
-enum channel_kind { CHANNEL, SHARD_CHANNEL, PATTERN, CHANNEL_KINDS };
+enum channel_kind {
+    CHANNEL,
+    SHARD_CHANNEL,
+    PATTERN,
+    CHANNEL_KINDS
+}; /* as net/subscription.h counts */
 
 /* Of the engine, as long as it lives; the commands are registered. */
 void pubsub_create(struct engine *eng);
@@ -23,8 +28,7 @@ void pubsub_delete(struct engine *eng);
 uint64_t pubsub_publish(struct engine *eng, enum channel_kind kind, struct str channel,
                         struct str message);
 /* A key's event, to all workers' subscribers. */
-void pubsub_event(struct engine *eng, enum notify_class cls, const char *event, struct str key,
-                  int db);
+void pubsub_event(struct engine *eng, const char *event, struct str key, int db);
 
 /* In RESP2 a subscriber may call little else. False: the error is replied. */
 bool pubsub_allows(struct session *s, struct command_row *row, struct reply *out);

@@ -1,6 +1,7 @@
 """Channels: subscribing, publishing, what subscribers may do, events of keys; one worker and three."""
 
 import contextlib
+import random
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -163,3 +164,32 @@ def test_a_subscriber_that_does_not_read_is_dropped(start_server: Callable[..., 
         slow.call("SUBSCRIBE", "flood")
         message = "x" * 100_000
         wait_until(lambda: publisher.call("PUBLISH", "flood", message) == b":0\r\n")
+
+
+def test_one_session_with_very_many_subscriptions(client: Client) -> None:
+    """Against a set: each message comes once, and only where it should."""
+    rng = random.Random(3)
+    names = [f"channel:{i}" for i in range(3000)]
+    held: set[str] = set()
+    with_messages = client.call("HELLO", "3")
+    assert with_messages.startswith(b"%")
+    for _ in range(4):
+        chosen = rng.sample(names, 1500)
+        client.send(encode("SUBSCRIBE", *chosen))
+        for name in chosen:
+            held.add(name)
+            assert parse(client.read()) == [b"subscribe", name.encode(), len(held)]
+        dropped = rng.sample(names, 1000)
+        client.send(encode("UNSUBSCRIBE", *dropped))
+        for name in dropped:
+            held.discard(name)
+            assert parse(client.read()) == [b"unsubscribe", name.encode(), len(held)]
+        for name in rng.sample(names, 40):
+            count = client.value("PUBLISH", name, "x")
+            assert count == int(name in held)
+            if count:
+                assert parse(client.read()) == [b"message", name.encode(), b"x"]
+    client.send(encode("UNSUBSCRIBE"))
+    left = [parse(client.read()) for _ in range(len(held))]
+    assert {name.decode() for _, name, _ in left} == held
+    assert left[-1][2] == 0
