@@ -106,7 +106,8 @@ static void merge_random(const struct gather *g, struct reply *out) {
 
 /* The only part there is. */
 static void pass_on(const struct gather *g, struct reply *out) {
-    for (int i = 0; i < WORKERS_MAX; i++) reply_raw(out, g->part[i].p, g->part[i].n);
+    for (int i = 0; i < WORKERS_MAX; i++)
+        if (g->part[i].p) reply_raw(out, g->part[i].p, g->part[i].n);
 }
 
 void gather_merge(const struct gather *g, struct reply *out) {
