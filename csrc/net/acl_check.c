@@ -20,13 +20,22 @@ static bool has_word(const struct acl_request *q, int from, const char *word) {
     return false;
 }
 
+/* Whether BITFIELD does more than GET; what it does not know counts as more. */
+static bool writes_bits(const struct acl_request *q) {
+    for (int i = 2; i < q->argc; i += 2) {
+        if (str_is(q->argv[i], "GET"))
+            i++;
+        else if (!str_is(q->argv[i], "OVERFLOW"))
+            return true;
+    }
+    return false;
+}
+
 /* What SET and BITFIELD do to their key depends on their options. */
 static unsigned needs_of_variable(const struct acl_request *q, unsigned needs) {
     const char *name = q->row->cmd.name;
     if (!strcmp(name, "SET")) return has_word(q, 3, "GET") ? needs : ACL_WRITE;
-    if (strcmp(name, "BITFIELD") != 0) return needs;
-    bool writes = has_word(q, 2, "SET") || has_word(q, 2, "INCRBY");
-    return writes ? needs : ACL_READ;
+    return !strcmp(name, "BITFIELD") && !writes_bits(q) ? ACL_READ : needs;
 }
 
 static unsigned needs_of(const struct acl_request *q, uint16_t flags) {

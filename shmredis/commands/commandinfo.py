@@ -8,7 +8,7 @@ from shmredis.commands.arguments import shown, syntax_error, word
 from shmredis.commands.categories import categories_of, flags_of, key_flags, key_range
 from shmredis.commands.context import Context
 from shmredis.commands.docs import CommandDoc, command_docs
-from shmredis.commands.keys import FoundKey, find_keys
+from shmredis.commands.keys import NOT_KEY, FoundKey, find_keys
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import CommandError, Raw, Reply, Set, Simple, encode
 from shmredis.commands.syntax import Argument
@@ -211,7 +211,7 @@ def _keys(ctx: Context) -> list[FoundKey]:
     row = _resolve(table_of(ctx), argv)
     if row is None:
         raise CommandError("ERR Invalid command specified")
-    if not row.keys:
+    if all(spec.flags & NOT_KEY for spec in row.keys):
         raise CommandError("ERR The command has no key arguments")
     if len(argv) != row.arity if row.arity > 0 else len(argv) < -row.arity:
         raise CommandError("ERR Invalid number of arguments specified for command")

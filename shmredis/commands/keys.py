@@ -7,10 +7,12 @@ from shmredis.commands.categories import key_flags
 from shmredis.commands.resp import CommandError
 from shmredis.engine import CommandFacts, KeySpecFacts
 
-__all__ = ["FoundKey", "find_keys"]
+__all__ = ["NOT_KEY", "FoundKey", "find_keys"]
 
 BAD_ARGUMENTS = "ERR Invalid arguments specified for command"
 NOT_KEY = 1 << 8
+CONDITIONS = {"IFEQ", "IFNE", "IFDEQ", "IFDNE"}
+READING_BITS = {"GET": 2, "OVERFLOW": 1}
 
 
 @dataclass(slots=True, frozen=True)
@@ -30,6 +32,8 @@ def find_keys(row: CommandFacts, argv: list[bytes]) -> list[FoundKey]:
             found.setdefault(place, FoundKey(argv[place], flags))
     if row.name == "MIGRATE" and len(found) > 1 and not argv[row.keys[0].at]:
         del found[row.keys[0].at]  # it stands for those behind KEYS
+    if row.name.startswith("GEORADIUS") and len(found) > 2:
+        del found[sorted(found)[1]]  # the last target counts
     return [found[place] for place in sorted(found)]
 
 
@@ -86,9 +90,23 @@ def _counted(spec: KeySpecFacts, argv: list[bytes], begin: int) -> range:
 
 def _flags(row: CommandFacts, spec: KeySpecFacts, argv: list[bytes]) -> tuple[str, ...]:
     """The use of the keys, which options may change."""
-    options = {word(arg) for arg in argv[2:]}
-    if row.name == "SET" and "GET" not in {word(arg) for arg in argv[3:]}:
-        return ("OW", "update")
-    if row.name == "DELEX" and not options:
+    options = {word(arg) for arg in argv[3:]}
+    if row.name == "SET" and "GET" not in options:
+        return ("RW" if options & CONDITIONS else "OW", "update")
+    if row.name == "DELEX" and len(argv) == 2:
         return ("RM", "delete")
-    return tuple(name for name in key_flags(spec.flags) if name != "variable_flags")
+    if row.name == "BITFIELD" and not _writes_bits(argv):
+        return ("RO", "access")
+    hidden = ("variable_flags", "incomplete")
+    return tuple(name for name in key_flags(spec.flags) if name not in hidden)
+
+
+def _writes_bits(argv: list[bytes]) -> bool:
+    """Whether BITFIELD does more than GET; what it does not know counts as more."""
+    place = 2
+    while place < len(argv):
+        operands = READING_BITS.get(word(argv[place]))
+        if operands is None:
+            return True
+        place += 1 + operands
+    return False
