@@ -127,6 +127,7 @@ WORKLOADS: Mapping[str, Workload] = MappingProxyType(
             Workload("BITCOUNT", ("BITCOUNT", "mybits"), bits),
             Workload("PFADD", ("PFADD", "myhll", ELEMENT)),
             Workload("GEOSEARCH", NEAR, places),
+            Workload("EVAL", ("EVAL", "return redis.call('GET', KEYS[1])", "1", KEY), keys),
         )
     }
 )

@@ -1,4 +1,4 @@
-"""Histories of transactions, watched keys, commands of modules and blocking pops have one order.
+"""Histories of transactions, watched keys, scripts, commands of modules and blocking pops have one order.
 
 What clients of a server of three workers saw is explained by some order of their operations on a model: the
 values of three keys, one of each worker, how often each was changed, and what each client watches.
@@ -22,6 +22,11 @@ from tests.workers.places import connect_to, key_of
 
 WORKERS = 3
 KEYS = [key_of(worker, prefix="tx") for worker in range(WORKERS)]
+CHAIN = """
+local value = redis.call('GET', KEYS[1]) or ''
+redis.call('SET', KEYS[2], value .. ARGV[1])
+return value
+"""
 LISTS = [key_of(worker, prefix="queue") for worker in range(WORKERS)]
 
 
@@ -159,8 +164,10 @@ def words_of(what: tuple[Any, ...]) -> list[bytes | str | int]:
     match what:
         case ("MGET",):
             return ["MGET", *KEYS]
-        case ("CHAIN", i, j, value):
+        case ("CHAIN", i, j, value) if value.endswith(b"1 "):
             return ["SAMPLE.CHAIN", KEYS[i], KEYS[j], value]
+        case ("CHAIN", i, j, value):
+            return ["EVAL", CHAIN, 2, KEYS[i], KEYS[j], value]
         case (kind, i, *value):
             return [kind, KEYS[i], *value]
     raise AssertionError(what)
@@ -185,9 +192,11 @@ class Dealer(Player):
 
     def command(self) -> tuple[Any, ...]:
         i = self.rng.randrange(WORKERS)
-        match self.rng.choice(["GET", "SET", "APPEND", "GETDEL", "MGET"]):
+        match self.rng.choice(["GET", "SET", "APPEND", "GETDEL", "MGET", "CHAIN"]):
             case "MGET":
                 return ("MGET",)
+            case "CHAIN":
+                return ("CHAIN", i, self.rng.randrange(WORKERS), self.tag())
             case "GET" | "GETDEL" as kind:
                 return (kind, i)
             case kind:
