@@ -861,6 +861,7 @@ struct link_stats {
     uint64_t requests_sent, requests_done; /* commands for others, and of others here */
     uint64_t wakeups_sent, wakeups;        /* eventfd writes, and drains that found something */
     uint64_t stages, stages_busy, holds, hold_us;
+    uint64_t redone; /* done again for a predecessor that died */
     uint64_t peeks, peeks_again,
         peeks_hopped;       /* reads without a hop, tries, and those that hopped */
     uint64_t backlog_bytes; /* now: waiting for room in rings */

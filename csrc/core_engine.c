@@ -20,6 +20,7 @@
 #include "net/acl.h"
 #include "net/block.h"
 #include "net/cross.h"
+#include "net/redo.h"
 #include "net/dispatch.h"
 #include "net/crowd.h"
 #include "net/hub.h"
@@ -264,6 +265,7 @@ static void share_if_whole(struct engine *eng) {
         share_shut(&eng->arena, SHARE_LOADING);
     else
         share_open(&eng->arena, SHARE_LOADING);
+    if (eng->remote) redo_try(eng->remote);
 }
 
 bool engine_set_option(struct engine *eng, const char *field, int64_t value) {

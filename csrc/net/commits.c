@@ -17,6 +17,14 @@ uint64_t commit_number(int worker, uint32_t epoch, uint64_t counter) {
            (counter & COUNTER_MASK) << 1;
 }
 
+uint32_t commit_epoch(uint64_t number) {
+    return (uint32_t)(number >> EPOCH_SHIFT) & EPOCH_MASK;
+}
+
+uint32_t commit_epoch_of(uint32_t epoch) {
+    return epoch & EPOCH_MASK;
+}
+
 static uint64_t lap_of(uint64_t position) {
     return (position / COMMITS + 1) & 0xffff;
 }

@@ -27,6 +27,9 @@ struct commit_log {
 };
 
 uint64_t commit_number(int worker, uint32_t epoch, uint64_t counter);
+/* The epoch in a number, and as much as a number has of an epoch. */
+uint32_t commit_epoch(uint64_t number);
+uint32_t commit_epoch_of(uint32_t epoch);
 /* Commits; *position is for commit_done. False: the log is full. */
 bool commit_append(struct control *c, uint64_t number, uint64_t *position);
 /* The command's replies are all in. */

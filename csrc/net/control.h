@@ -20,7 +20,7 @@
 
 #define WORKERS_MAX SHARE_WORKERS_MAX
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
-#define CONTROL_LAYOUT 3u
+#define CONTROL_LAYOUT 4u
 #define CONTROL_DATABASES 16
 #define CONTROL_SCRIPTS 4096
 
@@ -42,6 +42,8 @@ struct control_worker {
     _Atomic uint32_t script;
     /* the operation that holds it, and 1 when that has claimed it; 0: none (net/hold.c) */
     _Atomic uint64_t hold;
+    /* by the worker: what was committed before that position is executed in it (net/redo.h) */
+    _Atomic uint64_t applied;
     struct arena_share share; /* its arena as others may read it, mem/share.h */
 };
 

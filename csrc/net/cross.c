@@ -178,6 +178,17 @@ static void abandon(struct remote *r, struct cross *o, const char *line) {
     cross_finish(r, o);
 }
 
+/* Its keys are with whoever needs them already: a worker that has died while it was held is sent
+ * again what it may have lost. False: the operation has not begun to change anything. */
+static bool go_on_without(struct remote *r, struct cross *o, int dead) {
+    bool runs = o->all && o->claimed, instant = o->command->head.flags & MSG_INSTANT;
+    if (!o->claimed || o->fetching || instant || (!runs && !o->shipping)) return false;
+    o->lost = true;
+    if (o->shipping >> dead & 1) cross_ship_again(r, o, dead);
+    if (runs && cross_awaits_run(o, dead)) cross_run_again(r, o, dead);
+    return true;
+}
+
 void cross_reborn(struct remote *r, int from) {
     uint64_t bit = UINT64_C(1) << from;
     holds_reborn(r, from);
@@ -185,6 +196,7 @@ void cross_reborn(struct remote *r, int from) {
         next = o->next;
         if (!(o->asked & bit)) continue;
         o->asked &= ~bit;
+        if (go_on_without(r, o, from)) continue;
         if (o->claimed || o->task || o->command->head.flags & MSG_INSTANT)
             abandon(r, o, "ERR a worker was restarted while it was held for the command");
         else

@@ -24,6 +24,8 @@ struct cross {
     bool wide;               /* all are held, and keys may be brought while it executes */
     struct brought *brought; /* names of these keys */
     bool fetched;            /* there are copies of foreign keys here */
+    bool lost;               /* a held worker has died: the task cannot go on after this round */
+    struct message sent;     /* MSG_SHIP or MSG_RUN, to be sent again */
     struct gather *all;      /* the replies of all workers to a command about all keys, or NULL */
     char *reply;
     size_t reply_n;
@@ -63,6 +65,9 @@ void cross_ship_keys(struct remote *r, struct cross *o);
 
 void cross_free_brought(struct cross *o);
 
+/* Once more to a worker that was brought back. */
+void cross_ship_again(struct remote *r, struct cross *o, int to);
+
 /* --- cross_run.c: executing, once all holds are there --- */
 /* Brings the foreign keys here, executes when they are. */
 void cross_work(struct remote *r, struct cross *o);
@@ -70,6 +75,10 @@ void cross_work(struct remote *r, struct cross *o);
 void cross_execute(struct remote *r, struct cross *o);
 /* Each worker executes the command on its keys. */
 void cross_run_everywhere(struct remote *r, struct cross *o);
+/* Has a worker that was brought back run its part. */
+void cross_run_again(struct remote *r, struct cross *o, int to);
+/* It has not said that it has. */
+bool cross_awaits_run(const struct cross *o, int worker);
 /* What was shipped is where it belongs. */
 void cross_settle(struct remote *r, struct cross *o);
 

@@ -162,6 +162,7 @@ void cross_drop_copies(struct remote *r, struct cross *o) {
     arena_super(&r->eng->arena)->guests--;
     arena_leave(&r->eng->arena);
 }
+
 void cross_fetched(struct remote *r, int from, const struct message *m, int argc,
                    struct str *argv) {
     struct cross *o = cross_find(r, m->id);
@@ -196,6 +197,8 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
                          .id = o->id,
                          .value = logs ? position + 1 : 0,
                          .client = o->command->head.client };
+    o->sent = m;
+    FAULT("cross.before_ship");
     for (uint64_t left = owners; left; left &= left - 1) {
         int w = __builtin_ctzll(left), n = keys_of(r, o, w, true, keys);
         if (w == r->self) {
@@ -206,6 +209,17 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
         carry_send(r, w, &m, n, keys, owners_word);
     }
     for (int i = 0; i < o->n; i++) o->keys[i].changed = false;
+    free(keys);
+}
+
+void cross_ship_again(struct remote *r, struct cross *o, int to) {
+    struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
+    ASSERT(keys);
+    const uint64_t owners = written_owners(r, o);
+    struct message m = o->sent;
+    m.flags |= MSG_AGAIN | MSG_RECORDS;
+    int n = keys_of(r, o, to, true, keys);
+    carry_send(r, to, &m, n, keys, (struct str){ (const char *)&owners, sizeof owners });
     free(keys);
 }
 
@@ -240,8 +254,20 @@ static status take_back(struct remote *r, int from, const struct carried *k) {
     return st;
 }
 
+void cross_answer_ship(struct remote *r, int to, const struct message *m, status st) {
+    struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };
+    remote_send(r, to, &answer, (struct str){ NULL, 0 });
+}
+
+/* The arena that the message is about is still there. */
+static bool sender_lives(const struct remote *r, int from, const struct message *m) {
+    return m->flags & MSG_RECORDS || commit_epoch(m->id) == commit_epoch_of(remote_epoch(r, from));
+}
+
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
-    status st = holds_has(r, from, m->id) ? ST_OK : ST_SHM_OPEN;
+    bool may = m->flags & MSG_AGAIN || (holds_has(r, from, m->id) && sender_lives(r, from, m));
+    status st = may ? ST_OK : ST_SHM_OPEN;
+    FAULT("cross.before_take_back");
     uint64_t owners = load_u64(argv[argc - 1].p);
     int n;
     struct carried *keys = carry_read(r, m, argc - 1, argv, &n);
@@ -252,6 +278,5 @@ void cross_ship(struct remote *r, int from, const struct message *m, int argc, s
     free(keys);
     FAULT("cross.taken_back");
     r->eng->stats.dirty += (uint64_t)n;
-    struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };
-    remote_send(r, from, &answer, (struct str){ NULL, 0 });
+    cross_answer_ship(r, from, m, st);
 }

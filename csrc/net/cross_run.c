@@ -3,7 +3,9 @@
 #include "net/block_retry.h"
 #include "net/cross_impl.h"
 #include "net/cross_log.h"
+#include "net/redo.h"
 #include "net/stage.h"
+#include "net/turn.h"
 #include "persist/aof.h"
 
 /* --- here, over copies of foreign keys --- */
@@ -30,10 +32,19 @@ static void work(struct remote *r, struct cross *o) {
     if (!failed && r->eng->stats.dirty != before) cross_ship_keys(r, o);
 }
 
+/* What is changed here and what others are told of it is one: a death in between leaves an arena
+ * that is not trusted. */
+static void work_and_tell(struct remote *r, struct cross *o) {
+    arena_enter(&r->eng->arena);
+    work(r, o);
+    if (o->shipping && r->eng->unlogged) turn_log(r->eng);
+    arena_leave(&r->eng->arena);
+}
+
 void cross_execute(struct remote *r, struct cross *o) {
     o->again = false;
     if (o->trouble == ST_OK)
-        work(r, o);
+        work_and_tell(r, o);
     else
         cross_set_error(o, status_text(o->trouble));
     FAULT("cross.executed");
@@ -66,9 +77,12 @@ static void run_part(struct remote *r, const struct message *m, int argc, struct
         stage_pass_instant(r, argv[0]);
         return;
     }
+    arena_enter(&r->eng->arena); /* the change and `applied` are one */
     if (m->value) remote_begin_part(r, m->value - 1, UINT64_MAX >> (64 - r->n));
     remote_execute(r, m, argc, argv);
     aof_end_part(r->eng->aof);
+    if (m->value) redo_applied(r, m->value);
+    arena_leave(&r->eng->arena);
 }
 
 void cross_run_everywhere(struct remote *r, struct cross *o) {
@@ -77,13 +91,20 @@ void cross_run_everywhere(struct remote *r, struct cross *o) {
     m.kind = MSG_RUN;
     m.id = o->id;
     uint64_t position;
-    bool logs = !(m.flags & MSG_INSTANT) && cross_log_position(r, &position);
-    m.value = logs ? position + 1 : 0;
+    bool has_place = !(m.flags & MSG_INSTANT) && stage_position(r, &position);
+    m.value = has_place ? position + 1 : 0;
+    o->sent = m;
     o->all->left = r->n;
     for (int w = 0; w < r->n; w++)
         if (w != r->self) remote_send_command(r, w, &m, c->argc, c->argv);
     run_part(r, &m, c->argc, c->argv);
     if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
+}
+
+/* What the task has done so far has happened everywhere; the rest of it cannot. */
+static void end_lost(struct remote *r, struct cross *o) {
+    cross_set_error(o, "ERR a worker was restarted while it was held for the command");
+    cross_finish(r, o);
 }
 
 /* A worker has run its part of a task's spread command. */
@@ -95,7 +116,10 @@ static void spread_ran(struct remote *r, struct cross *o, int worker, struct str
     o->all = NULL;
     free((char *)(uintptr_t)o->spread_reply.p);
     o->spread_reply = (struct str){ whole.p, whole.n };
-    cross_work(r, o);
+    if (o->lost)
+        end_lost(r, o);
+    else
+        cross_work(r, o);
 }
 
 /* Has the workers that a task's command is about run it. */
@@ -106,7 +130,8 @@ static void spread(struct remote *r, struct cross *o) {
     uint64_t position;
     m.kind = MSG_RUN;
     m.id = o->id;
-    m.value = t->spread_to == everybody && cross_log_position(r, &position) ? position + 1 : 0;
+    m.value = t->spread_to == everybody && stage_position(r, &position) ? position + 1 : 0;
+    o->sent = m;
     o->all = gather_new(NULL, t->how);
     if (t->how == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m.db);
     o->all->left = __builtin_popcountll(t->spread_to);
@@ -121,7 +146,9 @@ static void spread(struct remote *r, struct cross *o) {
 
 void cross_settle(struct remote *r, struct cross *o) {
     cross_drop_copies(r, o);
-    if (o->again)
+    if (o->again && o->lost)
+        end_lost(r, o);
+    else if (o->again)
         spread(r, o);
     else
         cross_finish(r, o);
@@ -136,9 +163,29 @@ void cross_ran(struct remote *r, int from, const struct message *m, struct str r
         gathered(r, o);
 }
 
-void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
-    if (!holds_has(r, from, m->id)) return; /* it has ended: nobody waits for the answer */
-    run_part(r, m, argc, argv);
+void cross_answer_run(struct remote *r, int to, const struct message *m, struct str resp) {
     struct message answer = { .kind = MSG_RAN, .id = m->id };
-    remote_send(r, from, &answer, (struct str){ r->out.p, r->out.n });
+    remote_send(r, to, &answer, resp);
+}
+
+void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    bool may = m->flags & MSG_AGAIN || holds_has(r, from, m->id);
+    if (!may) return; /* it has ended: nobody waits for the answer */
+    run_part(r, m, argc, argv);
+    cross_answer_run(r, from, m, (struct str){ r->out.p, r->out.n });
+}
+
+bool cross_awaits_run(const struct cross *o, int worker) {
+    bool asked = !o->task || o->task->spread_to >> worker & 1;
+    return asked && !o->all->part[worker].p;
+}
+
+void cross_run_again(struct remote *r, struct cross *o, int to) {
+    const struct cross_task *t = o->task;
+    struct message m = o->sent;
+    m.flags |= MSG_AGAIN;
+    if (t)
+        remote_send_command(r, to, &m, t->spread_argc, t->spread_argv);
+    else
+        remote_send_command(r, to, &m, o->command->argc, o->command->argv);
 }

@@ -12,6 +12,7 @@ struct gather *gather_new(struct session *s, enum spread how) {
 void gather_delete(struct gather *g) {
     for (int i = 0; i < WORKERS_MAX; i++) free((char *)(uintptr_t)g->part[i].p);
     free(g->order);
+    free(g->whole);
     free(g);
 }
 

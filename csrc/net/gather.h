@@ -23,6 +23,7 @@ struct gather {
     uint64_t stage;    /* its number, 0: not staged */
     uint64_t position; /* in the log, when it is committed */
     bool committed;
+    struct kept *whole;  /* the command, when it is committed */
     struct chain *chain; /* goes on after it, net/stage_ask.c; NULL: none */
     /* SPREAD_ALL_RANDOM: a random number, and who has how many keys of the database */
     uint64_t draw;

@@ -7,6 +7,7 @@
  */
 #include "mem/fault.h"
 #include "net/cross_impl.h"
+#include "net/redo.h"
 #include "net/stage.h"
 
 /* A hold on this worker that was asked for. */
@@ -21,11 +22,11 @@ static _Atomic uint64_t *own_word(const struct remote *r) {
 }
 
 bool cross_held(const struct remote *r) {
-    return r->crossing->granted;
+    return r->crossing->granted || redo_holds(r);
 }
 
 bool cross_wanted(const struct remote *r) {
-    return r->crossing->first;
+    return r->crossing->first || redo_holds(r);
 }
 
 bool holds_has(const struct remote *r, int from, uint64_t operation) {
@@ -35,7 +36,7 @@ bool holds_has(const struct remote *r, int from, uint64_t operation) {
 
 void cross_grant(struct remote *r) {
     struct crossing *x = r->crossing;
-    if (!x->first || x->granted || x->resting || stage_any(r)) return;
+    if (!x->first || x->granted || x->resting || stage_any(r) || redo_holds(r)) return;
     if (r->eng->config.loading == LOADING_SELF) return; /* nobody may look at it yet */
     x->granted = true;
     share_shut(&r->eng->arena, SHARE_HELD);

@@ -13,6 +13,7 @@ enum message_kind {
     MSG_STAGE,       /* of the asker's pending   stage number     command */
     MSG_STAGED,      /* -                        stage number     -; db: enum stage_answer */
     MSG_DROP,        /* -                        stage number     - */
+    MSG_REDONE,      /* -                        -                - */
     MSG_CROSS,       /* of the asker's pending   number of user   command */
     MSG_HOLD,        /* operation                -                - */
     MSG_HELD,        /* operation                -                - */
@@ -59,6 +60,8 @@ enum message_flags {
     MSG_QUIET = 2,    /* not propagated */
     MSG_RECORDS = 8,  /* MSG_SHIP: keys and records, net/carry.h */
     MSG_TRACKED = 16, /* what the command reads is to be remembered for `client` */
+    MSG_AGAIN = 32,   /* MSG_STAGE, MSG_RUN, MSG_SHIP: a predecessor may have lost it, net/redo.h;
+                         MSG_STAGE has its position as value then */
     MSG_INSTANT = 4   /* MSG_STAGE: no command, but the instant whose id is the one argument */
 };
 

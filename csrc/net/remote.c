@@ -16,6 +16,7 @@
 #include "net/monitor.h"
 #include "net/peek.h"
 #include "net/pubsub.h"
+#include "net/redo.h"
 #include "net/stage.h"
 #include "net/tracking.h"
 #include "net/watch.h"
@@ -374,6 +375,7 @@ const char *engine_next_mail(struct engine *eng, int *worker, uint64_t *id, int 
 /* --- a worker that was brought back --- */
 
 static void reborn(struct remote *r, int from, uint64_t taken) {
+    const struct message redone = { .kind = MSG_REDONE };
     stage_reborn(r, from, taken);
     static const char lost[] =
         "-ERR the worker of this key was restarted while it had the command\r\n";
@@ -382,9 +384,15 @@ static void reborn(struct remote *r, int from, uint64_t taken) {
         if (!p->used || p->worker != from || p->message > taken) continue;
         if (p->gather && stage_undecided(r, p->gather->stage)) continue;
         uint64_t id = (uint64_t)p->generation << 32 | i;
+        if (p->gather && stage_send_again(r, from, id, p->gather)) {
+            p->message = links_sent(r->links, from);
+            continue;
+        }
         remote_answer(r, r->self, id, (struct str){ lost, sizeof lost - 1 });
     }
     cross_reborn(r, from);
+    remote_send(r, from, &redone, (struct str){ NULL, 0 });
+    redo_told(r, from);
     block_forget_worker(r->eng, from);
     watch_reborn(r->eng, from);
     tracking_reborn(r->eng, from);
@@ -448,6 +456,10 @@ static void handle(struct remote *r, int from, struct str bytes) {
     struct str body = { bytes.p + sizeof m, bytes.n - sizeof m };
     int argc = 0;
     if (has_arguments((enum message_kind)m.kind)) argc = decode_command(r, body);
+    if (UNLIKELY(m.flags & MSG_AGAIN)) {
+        redo_take(r, from, &m, argc, r->argv);
+        return;
+    }
     switch (m.kind) {
     case MSG_REQUEST: remote_request(r, from, &m, argc, r->argv); break;
     case MSG_REPLY: remote_answer(r, r->self, m.id, body); break;
@@ -456,6 +468,7 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_STAGE: stage_receive(r, from, &m, argc, r->argv); break;
     case MSG_STAGED: stage_staged(r, from, &m, body); break;
     case MSG_DROP: stage_drop(r, from, m.value); break;
+    case MSG_REDONE: redo_told(r, from); break;
     case MSG_CROSS: cross_begin(r, from, &m, argc, r->argv); break;
     case MSG_HOLD: cross_hold(r, from, m.id); break;
     case MSG_HELD: cross_holding(r, from, m.id); break;
@@ -572,7 +585,7 @@ int engine_drain(struct engine *eng, bool rung) {
 
 /* --- life --- */
 
-/* From now on others may read the arena, and this worker theirs. */
+/* From now on this worker reads others' arenas, and they may read its own when it is opened. */
 static void share_arena(struct remote *r) {
     struct sharing *s = &r->sharing;
     *s = (struct sharing){ .self = r->self, .n = r->n };
@@ -580,7 +593,6 @@ static void share_arena(struct remote *r) {
     r->eng->arena.sharing = s;
     if (r->eng->config.loading == LOADING_SELF) share_shut(&r->eng->arena, SHARE_LOADING);
     if (arena_super(&r->eng->arena)->busy) share_shut(&r->eng->arena, SHARE_LOADING);
-    share_open(&r->eng->arena, SHARE_AWAY);
 }
 
 int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const char *arena_base) {
@@ -599,14 +611,17 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     eng->remote = r;
     eng->worker = self;
     eng->workers = r->n;
+    uint64_t known = 0; /* those that a predecessor has heard of */
     for (int w = 0; w < r->n; w++) {
         struct message m = { .kind = MSG_REBORN };
         if (w == self) continue;
         m.value = links_abandon(links, w);
+        if (m.value) known |= UINT64_C(1) << w;
         remote_send(r, w, &m, (struct str){ NULL, 0 });
     }
     links_wake(links);
     share_arena(r);
+    redo_begin(r, known);
     return ST_OK;
 }
 
@@ -618,6 +633,7 @@ void remote_tick(struct remote *r) {
     for (int db = 0; db < CONTROL_DATABASES && db < r->eng->databases; db++)
         atomic_store_explicit(&w->keys[db], engine_db(r->eng, db)->keys.count,
                               memory_order_relaxed);
+    redo_tick(r);
     stage_tick(r);
     cross_tick(r);
     links_wake(r->links);
@@ -644,6 +660,7 @@ void remote_delete(struct remote *r) {
     }
     free(r->read_mail);
     fieldset_drop_all(&r->fieldsets);
+    redo_delete(r);
     stages_delete(r->stages);
     crossing_delete(r->crossing);
     peeks_delete(r->peeks);

@@ -39,6 +39,12 @@ struct kept_list {
     struct kept *first, *last;
 };
 struct mail;
+/* Of net/redo.h. */
+struct redo {
+    bool shut;        /* nobody is served yet */
+    uint64_t waiting; /* bits of workers that may still send something again */
+    struct kept *first;
+};
 
 struct remote {
     struct engine *eng;
@@ -67,6 +73,7 @@ struct remote {
     struct block_wish wish; /* of a command under holds that wants to wait */
     struct retry *retries;  /* net/block_retry.h */
     struct kept_list deferred; /* commands that came while this worker was held */
+    struct redo redo;
     struct stages *stages;     /* net/stage.h */
     struct crossing *crossing; /* net/cross.h */
     struct peeks *peeks;       /* net/peek.h */

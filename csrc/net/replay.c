@@ -17,6 +17,7 @@
 #include "db/clock.h"
 #include "mem/fault.h"
 #include "mem/share.h"
+#include "net/redo.h"
 #include "persist/aof_read.h"
 
 #define CLOCK_EVERY 64u /* commands between two looks at the clock */
@@ -30,6 +31,7 @@ struct replay {
     size_t valid;
     size_t exec_at;  /* where the EXEC of the present block begins; 0: outside of one */
     bool skip_block; /* the present or next block does not count */
+    struct str part; /* that #TXN line, until its block is executed; .p NULL: none */
     size_t note_at;  /* a #TXN line right before this item begins here; SIZE_MAX: there is none */
     struct reply out;
     struct fieldset *fieldsets;
@@ -115,8 +117,12 @@ static void note_line(struct replay *l) {
     struct str line = l->reader.argv[0];
     char id[64], *key = id;
     l->note_at = SIZE_MAX;
-    if (l->exec_at || !part_id(line, id)) return;
-    if (part_is_empty(line)) return;
+    l->part = (struct str){ NULL, 0 };
+    if (l->exec_at) return;
+    if (part_is_empty(line) || (line.n > 9 && !memcmp(line.p, "TXN-SEEN ", 9)))
+        redo_note_logged(l->eng, line);
+    if (!part_id(line, id) || part_is_empty(line)) return;
+    l->part = line;
     l->note_at = l->reader.start;
     l->skip_block =
         l->dropped_n && bsearch(&key, l->dropped, l->dropped_n, sizeof *l->dropped, compare_ids);
@@ -232,6 +238,8 @@ static int carry_out(struct replay *l) {
     struct aof_reader *r = &l->reader;
     struct str name = r->argv[0];
     if (l->exec_at && r->start == l->exec_at) {
+        if (l->part.p && !l->skip_block) redo_note_logged(l->eng, l->part);
+        l->part = (struct str){ NULL, 0 };
         l->exec_at = 0;
         l->skip_block = false;
         return REPLAY_MORE;

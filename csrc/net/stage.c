@@ -2,6 +2,7 @@
 #include "mem/fault.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
+#include "net/redo.h"
 #include "net/stage_impl.h"
 #include "persist/aof.h"
 
@@ -60,10 +61,15 @@ static struct kept *find_part(struct remote *r, int from, uint64_t number) {
     return NULL;
 }
 
-static void execute_kept(struct remote *r, struct kept *k) {
-    remote_begin_part(r, r->stages->read - 1, k->owners);
+static void execute_kept(struct remote *r, struct kept *k, uint64_t position) {
+    arena_enter(&r->eng->arena); /* the change and `applied` are one */
+    remote_begin_part(r, position, k->owners);
     remote_execute(r, &k->head, k->argc, k->argv);
     aof_end_part(r->eng->aof);
+    FAULT("stage.executing");
+    redo_applied(r, position + 1);
+    arena_leave(&r->eng->arena);
+    FAULT("stage.applied");
     r->stats.requests_done += k->from != r->self;
     remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
 }
@@ -74,6 +80,12 @@ void stage_pass_instant(struct remote *r, struct str arg) {
     remote_note_mail(r, MAIL_INSTANT, id);
     r->out.n = 0;
     reply_ok(&r->out);
+}
+
+void stage_redo(struct remote *r, struct kept *k) {
+    k->argc--; /* the owners */
+    memcpy(&k->owners, k->argv[k->argc].p, sizeof k->owners);
+    execute_kept(r, k, k->head.value);
 }
 
 /* The part is no command but an instant. */
@@ -96,7 +108,7 @@ static void execute_part(struct remote *r, uint64_t number) {
     if (k->head.flags & MSG_INSTANT)
         execute_instant(r, k);
     else
-        execute_kept(r, k);
+        execute_kept(r, k, r->stages->read - 1);
     FAULT("stage.executed");
     open_if_done(r);
     free(k);

@@ -40,6 +40,9 @@ void stage_staged(struct remote *r, int from, const struct message *m, struct st
 void stage_tick(struct remote *r);
 /* Whether the command with this number has not happened yet. 0: no such command. */
 bool stage_undecided(struct remote *r, uint64_t number);
+/* Sends a worker that was brought back its part of a committed command, whose reply is awaited as
+ * `id`; false: it is no such command. */
+bool stage_send_again(struct remote *r, int to, uint64_t id, const struct gather *g);
 /* All replies of a command are in that was committed, or went the slow way. */
 void stage_end(struct remote *r, const struct gather *g);
 
@@ -50,6 +53,8 @@ bool stage_any(const struct remote *r);
 bool stage_due(const struct remote *r);
 /* Executes the parts that are committed. */
 void stage_apply(struct remote *r);
+/* Executes a part that was sent again. */
+void stage_redo(struct remote *r, struct kept *k);
 /* The instant of a snapshot, whose id are the bytes of `arg` (core.h: engine_instant). */
 void stage_pass_instant(struct remote *r, struct str arg);
 /* Messages. */

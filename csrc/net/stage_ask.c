@@ -213,6 +213,8 @@ static bool commit(struct remote *r, struct operation *o) {
     if (!commit_append(r->links->control, o->number, &g->position)) return false;
     FAULT("stage.committed");
     g->committed = true;
+    g->whole = o->whole;
+    o->whole = NULL;
     r->links->to_ring |= o->asked & ~(UINT64_C(1) << r->self);
     forget_number(r->stages, o);
     leave_chain(o);
@@ -341,6 +343,24 @@ bool stage_undecided(struct remote *r, uint64_t number) {
 }
 
 /* --- time and death --- */
+
+bool stage_send_again(struct remote *r, int to, uint64_t id, const struct gather *g) {
+    const struct kept *k = g->whole;
+    struct parts parts;
+    if (!k || k->head.flags & MSG_INSTANT) return false;
+    struct message m = k->head;
+    m.kind = MSG_STAGE;
+    m.flags |= MSG_AGAIN;
+    m.id = id;
+    m.value = g->position;
+    cut(&parts, registry_row(r->eng->registry, m.row - 1), r->n, k->argc, k->argv);
+    parts.argv[to][parts.argc[to]] =
+        (struct str){ (const char *)&parts.owners, sizeof parts.owners };
+    remote_send_command(r, to, &m, parts.argc[to] + 1, parts.argv[to]);
+    free(parts.order);
+    cut_end(&parts);
+    return true;
+}
 
 static bool is_late(const struct remote *r, const struct chain *c) {
     const struct operation *o = c->first;

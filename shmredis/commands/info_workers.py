@@ -39,6 +39,7 @@ def _line(worker: WorkerFigures, count: int) -> str:
         ("stages_busy", links.stages_busy),
         ("holds", links.holds),
         ("hold_us", links.hold_us),
+        ("redone", links.redone),
         ("backlog", links.backlog_bytes),
     ]
     return ",".join(f"{name}={value}" for name, value in fields)

@@ -227,7 +227,7 @@ def test_what_an_unauthenticated_client_may_announce(start_server: StartServer) 
 
 def test_a_million_arguments(server: Server, bystander: Client) -> None:
     count = 1_000_000
-    with server.client() as client:
+    with server.client(timeout=100) as client:
         words = b"$1\r\nx\r\n" * count
         client.send(b"*%d\r\n$3\r\nDEL\r\n" % (count + 1) + words)
         assert client.read() == b":0\r\n"

@@ -216,12 +216,10 @@ def test_a_killed_worker_comes_back_and_the_others_serve_on(
     victim = int(worker_lines(clients[0])[1]["pid"])
     time.sleep(1)  # a worker that dies young is brought back after a pause
     os.kill(victim, signal.SIGKILL)
-    started = time.monotonic()
     for _ in range(100):
         assert clients[0].call("GET", key_of(0)) == b"$1\r\n0\r\n"
         assert clients[2].call("GET", key_of(2)) == b"$1\r\n2\r\n"
-    wait_until(lambda: clients[0].call("SET", key_of(1), "new") == b"+OK\r\n", 1)
-    assert time.monotonic() - started < 1
+    wait_until(lambda: clients[0].call("SET", key_of(1), "new") == b"+OK\r\n")
     assert clients[1].closed()
     with connect_to(server, 1) as again:
         assert again.call("GET", key_of(1)) == b"$3\r\nnew\r\n"

@@ -221,12 +221,15 @@ def test_histories_of_clients_that_read(trio: Server, seed: int) -> None:
     assert linearizable(history, EMPTY, database)
 
 
+@pytest.mark.parametrize("pipeline", [1, 3])
 @pytest.mark.parametrize("victim", range(WORKERS))
-def test_histories_with_the_death_of_a_worker(start_server: Start, victim: int) -> None:
+def test_histories_with_the_death_of_a_worker(
+    start_server: Start, victim: int, pipeline: int
+) -> None:
     server = start_server(workers=WORKERS)
     with connect_to(server, (victim + 1) % WORKERS) as client:
         pid = int(worker_lines(client)[victim]["pid"])
-    threads = [Recorder(server, i, victim, 60, 1) for i in range(4)]
+    threads = [Recorder(server, i, victim, 60, pipeline) for i in range(4)]
     for thread in threads:
         thread.start()
     time.sleep(0.01)
@@ -239,36 +242,17 @@ def test_histories_with_the_death_of_a_worker(start_server: Start, victim: int) 
         wait_until(lambda: not isinstance(client.value("GET", KEYS[victim]), ValueError))
         values = client.value("MGET", *KEYS)
     now = time.monotonic()
-    histories = [history for thread in threads for history in in_parts(thread.history)]
+    histories = [history for thread in threads for history in with_unknowns(thread.history)]
     crash = [Operation(("crash", victim), UNKNOWN, killed, now)]  # its data may come back
     last = [Operation(("MGET",), values, now, now + 1)]
     assert linearizable([*histories, crash, last], EMPTY, database)
 
 
-def in_parts(history: list[Operation]) -> list[list[Operation]]:
-    """A client's history, and beside it the parts of what it got an error for.
-
-    When a worker dies, a command over several of them may have happened at some only.
-    """
-    whole = [op for op in history if op.result is not UNKNOWN]
-    parts = [
-        [Operation(part, UNKNOWN, op.called)]
-        for op in history
-        if op.result is UNKNOWN
-        for part in parts_of(op.what)
-    ]
-    return [whole, *parts]
-
-
-def parts_of(what: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    match what:
-        case ("MSET", value):
-            return [("SET", i, value) for i in range(WORKERS)]
-        case ("DEL",):
-            return [("GETDEL", i) for i in range(WORKERS)]
-        case ("RENAME", i, j):
-            return [("COPY", i, j), ("GETDEL", i)]
-    return [what]
+def with_unknowns(history: list[Operation]) -> list[list[Operation]]:
+    """A client's history, and beside it what it got an error for: whole, at any time, or never."""
+    known = [op for op in history if op.result is not UNKNOWN]
+    unknown = [[op] for op in history if op.result is UNKNOWN]
+    return [known, *unknown]
 
 
 # --- moves ---

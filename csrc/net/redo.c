@@ -1,0 +1,123 @@
+/* redo.c - keeping what is sent again, in order; executing it; opening. */
+#include "net/redo.h"
+
+#include "db/engine.h"
+#include "mem/fault.h"
+#include "net/cross.h"
+#include "net/stage.h"
+
+static const char lost[] = "-ERR the worker of this key was restarted while it had the command\r\n";
+
+static uint64_t applied(const struct remote *r) {
+    return atomic_load_explicit(&r->links->control->worker[r->self].applied, memory_order_relaxed);
+}
+
+/* An arena of its own past, whole, has all that `applied` says; any other has what its log says. */
+static bool is_own_past(const struct remote *r) {
+    const struct arena_super *super = arena_super(&r->eng->arena);
+    return super->generation && !super->busy && r->eng->config.loading != LOADING_SELF;
+}
+
+void redo_begin(struct remote *r, uint64_t workers) {
+    if (!is_own_past(r)) redo_applied(r, 0);
+    r->redo.waiting = workers;
+    r->redo.shut = true;
+    redo_try(r);
+}
+
+/* --- keeping --- */
+
+/* The place in the log of commits; what has none comes last. */
+static uint64_t place_of(const struct message *m) {
+    return m->kind == MSG_STAGE ? m->value : m->value - 1;
+}
+
+static void keep(struct remote *r, struct kept *k) {
+    struct kept **at = &r->redo.first;
+    while (*at && place_of(&(*at)->head) <= place_of(&k->head)) at = &(*at)->next;
+    k->next = *at;
+    *at = k;
+}
+
+/* It cannot be done any more, or was already. */
+static void refuse(struct remote *r, int from, const struct message *m) {
+    struct str error = { lost, sizeof lost - 1 };
+    if (m->kind == MSG_STAGE)
+        remote_answer(r, from, m->id, error);
+    else if (m->kind == MSG_RUN)
+        cross_answer_run(r, from, m, error);
+    else
+        cross_answer_ship(r, from, m, ST_SHM_OPEN);
+}
+
+void redo_take(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
+    if (r->redo.waiting >> from & 1)
+        keep(r, kept_new(from, m, argc, argv));
+    else
+        refuse(r, from, m);
+}
+
+/* --- executing --- */
+
+static void carry_out(struct remote *r, struct kept *k) {
+    bool has_place = place_of(&k->head) != UINT64_MAX;
+    if (k->head.kind == MSG_SHIP)
+        cross_ship(r, k->from, &k->head, k->argc, k->argv);
+    else if (has_place && place_of(&k->head) < applied(r))
+        refuse(r, k->from, &k->head);
+    else if (k->head.kind == MSG_STAGE)
+        stage_redo(r, k);
+    else
+        cross_run(r, k->from, &k->head, k->argc, k->argv);
+    r->stats.redone++;
+}
+
+static void carry_out_all(struct remote *r) {
+    for (struct kept *k; (k = r->redo.first); free(k)) {
+        r->redo.first = k->next;
+        FAULT("redo.before_execute");
+        carry_out(r, k);
+    }
+}
+
+void redo_try(struct remote *r) {
+    if (LIKELY(!r->redo.shut) || r->redo.waiting || r->eng->config.loading == LOADING_SELF) return;
+    carry_out_all(r);
+    r->redo.shut = false;
+    share_open(&r->eng->arena, SHARE_AWAY);
+    remote_go_on(r);
+    cross_grant(r);
+    remote_wake_self(r);
+}
+
+void redo_told(struct remote *r, int from) {
+    r->redo.waiting &= ~(UINT64_C(1) << from);
+    redo_try(r);
+}
+
+void redo_tick(struct remote *r) {
+    for (uint64_t left = r->redo.waiting; left; left &= left - 1) {
+        int w = __builtin_ctzll(left);
+        if (control_stuck(r->links->control, w)) redo_told(r, w);
+    }
+}
+
+void redo_delete(struct remote *r) {
+    for (struct kept *k; (k = r->redo.first); free(k)) r->redo.first = k->next;
+}
+
+/* --- the log --- */
+
+void redo_note_logged(struct engine *eng, struct str line) {
+    struct remote *r = eng->remote;
+    unsigned long long life, position;
+    char text[96];
+    if (!r || line.n >= sizeof text) return;
+    memcpy(text, line.p, line.n);
+    text[line.n] = '\0';
+    if (sscanf(text, "TXN-SEEN %llx %llu", &life, &position) == 2)
+        position--;
+    else if (sscanf(text, "TXN %llx-%llu-", &life, &position) != 2)
+        return;
+    if (life == r->links->control->life && position + 1 > applied(r)) redo_applied(r, position + 1);
+}

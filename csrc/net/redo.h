@@ -1,0 +1,48 @@
+/* redo.h - what others had committed and a dead worker has lost, done by its successor.
+ *
+ * A part of a committed command may be with a worker that dies before it has executed it, or before
+ * anybody has heard that it did, and what a command under holds has changed may be on its way
+ * there. Elsewhere the command has happened. So when a worker is brought back, each of the others
+ * sends again what it has no answer to (flagged MSG_AGAIN), then MSG_REDONE; until all have, and
+ * what is to be loaded is, nobody is served. Then the successor executes what was sent, in the
+ * order of the log of commits, leaves out what its arena has already (`applied` in control memory),
+ * and opens.
+ *
+ *   dead worker          successor                      another worker
+ *   takes a part         MSG_REBORN  ───────────────►   sends it again
+ *                        keeps it    ◄───────────────   MSG_STAGE, MSG_RUN, MSG_SHIP: again
+ *                        executes, opens  ◄──────────   MSG_REDONE
+ *
+ * Whoever is stuck, or dead himself, is not waited for.
+ */
+#ifndef SHMREDIS_REDO_H
+#define SHMREDIS_REDO_H
+
+#include "net/remote.h"
+
+/* Begins, at the start of a life, to wait for these workers (bits). */
+void redo_begin(struct remote *r, uint64_t workers);
+/* Nobody is to be served yet. */
+static inline bool redo_holds(const struct remote *r) {
+    return UNLIKELY(r->redo.shut) && r->eng->config.loading != LOADING_SELF;
+}
+/* A message that was sent again. */
+void redo_take(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
+/* That worker has sent all, or has nothing to send since it has died. */
+void redo_told(struct remote *r, int from);
+/* Executes and opens, if nothing is waited for any more. */
+void redo_try(struct remote *r);
+/* Now and then: those that are stuck are given up. */
+void redo_tick(struct remote *r);
+void redo_delete(struct remote *r);
+
+/* All commits before that position are executed here. Inside of the change that makes it so. */
+static inline void redo_applied(struct remote *r, uint64_t position) {
+    atomic_store_explicit(&r->links->control->worker[r->self].applied, position,
+                          memory_order_relaxed);
+}
+/* A line of this worker's log that was read, "TXN <life>-<position>-…" of a part that counts or
+ * "TXN-SEEN <life> <position>": it is executed here. */
+void redo_note_logged(struct engine *eng, struct str line);
+
+#endif

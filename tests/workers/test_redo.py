@@ -1,0 +1,128 @@
+"""A worker dies with something that others have committed: its successor does it, and nobody sees half."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from tests.harness.resp import Client, encode, parse
+from tests.harness.server import Server, wait_until
+from tests.workers.places import connect_to, key_of, pid_of, worker_lines
+
+Start = Callable[..., Server]
+WORKERS = 3
+VICTIM = 1
+KEYS = [key_of(worker, prefix="re") for worker in range(WORKERS)]
+LISTS = [key_of(worker, prefix="rel") for worker in range(WORKERS)]
+COLD = ("--warm-restart", "no")  # its end leaves nothing in memory
+LOST = "restarted while it"  # in the errors to commands that met a death
+
+
+def pairs(value: str) -> list[str]:
+    return [word for key in KEYS for word in (key, value)]
+
+
+def armed(server: Server, point: str) -> int:
+    """The victim will die there; its process."""
+    with connect_to(server, VICTIM) as client:
+        pid = pid_of(client, VICTIM)
+        with suppress(OSError):
+            assert client.call("DEBUG", "FAULT", f"{point}:kill") == b"+OK\r\n"
+    return pid
+
+
+def values(server: Server, *words: str) -> list[object]:
+    """What clients of the two others read, once the worker is back."""
+    replies = []
+    for worker in (0, 2):
+        with connect_to(server, worker) as client:
+            wait_until(
+                lambda client=client: not isinstance(client.value("GET", KEYS[1]), ValueError)
+            )
+            replies.append(client.value(*words))
+    return replies
+
+
+def reborn(client: Client, pid: int) -> None:
+    wait_until(lambda: pid_of(client, VICTIM) not in (0, pid))
+
+
+@pytest.mark.parametrize("appendonly", ["no", "yes"])
+@pytest.mark.parametrize("point", ["stage.before_execute", "stage.executing"])
+def test_a_committed_part_is_executed_by_the_successor(
+    start_server: Start, point: str, appendonly: str
+) -> None:
+    server = start_server(*COLD, "--appendonly", appendonly, workers=WORKERS)
+    with connect_to(server, 0) as client:
+        client.call("MSET", *pairs("old"))
+        pid = armed(server, point)
+        assert client.call("MSET", *pairs("new")) == b"+OK\r\n"
+        reborn(client, pid)
+        assert sum(int(line["redone"]) for line in worker_lines(client)) == 1
+    assert values(server, "MGET", *KEYS) == [[b"new"] * WORKERS] * 2
+
+
+def test_what_its_arena_has_already_is_not_done_twice(start_server: Start) -> None:
+    server = start_server(workers=WORKERS)
+    with connect_to(server, 0) as client:
+        client.call("SET", KEYS[1], "x")
+        pid = armed(server, "stage.applied")
+        assert LOST in str(client.value("SWAPDB", "0", "1"))
+        reborn(client, pid)
+        client.call("SELECT", "1")
+        assert client.value("GET", KEYS[1]) == b"x"
+
+
+@pytest.mark.parametrize("point", ["stage.before_execute", "stage.executing", "stage.executed"])
+def test_pipelines_happen_whole(start_server: Start, point: str) -> None:
+    """Those that were committed when it died, and those that come after."""
+    server = start_server(workers=WORKERS)
+    with connect_to(server, 0) as client:
+        pid = armed(server, point)
+        for n in range(20):
+            client.send(encode("MSET", *pairs(str(n))))
+        replies = [parse(client.read()) for _ in range(20)]
+        assert all(reply == "OK" or LOST in str(reply) for reply in replies)
+        reborn(client, pid)
+    for seen in values(server, "MGET", *KEYS):
+        assert seen == [b"19"] * WORKERS
+
+
+@pytest.mark.parametrize("appendonly", ["no", "yes"])
+@pytest.mark.parametrize("point", ["cross.before_take_back", "cross.taken_back"])
+@pytest.mark.parametrize("executor", [0, 2])
+def test_what_is_shipped_to_a_dead_owner_arrives(
+    start_server: Start, executor: int, point: str, appendonly: str
+) -> None:
+    server = start_server(*COLD, "--appendonly", appendonly, workers=WORKERS)
+    with connect_to(server, 0) as client:
+        client.call("RPUSH", LISTS[executor], *"abcde")
+        pid = armed(server, point)
+        words = ["LMOVE", LISTS[executor], LISTS[VICTIM], "LEFT", "LEFT"]
+        assert client.value(*words) == b"a"
+        reborn(client, pid)
+    assert values(server, "LRANGE", LISTS[executor], "0", "-1") == [[b"b", b"c", b"d", b"e"]] * 2
+    assert values(server, "LRANGE", LISTS[VICTIM], "0", "-1") == [[b"a"]] * 2
+
+
+def test_a_transaction_reaches_an_owner_that_dies(start_server: Start) -> None:
+    server = start_server(workers=WORKERS)
+    with connect_to(server, 0) as client:
+        pid = armed(server, "cross.before_take_back")
+        client.call("MULTI")
+        for key in KEYS:
+            client.call("INCR", key)
+        assert client.value("EXEC") == [1, 1, 1]
+        reborn(client, pid)
+    assert values(server, "MGET", *KEYS) == [[b"1"] * WORKERS] * 2
+
+
+def test_an_executor_that_dies_before_it_tells_has_done_nothing(start_server: Start) -> None:
+    server = start_server(*COLD, "--appendonly", "yes", workers=WORKERS)
+    with connect_to(server, 0) as client:
+        client.call("RPUSH", LISTS[VICTIM], *"abc")
+        pid = armed(server, "cross.before_ship")
+        assert LOST in str(client.value("LMOVE", LISTS[VICTIM], LISTS[0], "LEFT", "LEFT"))
+        reborn(client, pid)
+    assert values(server, "LRANGE", LISTS[VICTIM], "0", "-1") == [[b"a", b"b", b"c"]] * 2
+    assert values(server, "EXISTS", LISTS[0]) == [0, 0]
