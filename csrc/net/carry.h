@@ -17,6 +17,7 @@ struct carried {
     int db;
     bool written; /* it may be, by the command that it was fetched for */
     bool changed; /* that command has changed something: its owner is to take it back */
+    bool shipped; /* it was when its owner was last told */
     struct str name;
     struct str record; /* .p NULL: not sent along */
 };

@@ -25,8 +25,9 @@ struct cross {
     struct brought *brought; /* names of these keys */
     bool fetched;            /* there are copies of foreign keys here */
     bool lost;               /* a held worker has died: the task cannot go on after this round */
-    struct message sent;     /* MSG_SHIP or MSG_RUN, to be sent again */
-    struct gather *all;      /* the replies of all workers to a command about all keys, or NULL */
+    uint64_t sent_owners;
+    struct message sent; /* MSG_SHIP or MSG_RUN, to be sent again */
+    struct gather *all;  /* the replies of all workers to a command about all keys, or NULL */
     char *reply;
     size_t reply_n;
 };

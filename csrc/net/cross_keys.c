@@ -198,6 +198,7 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
                          .value = logs ? position + 1 : 0,
                          .client = o->command->head.client };
     o->sent = m;
+    o->sent_owners = owners;
     FAULT("cross.before_ship");
     for (uint64_t left = owners; left; left &= left - 1) {
         int w = __builtin_ctzll(left), n = keys_of(r, o, w, true, keys);
@@ -208,18 +209,23 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
         o->shipping |= UINT64_C(1) << w;
         carry_send(r, w, &m, n, keys, owners_word);
     }
-    for (int i = 0; i < o->n; i++) o->keys[i].changed = false;
+    for (int i = 0; i < o->n; i++) {
+        o->keys[i].shipped = o->keys[i].changed;
+        o->keys[i].changed = false;
+    }
     free(keys);
 }
 
 void cross_ship_again(struct remote *r, struct cross *o, int to) {
     struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
     ASSERT(keys);
-    const uint64_t owners = written_owners(r, o);
+    const struct str owners_word = { (const char *)&o->sent_owners, sizeof o->sent_owners };
     struct message m = o->sent;
     m.flags |= MSG_AGAIN | MSG_RECORDS;
-    int n = keys_of(r, o, to, true, keys);
-    carry_send(r, to, &m, n, keys, (struct str){ (const char *)&owners, sizeof owners });
+    int n = 0;
+    for (int i = 0; i < o->n; i++)
+        if (o->keys[i].shipped && key_owner(o->keys[i].name, r->n) == to) keys[n++] = o->keys[i];
+    carry_send(r, to, &m, n, keys, owners_word);
     free(keys);
 }
 
