@@ -2,6 +2,7 @@
 #include "db/type_set.h"
 
 #include "db/digest.h"
+#include "db/item_table.h"
 #include "ds/intset.h"
 #include "ds/listpack.h"
 #include "ds/sample.h"
@@ -369,43 +370,15 @@ static status set_copy(struct arena *to, const struct arena *from, const struct 
 
 static size_t set_memory(const struct arena *a, const struct value *v, size_t samples) {
     size_t bytes = heap_usable(a, v->root);
-    if (v->enc != ENC_HASHTABLE) return bytes;
-    const struct dict *d = table_of(a, v);
-    size_t seen = 0, items = 0;
-    struct dict_iter it = { 0 };
-    for (ref_t r; (!samples || seen < samples) && (r = dict_next(a, d, &it)); seen++)
-        items += heap_usable(a, r);
-    if (seen) bytes += (size_t)((double)items / (double)seen * (double)d->count);
-    return bytes + dict_memory(a, d);
+    return v->enc == ENC_HASHTABLE ? bytes + items_memory(a, table_of(a, v), samples) : bytes;
 }
-
-static void move_ref(struct arena *a, ref_t *owner) {
-    if (!heap_sparse(a, *owner)) return;
-    ref_t moved = heap_move(a, *owner);
-    if (moved) *owner = moved;
-}
-
-static void move_item(void *ctx, ref_t *place) {
-    move_ref(ctx, place);
-}
-
-/* Members by the dict's cursor; the table's own blocks when that is done. */
-#define TABLE_PHASE ((uint64_t)1 << 40)
 
 static void set_relocate(struct arena *a, struct value *v, uint64_t *cursor, size_t budget) {
-    if (*cursor == 0) move_ref(a, &v->root);
-    if (v->enc != ENC_HASHTABLE) {
+    if (*cursor == 0) items_move_ref(a, &v->root);
+    if (v->enc == ENC_HASHTABLE)
+        items_relocate(a, table_of(a, v), cursor, budget);
+    else
         *cursor = 0;
-        return;
-    }
-    if (*cursor < TABLE_PHASE) {
-        *cursor = dict_scan(a, table_of(a, v), *cursor, budget, move_item, a);
-        if (*cursor == 0) *cursor = TABLE_PHASE;
-        return;
-    }
-    uint64_t at = *cursor - TABLE_PHASE;
-    dict_relocate(a, table_of(a, v), &at, budget);
-    *cursor = at ? at + TABLE_PHASE : 0;
 }
 
 static bool digest_member(void *ctx, struct str member) {
