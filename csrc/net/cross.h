@@ -47,8 +47,9 @@ struct cross_task {
  * besides; m->id is of a pending of this worker. Takes over the task. */
 void cross_begin_task(struct remote *r, const struct message *m, int n, const struct carried *keys,
                       uint64_t workers, struct cross_task *task);
-/* While an operation executes here: makes a foreign key available that it has not named before.
- * False: its owner is not held. *st: why it could not be brought. */
+/* While an operation executes here: makes a key available that it has not named before, and has it
+ * logged and brought back with the others. Without an operation, own keys are. False: its owner is
+ * not held. *st: why it could not be brought. */
 bool cross_bring(struct remote *r, int db, struct str name, bool written, status *st);
 /* A command of the task that executes here has changed something: its owner has to hear of this
  * key, if it may be written. `name.p` NULL: of all that may. */
@@ -63,6 +64,8 @@ const struct arena *cross_view(struct remote *r, int worker);
 /* --- being held, net/hold.c ---
  * Somebody holds this worker: clients' commands and requests wait. */
 bool cross_held(const struct remote *r);
+/* Who does; -1: nobody. */
+int cross_holder(const struct remote *r);
 /* Somebody holds it, or waits to. */
 bool cross_wanted(const struct remote *r);
 /* Grants the next hold if nothing is in its way any more. */

@@ -88,10 +88,15 @@ bool cross_bring(struct remote *r, int db, struct str name, bool written, status
     struct cross *o = r->crossing->running;
     int owner = key_owner(name, r->n);
     *st = ST_OK;
+    if (owner == r->self && !o) return true;
     if (!o || !(o->holds >> owner & 1)) return false;
     struct carried *k = known(o, db, name);
     if (k) {
         k->written |= written;
+        return true;
+    }
+    if (owner == r->self) { /* it is here, but is logged with the others */
+        if (written) add_brought(o, db, name, true);
         return true;
     }
     const struct arena *view = cross_view(r, owner);

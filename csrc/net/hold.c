@@ -25,6 +25,10 @@ bool cross_held(const struct remote *r) {
     return r->crossing->granted || redo_holds(r);
 }
 
+int cross_holder(const struct remote *r) {
+    return cross_held(r) ? r->crossing->first->from : -1;
+}
+
 bool cross_wanted(const struct remote *r) {
     return r->crossing->first || redo_holds(r);
 }

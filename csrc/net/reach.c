@@ -81,7 +81,7 @@ static bool refuse(struct call *c, struct reply *out) {
 static bool bring(struct call *c, struct str name, bool written, struct reply *out) {
     struct remote *r = c->eng->remote;
     if (!is_declared(c, name)) c->inside->strayed = true;
-    if (remote_owns(r, name)) return true;
+    if (remote_owns(r, name) && !written) return true;
     status st;
     if (!cross_bring(r, c->inside->db, name, written, &st)) return refuse(c, out);
     if (st == ST_OK) return true;

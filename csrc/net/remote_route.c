@@ -162,10 +162,15 @@ static bool may_follow(const struct remote *r, const struct session *s,
     return owner < 0 && row->spread != SPREAD_NOT && stage_may_follow(r, s);
 }
 
+/* The worker runs a script for long, and the command is none of those that may come then. */
+static bool is_busy(const struct remote *r, int worker, const struct command_row *row) {
+    return UNLIKELY(busy_state(r, worker)) && !(row->cmd.flags & CMD_ALLOW_BUSY);
+}
+
 enum remote_verdict remote_route(struct remote *r, struct session *s, const struct command_row *row,
                                  int argc, const struct str *argv) {
     if (stage_any(r)) stage_apply(r);
-    if (cross_held(r)) return REMOTE_WAIT;
+    if (cross_held(r)) return is_busy(r, cross_holder(r), row) ? REMOTE_BUSY : REMOTE_WAIT;
     bool alone = row->spread == SPREAD_SESSION || row->spread == SPREAD_SCAN;
     if (UNLIKELY(s->chain != NULL) && alone) return REMOTE_BARRED;
     if (row->spread == SPREAD_SESSION) return multi_route(r, s, row, argc, argv);
@@ -176,8 +181,7 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;
     if (owner >= 0 && row->copied && peek_take(r, s, row, owner, argc, argv)) return REMOTE_COPIED;
-    if (owner >= 0 && UNLIKELY(busy_state(r, owner)) && !(row->cmd.flags & CMD_ALLOW_BUSY))
-        return REMOTE_BUSY;
+    if (owner >= 0 && is_busy(r, owner, row)) return REMOTE_BUSY;
     if (backed_up(r, owner)) return remote_stall(r);
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))
         return forward_import(r, s, owner, row, argc, argv);

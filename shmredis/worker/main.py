@@ -21,7 +21,7 @@ from shmredis.acl.errors import AclError
 from shmredis.commands.context import ServerFacts
 from shmredis.commands.everywhere import answer_others
 from shmredis.front.channel import MESSAGE_MAX, Kind, read_batch, receive_with_sockets
-from shmredis.front.shm import object_name, remove_object
+from shmredis.front.shm import object_name, remove_object, scripts_name
 from shmredis.front.worker_process import Birth, Plan
 from shmredis.module.declaration import ModuleError
 from shmredis.persistence.marks import note_files
@@ -98,6 +98,7 @@ def _part_from_arena(plan: Plan, index: int, beginning: Beginning, ending: Endin
             remove_object(plan.control.name)
         if ending is Ending.DISCARD:
             remove_object(object_name(plan.base_name, index))
+            remove_object(scripts_name(plan.base_name))
     if ending is Ending.LEAVE and engine.option("loading") != lib.LOADING_SELF:
         note_files(engine, plan.config, index)
         lib.engine_seal(engine.handle)

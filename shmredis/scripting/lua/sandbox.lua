@@ -49,7 +49,7 @@ globals._G = environment
 
 globals._VERSION = _VERSION
 for _, name in pairs({ "assert", "error", "gcinfo", "ipairs", "select", "tonumber", "tostring",
-    "type", "unpack", "xpcall", "collectgarbage" }) do
+    "type", "unpack", "collectgarbage" }) do
     globals[name] = _G[name]
 end
 
@@ -137,6 +137,14 @@ end
 
 function globals.pcall(...)
     return caught(pcall(...))
+end
+
+-- An error that the hook raises calls the handler with hooks off: one that loops would never end.
+function globals.xpcall(f, handler)
+    return xpcall(f, function(problem)
+        if lib.ended then return problem end
+        return handler(problem)
+    end)
 end
 
 -- --- libraries ---
