@@ -122,27 +122,36 @@ def _used(ctx: Context, m: MemoryFigures) -> Fields:
 def _limits(ctx: Context) -> Fields:
     total = os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES
     maxmemory = ctx.engine.option("maxmemory")
-    nothing = human_bytes(0)  # there are no scripts
     return [
         ("total_system_memory", total),
         ("total_system_memory_human", human_bytes(total)),
-        ("used_memory_lua", 0),
-        ("used_memory_vm_eval", 0),
-        ("used_memory_lua_human", nothing),
-        ("used_memory_scripts_eval", 0),
-        ("number_of_cached_scripts", 0),
-        ("number_of_functions", 0),
-        ("number_of_libraries", 0),
-        ("used_memory_vm_functions", 0),
-        ("used_memory_vm_total", 0),
-        ("used_memory_vm_total_human", nothing),
-        ("used_memory_functions", 0),
-        ("used_memory_hash_templates", 0),
-        ("used_memory_scripts", 0),
-        ("used_memory_scripts_human", nothing),
+        *_scripts(ctx),
         ("maxmemory", maxmemory),
         ("maxmemory_human", human_bytes(maxmemory)),
         ("maxmemory_policy", setting(ctx, "maxmemory-policy")),
+    ]
+
+
+def _scripts(ctx: Context) -> Fields:
+    """Of this worker, which has one interpreter for scripts and functions."""
+    scripting = ctx.server.scripting
+    vm, cached = scripting.memory_used, scripting.cache.memory_used
+    functions = scripting.libraries.memory_used
+    return [
+        ("used_memory_lua", vm),
+        ("used_memory_vm_eval", vm),
+        ("used_memory_lua_human", human_bytes(vm)),
+        ("used_memory_scripts_eval", cached),
+        ("number_of_cached_scripts", len(scripting.cache)),
+        ("number_of_functions", scripting.libraries.function_count),
+        ("number_of_libraries", len(scripting.libraries.all)),
+        ("used_memory_vm_functions", 0),
+        ("used_memory_vm_total", vm),
+        ("used_memory_vm_total_human", human_bytes(vm)),
+        ("used_memory_functions", functions),
+        ("used_memory_hash_templates", 0),
+        ("used_memory_scripts", cached + functions),
+        ("used_memory_scripts_human", human_bytes(cached + functions)),
     ]
 
 

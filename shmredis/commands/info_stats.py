@@ -66,7 +66,7 @@ def _keys(ctx: Context) -> Fields:
         ("expire_cycle_cpu_milliseconds", stats.expire_cycle_us // 1000),
         ("evicted_keys", stats.evicted_keys),
         ("evicted_clients", counts.evicted_clients),
-        ("evicted_scripts", 0),
+        ("evicted_scripts", ctx.server.scripting.cache.evicted),
         ("total_eviction_exceeded_time", stats.evict_us // 1000),
         ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", stats.hits),
