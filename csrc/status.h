@@ -31,6 +31,7 @@
       "Commands that may modify the data set are disabled, because this instance is configured "   \
       "to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error "     \
       "option). Please check the Redis logs for details about the RDB error.")                     \
+    X(NOT_HERE, "ERR", "The key is at another worker")                                             \
     X(FROZEN_KEY, "TRYAGAIN",                                                                      \
       "a key that was not declared is at a worker that is writing a snapshot")                     \
     X(SHM_OPEN, "ERR", "the shared-memory object cannot be opened")                                \

@@ -2,9 +2,11 @@
  * values, with values of other keys instead of or beside them.
  *
  * A pattern's first * stands for the element and names another key, or with "->" a field of a hash.
- * Keys of other workers cannot be read from here: such a pattern ends with an error, as in a
- * cluster.
+ * Keys of other workers are brought here while these are held (net/reach.h); where that cannot be,
+ * in a script that has changed something, such a pattern ends with an error, as in a cluster.
  */
+#include "cmd/sort.h"
+
 #include "cmd/keys.h"
 #include "cmd/list.h"
 #include "db/type_hash.h"
@@ -33,7 +35,8 @@ struct sorting {
     size_t n, room;
     size_t first, end; /* the part that LIMIT leaves */
     bool not_a_number;
-    const char *foreign; /* option whose pattern led to another worker */
+    const char *foreign; /* option whose pattern led to a key that cannot be brought here … */
+    status trouble;      /* … and why */
 };
 
 static struct str text_of(const struct element *e) {
@@ -118,6 +121,14 @@ static bool value_at(struct sorting *s, struct str name, struct str field, struc
     return true;
 }
 
+/* The key belongs here, or was brought. */
+static bool is_here(struct sorting *s, struct str name) {
+    struct engine *eng = s->c->eng;
+    if (LIKELY(eng->workers == 1) || key_owner(name, eng->workers) == eng->worker) return true;
+    s->trouble = eng->hooks.bring(eng, s->c->db, name);
+    return s->trouble == ST_OK;
+}
+
 /* What the pattern gives for an element; false: nothing. The caller frees l->name. */
 static bool look_up(struct sorting *s, struct str pattern, const char *option, struct str element,
                     struct looked_up *l, struct str *out) {
@@ -132,8 +143,7 @@ static bool look_up(struct sorting *s, struct str pattern, const char *option, s
     struct str field = { mark, 0 };
     if (mark < end) field = (struct str){ mark + 2, (size_t)(end - mark) - 2 };
     struct str name = make_name(pattern, star, mark, element, l);
-    const struct engine *eng = s->c->eng;
-    if (eng->workers > 1 && key_owner(name, eng->workers) != eng->worker) {
+    if (!is_here(s, name)) {
         s->foreign = option;
         return false;
     }
@@ -313,7 +323,9 @@ static bool push_result(void *ctx, struct str text) {
 }
 
 static bool refused(struct sorting *s) {
-    if (s->foreign)
+    if (s->foreign && s->trouble == ST_FROZEN_KEY)
+        reply_status(s->c->out, s->trouble);
+    else if (s->foreign)
         reply_errorf(s->c->out,
                      "ERR %s option of SORT denied in cluster mode when keys formed by the pattern "
                      "may be in different slots.",
@@ -407,6 +419,26 @@ static void cmd_sort(struct call *c) {
 }
 static void cmd_sort_ro(struct call *c) {
     run(c, false);
+}
+
+/* A pattern whose hash tag has the star behind it names keys of one slot. */
+static bool leaves_slot(struct str pattern, int owner, int workers) {
+    const char *star = memchr(pattern.p, '*', pattern.n);
+    const char *open = star ? memchr(pattern.p, '{', (size_t)(star - pattern.p)) : NULL;
+    const char *close = open ? memchr(open, '}', (size_t)(star - open)) : NULL;
+    if (!star) return false;
+    return !close || close == open + 1 || key_owner(pattern, workers) != owner;
+}
+
+bool sort_reaches_out(const struct command *cmd, int argc, const struct str *argv, int workers) {
+    if (cmd->fn != cmd_sort && cmd->fn != cmd_sort_ro) return false;
+    int owner = key_owner(argv[1], workers);
+    for (int i = 2; i + 1 < argc; i++) {
+        bool looks = str_is(argv[i], "BY") || str_is(argv[i], "GET");
+        if (looks && leaves_slot(argv[i + 1], owner, workers)) return true;
+        if (looks) i++;
+    }
+    return false;
 }
 
 #define SOURCE KEY(1, KF_RO | KF_ACCESS)

@@ -80,6 +80,9 @@ struct engine_hooks {
     void (*denied)(uint64_t session_id, const struct acl_event *event);
     /* Whether a client's user is trusted with payloads: skip-sanitize-payload. */
     bool (*trusts)(const struct session *s);
+    /* Several workers: has a copy of another one's key here, if it exists, until the command has
+     * ended. ST_NOT_HERE: its owner is not held; net/cross.h. */
+    status (*bring)(struct engine *eng, int db, struct str name);
     /* FLUSHALL has dropped everything; persist/fork.c. */
     void (*emptied)(struct engine *eng);
     /* The instant of this id, between two commands; persist/fork.c. */

@@ -51,6 +51,10 @@ void cross_begin_task(struct remote *r, const struct message *m, int n, const st
  * logged and brought back with the others. Without an operation, own keys are. False: its owner is
  * not held. *st: why it could not be brought. */
 bool cross_bring(struct remote *r, int db, struct str name, bool written, status *st);
+/* The same for a key that is only read: engine_hooks.bring. */
+status cross_bring_copy(struct engine *eng, int db, struct str name);
+/* The operation that executes here holds all workers. */
+bool cross_holds_all(const struct remote *r);
 /* A command of the task that executes here has changed something: its owner has to hear of this
  * key, if it may be written. `name.p` NULL: of all that may. */
 void cross_changed(struct remote *r, int db, struct str name);

@@ -53,7 +53,7 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
     } else {
         o->command->head.flags |= MSG_QUIET;
         find_keys(r, o, &row->cmd);
-        if (reach_is_wide(r, &row->cmd, argv)) o->needs = UINT64_MAX >> (64 - r->n);
+        if (reach_is_wide(r, &row->cmd, argc, argv)) o->needs = UINT64_MAX >> (64 - r->n);
     }
     cross_ask(r, o);
 }

@@ -105,6 +105,26 @@ bool cross_bring(struct remote *r, int db, struct str name, bool written, status
     return true;
 }
 
+bool cross_holds_all(const struct remote *r) {
+    const struct cross *o = r->crossing->running;
+    return o && o->holds == UINT64_MAX >> (64 - r->n);
+}
+
+status cross_bring_copy(struct engine *eng, int db, struct str name) {
+    struct remote *r = eng->remote;
+    struct cross *o = r->crossing->running;
+    int owner = key_owner(name, r->n);
+    struct key k;
+    if (!o || !(o->holds >> owner & 1)) return ST_NOT_HERE;
+    if (key_find(eng, db, name, KEY_PEEK, &k)) return ST_OK; /* it has been brought before */
+    const struct arena *view = cross_view(r, owner);
+    if (!view) return ST_SHM_OPEN;
+    if (carry_needed(view)) return ST_FROZEN_KEY;
+    status st = copy_key(r, owner, db, name);
+    if (st == ST_OK && key_find(eng, db, name, KEY_PEEK, &k)) add_brought(o, db, name, false);
+    return st;
+}
+
 void cross_changed(struct remote *r, int db, struct str name) {
     struct cross *o = r->crossing->running;
     if (name.p) {

@@ -127,8 +127,8 @@ static void collect(const struct session *s, struct key_set *set) {
     for (int i = 0; i < m->n; i++) {
         db = selected(s, &m->queue[i], db);
         add_command(s, set, db, &m->queue[i]);
-        bool all = is_spread(&m->queue[i]) ||
-                   reach_is_wide(s->eng->remote, &m->queue[i].row->cmd, m->queue[i].argv);
+        bool all = is_spread(&m->queue[i]) || reach_is_wide(s->eng->remote, &m->queue[i].row->cmd,
+                                                            m->queue[i].argc, m->queue[i].argv);
         if (all) set->owners |= UINT64_MAX >> (64 - workers);
     }
     for (const struct watched_key *k = m->watched; k; k = k->next)

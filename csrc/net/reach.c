@@ -1,6 +1,7 @@
 /* reach.c - keys that a command inside names: are they here, were they declared. */
 #include "net/reach.h"
 
+#include "cmd/sort.h"
 #include "ds/siphash.h"
 #include "net/cross.h"
 
@@ -37,8 +38,10 @@ static void learn(const struct remote *r, const struct command *cmd, const struc
     atomic_store_explicit(slot_of(r, hash), hash | kind, memory_order_relaxed);
 }
 
-bool reach_is_wide(const struct remote *r, const struct command *cmd, const struct str *argv) {
-    return UNLIKELY(cmd->flags & CMD_INSIDE) && kind_of(r, cmd, argv) != KIND_LOCAL;
+bool reach_is_wide(const struct remote *r, const struct command *cmd, int argc,
+                   const struct str *argv) {
+    if (UNLIKELY(cmd->flags & CMD_INSIDE)) return kind_of(r, cmd, argv) != KIND_LOCAL;
+    return UNLIKELY(cmd->keys[1].find == '?') && sort_reaches_out(cmd, argc, argv, r->n);
 }
 
 void engine_forget_reach(struct engine *eng) {
@@ -97,11 +100,21 @@ static bool refuse_spread(const struct command_row *row, struct reply *out) {
     return all;
 }
 
+/* Replies the error if a SORT whose patterns lead anywhere cannot bring what it finds. */
+static bool refuse_sort(struct call *c, const struct command_row *row, int argc,
+                        const struct str *argv, struct reply *out) {
+    struct remote *r = c->eng->remote;
+    if (LIKELY(row->cmd.keys[1].find != '?')) return false;
+    if (!sort_reaches_out(&row->cmd, argc, argv, r->n)) return false;
+    c->inside->strayed = true;
+    return !cross_holds_all(r) && !refuse(c, out);
+}
+
 bool reach_keys(struct call *c, const struct command_row *row, int argc, const struct str *argv,
                 struct reply *out) {
     struct key_at few[16], *keys = few;
     if (LIKELY(!c->eng->remote)) return true;
-    if (refuse_spread(row, out)) return false;
+    if (refuse_spread(row, out) || refuse_sort(c, row, argc, argv, out)) return false;
     int n = command_keys(&row->cmd, argc, argv, keys, 16);
     if (n > 16) {
         keys = malloc((size_t)n * sizeof *keys);

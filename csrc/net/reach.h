@@ -22,8 +22,10 @@
  * c->inside->reached if the whole is to begin anew. */
 bool reach_keys(struct call *c, const struct command_row *row, int argc, const struct str *argv,
                 struct reply *out);
-/* Whether a client's command is to be run under holds on all workers. */
-bool reach_is_wide(const struct remote *r, const struct command *cmd, const struct str *argv);
+/* Whether a client's command is to be run under holds on all workers: such a script, or SORT with
+ * patterns that lead anywhere. */
+bool reach_is_wide(const struct remote *r, const struct command *cmd, int argc,
+                   const struct str *argv);
 /* The outer command has ended: remembers of which kind it is. */
 void reach_note(struct call *c, const struct inside *in);
 

@@ -609,6 +609,7 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     r->crossing = crossing_new(arena_base);
     r->peeks = peeks_new();
     eng->remote = r;
+    eng->hooks.bring = cross_bring_copy;
     eng->worker = self;
     eng->workers = r->n;
     uint64_t known = 0; /* those that a predecessor has heard of */

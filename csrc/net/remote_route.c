@@ -176,7 +176,7 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (row->spread == SPREAD_SESSION) return multi_route(r, s, row, argc, argv);
     if (row->spread == SPREAD_SCAN) return route_scan(r, s, row, argc, argv);
     int owner = owner_of_command(r, row, argc, argv);
-    if (reach_is_wide(r, &row->cmd, argv)) owner = -1;
+    if (reach_is_wide(r, &row->cmd, argc, argv)) owner = -1;
     if (UNLIKELY(s->chain != NULL) && !may_follow(r, s, row, owner)) return REMOTE_BARRED;
     if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;

@@ -1,4 +1,4 @@
-"""SORT with patterns whose keys are at several workers: the whole answer, or an error."""
+"""SORT with patterns whose keys are at several workers."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,11 +8,6 @@ import pytest
 from tests.harness.resp import Client
 from tests.harness.server import running
 from tests.workers.places import connect_to, key_of
-
-DENIED = (
-    b"-ERR %b option of SORT denied in cluster mode when keys formed by the pattern may be in "
-    b"different slots.\r\n"
-)
 
 
 @pytest.fixture(scope="module")
@@ -31,24 +26,47 @@ def numbers(clients: list[Client]) -> str:
 
 
 @pytest.mark.parametrize("worker", range(3))
-@pytest.mark.parametrize("option", ["BY", "GET"])
-def test_a_pattern_that_leads_to_another_worker_is_an_error(
-    clients: list[Client], numbers: str, worker: int, option: str
+def test_patterns_lead_to_keys_of_any_worker(
+    clients: list[Client], numbers: str, worker: int
 ) -> None:
+    client = clients[worker]
+    ordered = [b"%d" % i for i in range(19, -1, -1)]
     for command in (["SORT", numbers], ["SORT_RO", numbers]):
-        reply = clients[worker].call(*command, option, "weight*")
-        assert reply == DENIED % option.encode()
+        assert client.value(*command, "BY", "weight*") == ordered
+        weights = client.value(*command, "GET", "weight*", "GET", "#", "GET", "none*")
+        assert weights == [word for i in range(20) for word in (b"%d" % (20 - i), b"%d" % i, None)]
+    assert client.value("DBSIZE") == 21  # no copy has stayed anywhere
 
 
 @pytest.mark.parametrize("worker", range(3))
-def test_what_is_refused_leaves_the_target_as_it_was(
+def test_fields_of_hashes_of_any_worker(clients: list[Client], worker: int) -> None:
+    clients[0].call("FLUSHALL")
+    for i in range(9):
+        clients[0].call("HSET", f"h{i}", "w", 9 - i, "long", str(i) * 100)
+    clients[0].call("RPUSH", "list", *range(9))
+    words = ["SORT", "list", "BY", "h*->w", "GET", "h*->long", "LIMIT", "0", "2"]
+    assert clients[worker].value(*words) == [b"8" * 100, b"7" * 100]
+
+
+@pytest.mark.parametrize("worker", range(3))
+def test_results_with_foreign_values_are_stored(
     clients: list[Client], numbers: str, worker: int
 ) -> None:
     target = key_of(worker, prefix="target")
     clients[worker].call("SET", target, "before")
-    reply = clients[worker].call("SORT", numbers, "GET", "weight*", "STORE", target)
-    assert reply == DENIED % b"GET"
-    assert clients[worker].value("GET", target) == b"before"
+    words = ["SORT", numbers, "GET", "weight*", "STORE", target]
+    assert clients[worker].value(*words) == 20
+    assert clients[0].value("LRANGE", target, 0, 2) == [b"20", b"19", b"18"]
+
+
+def test_in_transactions_and_scripts(clients: list[Client], numbers: str) -> None:
+    client = clients[1]
+    client.call("MULTI")
+    client.call("SET", "weight19", "100")
+    client.call("SORT", numbers, "BY", "weight*", "DESC", "LIMIT", "0", "1")
+    assert client.value("EXEC") == ["OK", [b"19"]]
+    script = "return redis.call('SORT', KEYS[1], 'BY', 'weight*', 'DESC', 'LIMIT', 0, 1)"
+    assert client.value("EVAL", script, "1", numbers) == [b"19"]
 
 
 @pytest.mark.parametrize("worker", range(3))
