@@ -319,6 +319,7 @@ static void run_queue(struct session *s, struct reply *out, uint64_t *clock_ns) 
         s->last_command = q->row->index;
         size_t mark = out->n;
         if (m->chunk && m->chunk[m->at].p) {
+            monitor_note(s, q->row, q->argc, q->argv, MONITOR_BEFORE);
             reply_raw(out, m->chunk[m->at].p, m->chunk[m->at].n);
         } else if (access_queued(s, q->row, q->argc, q->argv, out)) {
             if (!q->row->cmd.fn) return; /* of Python */

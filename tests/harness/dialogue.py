@@ -28,7 +28,7 @@ __all__ = ["DIALOGUES", "Dialogue", "Step", "read_lines"]
 DIALOGUES = Path(__file__).parent.parent / "dialogues"
 STEP = re.compile(r"(~?)(\w+[23]): (.*)")
 HAS_ID = re.compile(r"redirect|tracking-redir-broken")
-MONITOR_HEAD = re.compile(r"\+\d+\.\d{6} \[(\d+) [\d.]+:\d+\]")
+MONITOR_HEAD = re.compile(r"\+\d+\.\d{6} \[(\d+) ([\d.]+:\d+|lua)\]")
 QUIET_S = 0.12  # while recording: nothing more comes after so long
 REPLY_S = 0.7  # or not even a reply
 
@@ -165,7 +165,12 @@ class Dialogue:
 
     def _shown(self, raw: bytes) -> str:
         text = raw.decode("latin-1").replace("\r\n", " ").replace("\n", "\\n").rstrip()
-        return MONITOR_HEAD.sub(r"+<time> [\1 <address>]", text)
+        return MONITOR_HEAD.sub(_masked_head, text)
+
+
+def _masked_head(head: re.Match[str]) -> str:
+    who = "lua" if head[2] == "lua" else "<address>"
+    return f"+<time> [{head[1]} {who}]"
 
 
 def _drain(sock: socket.socket) -> tuple[bytes, bool]:
