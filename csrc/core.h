@@ -84,6 +84,8 @@ struct engine_stats {
     uint64_t expired_keys, expired_fields, evicted_keys;
     uint64_t expired_keys_active, expired_fields_active; /* of them, by the cron */
     uint64_t loop_cycles, loop_busy_cycles, loop_ns;     /* rounds of sockets; with some ready */
+    uint64_t loop_max_ns, loop_max_commands;             /* the worst turn, the fullest round */
+    uint64_t cron_ns, log_ns;                            /* background work; writing the log */
     uint64_t expired_stale_ppm; /* INFO expired_stale_perc in parts per million */
     uint64_t expire_time_capped, expire_cycle_us, evict_us;
     uint64_t lazyfree_pending, lazyfreed_objects;

@@ -168,11 +168,23 @@ static bool give_way(struct engine *eng) {
     return true;
 }
 
+/* Figures of INFO debug. */
+static void note_round(struct engine *eng, uint64_t commands) {
+    if (commands > eng->stats.loop_max_commands) eng->stats.loop_max_commands = commands;
+}
+
+static void note_turn(struct engine *eng, uint64_t ns) {
+    if (ns > eng->stats.loop_max_ns) eng->stats.loop_max_ns = ns;
+    eng->stats.loop_ns += ns;
+}
+
 static int serve_round(struct engine *eng, int *found) {
+    uint64_t commands = eng->stats.commands;
     bool rung = eng->remote && links_anything(eng->remote->links);
     int n = serve_ready(eng, &rung);
     eng->stats.loop_cycles++;
     eng->stats.loop_busy_cycles += n > 0;
+    note_round(eng, eng->stats.commands - commands);
     if (UNLIKELY(eng->unlogged)) gather_more(eng, &rung);
     if (rung || eng->hub->turn.due) *found |= engine_drain(eng, false);
     return n > 0 ? n + rung : rung;
@@ -189,6 +201,6 @@ int engine_poll(struct engine *eng) {
         busy = !found && !eng->hub->ready_n && (n >= BUSY || (n && give_way(eng)));
         now_ns = clock_duration_ns();
     } while (busy && now_ns - start_ns <= POLL_NS);
-    eng->stats.loop_ns += now_ns - start_ns;
+    note_turn(eng, now_ns - start_ns);
     return eng->hub->ready_n ? found | DRAIN_READY : found;
 }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from shmredis._core import ffi
 from shmredis.commands.info_aof import merge_aof
 from shmredis.commands.info_loading import merge_loads
+from shmredis.commands.info_scripts import merge_scripts, read_scripts
 from shmredis.commands.info_snapshots import merge_snapshots
 from shmredis.engine import CommandFacts, LatencyEvent
 
@@ -34,6 +35,7 @@ __all__ = [
     "MEMORY",
     "PARTS",
     "PROCESS",
+    "SCRIPTS",
     "SLOW_TOTALS",
     "SNAPSHOTS",
     "STATS",
@@ -103,6 +105,8 @@ def _sum_fields(parts: list[SimpleNamespace]) -> SimpleNamespace:
 def _merge_stats(parts: list[SimpleNamespace]) -> SimpleNamespace:
     total = _sum_fields(parts)
     total.expired_stale_ppm //= len(parts)
+    for name in ("loop_max_ns", "loop_max_commands"):
+        setattr(total, name, max(getattr(part, name) for part in parts))
     total.defrag_running = max(part.defrag_running for part in parts)
     return total
 
@@ -362,6 +366,7 @@ COUNTS = Part("counts", _read_counts, _sum_fields)
 PROCESS = Part("process", _read_process, _sum_fields)
 WORKERS = Part("workers", _read_workers, _merge_workers)
 AOF = Part("aof", lambda server: server.append_log.figures(), merge_aof)
+SCRIPTS = Part("scripts", read_scripts, merge_scripts)
 LOADS = Part("loads", lambda server: server.load_figures(), merge_loads)
 SNAPSHOTS = Part("snapshots", lambda server: server.snapshots.figures(), merge_snapshots)
 
@@ -380,6 +385,7 @@ PARTS: dict[str, Part[Any]] = {
         COUNTS,
         PROCESS,
         WORKERS,
+        SCRIPTS,
         LOADS,
         SNAPSHOTS,
         AOF,

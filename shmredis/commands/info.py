@@ -5,7 +5,7 @@ from collections.abc import Callable
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import from_figures
-from shmredis.commands.figures import LOADS, SNAPSHOTS, WORKERS
+from shmredis.commands.figures import LOADS, SCRIPTS, SNAPSHOTS, STATS, WORKERS
 from shmredis.commands.info_memory import MEASURED, memory_section
 from shmredis.commands.info_server import (
     clients_section,
@@ -38,6 +38,21 @@ def modules_section(ctx: Context) -> Fields:
     return [("module", f"name={m.name},ver={m.version},{nothing}") for m in modules]
 
 
+def debug_section(ctx: Context) -> Fields:
+    """Times in microseconds. Scripts are in an interpreter whose allocator tells what is in use alone."""
+    stats, lua = ctx.figures[STATS], ctx.figures[SCRIPTS].interpreter
+    return [
+        ("eventloop_duration_aof_sum", stats.log_ns // 1000),
+        ("eventloop_duration_cron_sum", stats.cron_ns // 1000),
+        ("eventloop_duration_max", stats.loop_max_ns // 1000),
+        ("eventloop_cmd_per_cycle_max", stats.loop_max_commands),
+        ("allocator_allocated_lua", lua),
+        ("allocator_active_lua", lua),
+        ("allocator_resident_lua", 0),
+        ("allocator_frag_bytes_lua", 0),
+    ]
+
+
 # In the order in which INFO shows them.
 SECTIONS: dict[str, Callable[[Context], Fields]] = {
     "Server": server_section,
@@ -55,7 +70,9 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
     "Latencystats": latencystats_section,
     "Cluster": cluster_section,
     "Keyspace": keyspace_section,
+    "Debug": debug_section,
 }
+BY_NAME_ONLY = {"Debug"}
 NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
 ONLY_OF_SEVERAL = {"Workers"}
 LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS)
@@ -65,11 +82,12 @@ def chosen_sections(names: list[str]) -> list[str]:
     """The sections that the arguments of INFO ask for."""
     wanted = {name.lower() for name in names} or {"default"}
     if wanted & {"all", "everything"}:
-        return list(SECTIONS)
+        return [name for name in SECTIONS if name not in BY_NAME_ONLY or name.lower() in wanted]
     return [
         name
         for name in SECTIONS
-        if name.lower() in wanted or ("default" in wanted and name not in NOT_BY_DEFAULT)
+        if name.lower() in wanted
+        or ("default" in wanted and name not in NOT_BY_DEFAULT | BY_NAME_ONLY)
     ]
 
 

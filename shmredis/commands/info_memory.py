@@ -8,13 +8,13 @@ import os
 from dataclasses import dataclass
 
 from shmredis.commands.context import Context
-from shmredis.commands.figures import CLIENTS, MEMORY, PROCESS, STATS
+from shmredis.commands.figures import CLIENTS, MEMORY, PROCESS, SCRIPTS, STATS
 from shmredis.commands.settings import setting
 
 __all__ = ["MEASURED", "MemoryFigures", "human_bytes", "measure_memory", "memory_section"]
 
 Fields = list[tuple[str, object]]
-MEASURED = (MEMORY, CLIENTS, PROCESS)  # what `measure_memory` looks at
+MEASURED = (MEMORY, CLIENTS, PROCESS, SCRIPTS)  # what `measure_memory` looks at
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -122,36 +122,28 @@ def _used(ctx: Context, m: MemoryFigures) -> Fields:
 def _limits(ctx: Context) -> Fields:
     total = os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES
     maxmemory = ctx.engine.option("maxmemory")
+    scripts = ctx.figures[SCRIPTS]
+    vm, caches = scripts.interpreter, scripts.cached_memory + scripts.libraries_memory
     return [
         ("total_system_memory", total),
         ("total_system_memory_human", human_bytes(total)),
-        *_scripts(ctx),
-        ("maxmemory", maxmemory),
-        ("maxmemory_human", human_bytes(maxmemory)),
-        ("maxmemory_policy", setting(ctx, "maxmemory-policy")),
-    ]
-
-
-def _scripts(ctx: Context) -> Fields:
-    """Of this worker, which has one interpreter for scripts and functions."""
-    scripting = ctx.server.scripting
-    vm, cached = scripting.memory_used, scripting.cache.memory_used
-    functions = scripting.libraries.memory_used
-    return [
         ("used_memory_lua", vm),
-        ("used_memory_vm_eval", vm),
+        ("used_memory_vm_eval", vm),  # one interpreter has scripts and functions
         ("used_memory_lua_human", human_bytes(vm)),
-        ("used_memory_scripts_eval", cached),
-        ("number_of_cached_scripts", len(scripting.cache)),
-        ("number_of_functions", scripting.libraries.function_count),
-        ("number_of_libraries", len(scripting.libraries.all)),
+        ("used_memory_scripts_eval", scripts.cached_memory),
+        ("number_of_cached_scripts", scripts.cached),
+        ("number_of_functions", scripts.functions),
+        ("number_of_libraries", scripts.libraries),
         ("used_memory_vm_functions", 0),
         ("used_memory_vm_total", vm),
         ("used_memory_vm_total_human", human_bytes(vm)),
-        ("used_memory_functions", functions),
+        ("used_memory_functions", scripts.libraries_memory),
         ("used_memory_hash_templates", 0),
-        ("used_memory_scripts", cached + functions),
-        ("used_memory_scripts_human", human_bytes(cached + functions)),
+        ("used_memory_scripts", caches),
+        ("used_memory_scripts_human", human_bytes(caches)),
+        ("maxmemory", maxmemory),
+        ("maxmemory_human", human_bytes(maxmemory)),
+        ("maxmemory_policy", setting(ctx, "maxmemory-policy")),
     ]
 
 

@@ -3,8 +3,9 @@
 from shmredis._core import lib
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import everywhere, from_figures
-from shmredis.commands.figures import DATABASES, MEMORY
+from shmredis.commands.figures import DATABASES, MEMORY, SCRIPTS
 from shmredis.commands.info_memory import MEASURED, MemoryFigures, human_bytes, measure_memory
+from shmredis.commands.info_scripts import ScriptFigures
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, Reply, Verbatim
 
@@ -23,10 +24,10 @@ OWNERS = (
 def memory_stats(ctx: Context) -> Reply:
     m = measure_memory(ctx)
     keys = sum(db.keys for db in ctx.figures[DATABASES])
-    return _owners(m) | _databases(ctx) | _totals(m, keys) | _allocator(m)
+    return _owners(m, ctx.figures[SCRIPTS]) | _databases(ctx) | _totals(m, keys) | _allocator(m)
 
 
-def _owners(m: MemoryFigures) -> dict[str, Reply]:
+def _owners(m: MemoryFigures, scripts: ScriptFigures) -> dict[str, Reply]:
     return {
         "peak.allocated": m.peak,
         "total.allocated": m.used,
@@ -39,9 +40,9 @@ def _owners(m: MemoryFigures) -> dict[str, Reply]:
         "clients.normal.unshared": m.clients,
         "cluster.links": 0,
         "aof.buffer": 0,
-        "lua.caches": 0,
-        "functions.caches": 0,
-        "script.VMs": 0,
+        "lua.caches": scripts.cached_memory,
+        "functions.caches": scripts.libraries_memory,
+        "script.VMs": scripts.interpreter,
         "hash.templates": 0,
     }
 

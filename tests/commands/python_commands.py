@@ -109,7 +109,7 @@ class FakeServer:
         self.cron_paused = False
         self.workers = None
         self.told_settings: list[tuple[str, str]] = []
-        self.snapshots = Snapshots(self.engine, self.config, None, None, time.time())  # type: ignore[arg-type]
+        self.snapshots = Snapshots(self.engine, self.config, None, None, self.facts.started_s)  # type: ignore[arg-type]
         self.desk = Desk(self.snapshots, None)
         forks, part = self.snapshots.forks, self.snapshots.part
         folder = own_folder(self.config, 0, 1)

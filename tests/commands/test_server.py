@@ -79,6 +79,26 @@ def test_info_sections(client: FakeClient) -> None:
     assert client.call("INFO", "nosuch") == b"$0\r\n\r\n"
 
 
+def test_info_debug_is_shown_by_its_name_alone(client: FakeClient) -> None:
+    assert sections(client, "everything", "debug")[-1] == "Debug"
+    client.call("EVAL", "return 1", "0")
+    shown = info(client, "debug")
+    assert list(shown)[:2] == ["eventloop_duration_aof_sum", "eventloop_duration_cron_sum"]
+    assert int(shown["allocator_allocated_lua"]) > 0
+
+
+def test_info_memory_counts_scripts_and_functions(client: FakeClient) -> None:
+    library = "#!lua name=one\nredis.register_function('f', function() return 1 end)"
+    client.call("EVAL", "return 1", "0")
+    client.call("FUNCTION", "LOAD", library)
+    shown = info(client, "memory")
+    assert shown["number_of_cached_scripts"] == "1"
+    assert shown["number_of_libraries"] == shown["number_of_functions"] == "1"
+    parts = int(shown["used_memory_scripts_eval"]), int(shown["used_memory_functions"])
+    assert int(shown["used_memory_scripts"]) == sum(parts)
+    assert min(parts) > 0
+
+
 def test_info_is_laid_out_with_a_blank_line_between_sections(client: FakeClient) -> None:
     reply = client.call("INFO", "cluster", "modules")
     assert reply == b"$43\r\n# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n"
