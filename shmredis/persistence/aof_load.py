@@ -15,7 +15,14 @@ from shmredis._core import ffi, lib
 from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import Folder
-from shmredis.persistence.aof_manifest import LogFile, Manifest, ManifestError, Role
+from shmredis.persistence.aof_manifest import (
+    RDB_MAGIC,
+    RDB_MAGIC_SIZE,
+    LogFile,
+    Manifest,
+    ManifestError,
+    Role,
+)
 from shmredis.persistence.aof_tail import LogPlace, files_since
 from shmredis.persistence.rdb_load import RdbError, RdbLoad
 
@@ -25,7 +32,6 @@ log = logging.getLogger(__name__)
 
 SLICE_US = 10_000
 RDB_SLICE = 1 << 20
-MAGIC = b"REDIS"
 
 Call = Callable[[int, list[bytes]], None]  # a command of Python: the database and its arguments
 
@@ -120,7 +126,7 @@ class AofLoad:
         try:
             size = os.fstat(fd).st_size
             offset = begin
-            if not begin and os.pread(fd, len(MAGIC), 0) == MAGIC:
+            if not begin and os.pread(fd, RDB_MAGIC_SIZE, 0) in RDB_MAGIC:
                 log.info("Reading RDB base file on AOF loading...")
                 offset = yield from self._load_rdb(fd, file, size)
             if size > offset:

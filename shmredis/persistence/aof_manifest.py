@@ -11,8 +11,18 @@ from enum import Enum
 
 from shmredis.config.parser import split_words
 
-__all__ = ["LogFile", "Manifest", "ManifestError", "Role", "parse_manifest"]
+__all__ = [
+    "RDB_MAGIC",
+    "RDB_MAGIC_SIZE",
+    "LogFile",
+    "Manifest",
+    "ManifestError",
+    "Role",
+    "parse_manifest",
+]
 
+RDB_MAGIC = (b"REDIS", b"VALKE")  # how a base begins that is an RDB file; Valkey has its own
+RDB_MAGIC_SIZE = 5
 LINE_MAX = 1024
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shmredis._core import ffi, lib
+from shmredis.persistence.aof_manifest import RDB_MAGIC, RDB_MAGIC_SIZE
 
 __all__ = ["Parts", "incomplete", "parts_in"]
 
@@ -59,7 +60,7 @@ def parts_in(paths: Iterable[Path]) -> Parts:
 
 
 def _scan(fd: int, parts: Parts) -> None:
-    if os.pread(fd, 5, 0) == b"REDIS":
+    if os.pread(fd, RDB_MAGIC_SIZE, 0) in RDB_MAGIC:
         return
     scan, info = lib.aof_scan_new(fd, 0, 1), ffi.new("struct scan_info *")
     if not scan:

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from shmredis._core import ffi, lib
-from shmredis.persistence.aof_manifest import Manifest, ManifestError, Role, parse_manifest
+from shmredis.persistence.aof_manifest import (
+    RDB_MAGIC,
+    RDB_MAGIC_SIZE,
+    Manifest,
+    ManifestError,
+    Role,
+    parse_manifest,
+)
 from shmredis.persistence.check_rdb import check_rdb
 
 __all__ = ["main"]
@@ -18,7 +25,6 @@ __all__ = ["main"]
 USAGE = (
     "Usage: shmredis-check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>"
 )
-MAGIC = b"REDIS"
 RDB_LEAST = 8  # bytes of a file that is taken for an RDB
 
 
@@ -82,7 +88,7 @@ class Checker:
 
     def _check_preamble(self, fd: int, path: Path, size: int) -> int:
         """Where commands begin. Raises: Refused."""
-        if size < RDB_LEAST or os.pread(fd, len(MAGIC), 0) != MAGIC:
+        if size < RDB_LEAST or os.pread(fd, RDB_MAGIC_SIZE, 0) not in RDB_MAGIC:
             return 0
         print(f"[offset 0] Checking RDB file {path}")
         os.lseek(fd, 0, os.SEEK_SET)
@@ -229,7 +235,7 @@ def _check_all(checker: Checker, path: Path) -> None:
             raise Refused(f"Cannot open file {place}: No such file or directory, aborting...")
         if base:
             with place.open("rb") as data:
-                form = "RDB" if data.read(len(MAGIC)) == MAGIC else "RESP"
+                form = "RDB" if data.read(RDB_MAGIC_SIZE) in RDB_MAGIC else "RESP"
             print(f"Start to check BASE AOF ({form} format).")
         elif not announced:
             announced = True

