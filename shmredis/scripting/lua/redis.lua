@@ -4,6 +4,7 @@ local host, lib = ...
 local byte, sub, find, format, concat = string.byte, string.sub, string.find, string.format, table.concat
 local ipairs, select, type, tostring, tonumber, error, rawget = ipairs, select, type, tostring, tonumber, error, rawget
 local xpcall, floor, unpack, gsub = xpcall, math.floor, unpack, string.gsub
+local heads = lib.heads
 local host_call, decode, encode, getinfo = host.call, lib.decode, lib.encode, lib.getinfo
 
 local running = false -- a script may run commands
@@ -58,7 +59,7 @@ local function request(n, ...)
     local parts = { ... }
     for i = 1, n do
         local a = argument(parts[i])
-        parts[i] = "$" .. #a .. "\r\n" .. a .. "\r\n"
+        parts[i] = heads[#a] .. a .. "\r\n"
     end
     return "*" .. n .. "\r\n" .. concat(parts, "", 1, n)
 end
@@ -78,7 +79,7 @@ local function call(...)
     local n, a, b = select("#", ...), ...
     local reply
     if n == 2 and running and type(a) == "string" and type(b) == "string" then -- the usual reading command
-        reply = host_call("*2\r\n$" .. #a .. "\r\n" .. a .. "\r\n$" .. #b .. "\r\n" .. b .. "\r\n")
+        reply = host_call("*2\r\n" .. heads[#a] .. a .. "\r\n" .. heads[#b] .. b .. "\r\n")
     end
     if not reply then reply = reply_of(n, ...) end
     local kind = byte(reply)

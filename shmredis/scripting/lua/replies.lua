@@ -5,6 +5,12 @@ local byte, sub, find, format, rep = string.byte, string.sub, string.find, strin
 local tonumber, tostring, type, rawget, next, concat = tonumber, tostring, type, rawget, next, table.concat
 local gsub = string.gsub
 
+-- The beginnings of bulk strings by length: Lua is slow at writing numbers.
+local HEADS = 1024
+local heads = setmetatable({}, { __index = function(_, n) return "$" .. n .. "\r\n" end })
+for n = 0, HEADS do heads[n] = "$" .. n .. "\r\n" end
+lib.heads = heads
+
 -- --- decoding ---
 
 local decode
@@ -182,7 +188,7 @@ end
 function encode(out, v, resp, script_resp, depth)
     local kind = type(v)
     if kind == "string" then
-        out[#out + 1] = "$" .. #v .. "\r\n"
+        out[#out + 1] = heads[#v]
         out[#out + 1] = v
         out[#out + 1] = "\r\n"
     elseif kind == "number" then
@@ -206,7 +212,7 @@ end
 
 -- The bytes of what a script returned, for a client that speaks `resp`.
 function lib.encode(v, resp, script_resp)
-    if type(v) == "string" then return "$" .. #v .. "\r\n" .. v .. "\r\n" end
+    if type(v) == "string" then return heads[#v] .. v .. "\r\n" end
     local out = {}
     encode(out, v, resp, script_resp, 0)
     return concat(out)
