@@ -49,7 +49,10 @@ def builder() -> FFI:
     ffi.cdef(declarations("whitebox.h"))
     ffi.cdef('extern "Python" uint64_t python_xxh3(const char *p, size_t n);')
     ffi.cdef('extern "Python" void python_say(int level, const char *text);')
-    ffi.cdef('extern "Python" void python_inside(struct call *c, int row);')
+    ffi.cdef(
+        'extern "Python" void python_inside(struct call *c, int row, const char *words, size_t n, '
+        "const uint32_t *ends, int argc, int resp);"
+    )
     ffi.cdef(
         'extern "Python" void python_denied(uint64_t session_id, const struct acl_event *event);'
     )

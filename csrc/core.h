@@ -523,7 +523,12 @@ enum { COMMAND_INSIDE = 1 << 27 };
 /* Who executes such rows: called with the call, which is valid until it returns. It has to reply
  * once, must not wait, and must not raise. */
 struct call;
-void engine_set_inside(struct engine *eng, void (*run)(struct call *c, int row));
+/* `words` are all arguments one after the other, `ends` where each ends; valid until the next call
+ * of a handler. Of long commands there is nothing: `ends` is NULL. `resp`: the RESP version of the
+ * reply. */
+void engine_set_inside(struct engine *eng,
+                       void (*run)(struct call *c, int row, const char *words, size_t n,
+                                   const uint32_t *ends, int argc, int resp));
 /* Bytes somewhere; not NUL-terminated. */
 struct text {
     const char *p;
@@ -537,16 +542,6 @@ struct call_facts {
     bool no_memory;          /* more than maxmemory is used, and nothing can be evicted */
 };
 void call_facts(const struct call *c, struct call_facts *out);
-/* All arguments one after the other, and where each ends; valid until the next call of this. Of
- * long commands nothing: n is SIZE_MAX. */
-enum { CALL_PACKED = 32 };
-struct call_packed {
-    const char *p;
-    size_t n;
-    int argc, resp;
-    uint32_t end[32];
-};
-void call_packed(const struct call *c, struct call_packed *out);
 /* RESP bytes of the reply, written as they are; in pieces, if you like. */
 void call_reply(struct call *c, const char *resp, size_t n);
 /* Runs a command, given as a RESP array of bulk strings, inside of the call. *reply is valid until

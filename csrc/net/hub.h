@@ -61,7 +61,8 @@ struct hub {
     struct ready *ready;
     size_t ready_n, ready_cap, ready_at;
     struct turn turn;
-    void (*inside_run)(struct call *c, int row); /* Python's; net/inside.h */
+    void (*inside_run)(struct call *c, int row, const char *words, size_t n, const uint32_t *ends,
+                       int argc, int resp); /* Python's; net/inside.h */
     struct inside_frame inside[INSIDE_DEPTH];
     int inside_depth;
     struct reply inside_words;  /* arguments as Python reads them */

@@ -15,13 +15,38 @@ static_assert(sizeof(struct text) == sizeof(struct str), "Python reads argument 
 static_assert(offsetof(struct text, n) == offsetof(struct str, n), "as struct text");
 
 #define PACKED_MAX ((size_t)64 * 1024) /* bytes of arguments that are packed */
+#define PACKED_WORDS 32
 
-void engine_set_inside(struct engine *eng, void (*run)(struct call *c, int row)) {
+void engine_set_inside(struct engine *eng,
+                       void (*run)(struct call *c, int row, const char *words, size_t n,
+                                   const uint32_t *ends, int argc, int resp)) {
     eng->hub->inside_run = run;
 }
 
 static struct command_row *row_of(const struct call *c) {
     return (struct command_row *)(uintptr_t)c->cmd; /* its first field */
+}
+
+/* Python reads many words faster in one piece. Their number; 0: they are too many, or too long. */
+static int pack_words(const struct call *c, struct reply *words, uint32_t *ends) {
+    words->n = 0;
+    if (c->argc > PACKED_WORDS) return 0;
+    for (int i = 0; i < c->argc; i++) {
+        if (c->argv[i].n > PACKED_MAX - words->n) return 0;
+        reply_raw(words, c->argv[i].p, c->argv[i].n);
+        ends[i] = (uint32_t)words->n;
+    }
+    return c->argc;
+}
+
+/* Calls Python. */
+static void run_handler(struct call *c) {
+    struct hub *hub = c->eng->hub;
+    struct reply *words = &hub->inside_words;
+    uint32_t ends[PACKED_WORDS];
+    int packed = pack_words(c, words, ends);
+    hub->inside_run(c, row_of(c)->index, words->p, words->n, packed ? ends : NULL, c->argc,
+                    c->out->resp);
 }
 
 void cmd_inside(struct call *c) {
@@ -40,7 +65,7 @@ void cmd_inside(struct call *c) {
     c->inside = &in;
     hub->inside_depth++;
     batch_begin(c->eng);
-    hub->inside_run(c, row_of(c)->index);
+    run_handler(c);
     batch_end(c->eng);
     hub->inside_depth--;
     c->inside = NULL;
@@ -58,22 +83,6 @@ void call_facts(const struct call *c, struct call_facts *out) {
                                 .resp = c->out->resp,
                                 .session = c->session,
                                 .no_memory = c->inside->no_memory };
-}
-
-void call_packed(const struct call *c, struct call_packed *out) {
-    struct reply *words = &c->eng->hub->inside_words;
-    out->argc = c->argc;
-    out->resp = c->out->resp;
-    out->n = SIZE_MAX;
-    if (c->argc > CALL_PACKED) return;
-    words->n = 0;
-    for (int i = 0; i < c->argc; i++) {
-        if (c->argv[i].n > PACKED_MAX - words->n) return;
-        reply_raw(words, c->argv[i].p, c->argv[i].n);
-        out->end[i] = (uint32_t)words->n;
-    }
-    out->p = words->p;
-    out->n = words->n;
 }
 
 void call_set_limits(struct call *c, unsigned limits) {

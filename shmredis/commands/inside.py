@@ -29,9 +29,7 @@ __all__ = ["Call", "Inside", "InsideHandler"]
 log = logging.getLogger(__name__)
 
 _facts, _text = ffi.new("struct call_facts *"), ffi.new("struct text *")
-_packed = ffi.new("struct call_packed *")
-_call_packed, _unpack = lib.call_packed, ffi.unpack
-NOT_PACKED = 2**64 - 1
+_unpack, _null, _call_reply = ffi.unpack, ffi.NULL, lib.call_reply
 MUST_WAIT = "ERR This command has to wait and cannot be called inside of another"
 
 
@@ -40,20 +38,13 @@ class Call:
 
     __slots__ = ("_inside", "argv", "handle", "resp")
 
-    def __init__(self, inside: "Inside", handle: Any) -> None:
+    def __init__(
+        self, inside: "Inside", handle: Any, resp: int, argv: list[bytes] | None = None
+    ) -> None:
         self.handle = handle  # the struct call *
+        self.resp = resp  # the RESP version that the reply is to have
         self._inside = inside
-        _call_packed(handle, _packed)
-        self.resp: int = _packed.resp  # the RESP version that the reply is to have
-        self.argv: list[bytes]
-        if _packed.n == NOT_PACKED:
-            self.argv = _long_argv(self._read())
-            return
-        data, at = _unpack(_packed.p, _packed.n) if _packed.n else b"", 0
-        self.argv = argv = []
-        for end in _unpack(_packed.end, _packed.argc):
-            argv.append(data[at:end])
-            at = end
+        self.argv = _long_argv(self._read()) if argv is None else argv
 
     def _read(self) -> Any:
         lib.call_facts(self.handle, _facts)
@@ -161,16 +152,16 @@ class Inside:
         _current.append(self)
         lib.engine_set_inside(server.engine.handle, lib.python_inside)
 
-    def execute(self, handle: Any, row: int) -> None:
-        """What the core calls."""
+    def execute(self, handle: Any, row: int, resp: int, argv: list[bytes] | None) -> None:
+        """What the core calls; argv None: it is long."""
         try:
-            reply = self._handlers[row](Call(self, handle))
+            reply = self._handlers[row](Call(self, handle, resp, argv))
         except CommandError as error:
             reply = encode_error(error.line)
         except Exception as error:
             log.error("a command inside the core failed unexpectedly", exc_info=error)
             reply = encode_error("ERR internal error")
-        lib.call_reply(handle, reply, len(reply))
+        _call_reply(handle, reply, len(reply))
 
     def run_python(self, call: Call, row: int, request: bytes) -> bytes:
         """A command about the server that is run inside of another."""
@@ -188,6 +179,14 @@ _current: list[Inside] = []  # the last one is that of this process
 
 
 @ffi.def_extern()  # type: ignore[untyped-decorator]
-def python_inside(handle: Any, row: int) -> None:
+def python_inside(
+    handle: Any, row: int, words: Any, n: int, ends: Any, argc: int, resp: int
+) -> None:
     """A command of Python is next, inside the core."""
-    _current[-1].execute(handle, row)
+    argv: list[bytes] | None = None
+    if ends != _null:
+        data, at, argv = _unpack(words, n), 0, []
+        for end in _unpack(ends, argc):
+            argv.append(data[at:end])
+            at = end
+    _current[-1].execute(handle, row, resp, argv)

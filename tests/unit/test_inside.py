@@ -28,7 +28,7 @@ class Runner:
         assert row > 0
         lib.engine_set_inside(engine.handle, lib.python_inside)
 
-    def execute(self, call: Any, _row: int) -> None:
+    def execute(self, call: Any, _row: int, _resp: int, _argv: list[bytes] | None) -> None:
         reply = self.script(call)
         lib.call_reply(call, reply, len(reply))
 

@@ -30,7 +30,7 @@ class Scripts:
             )
             lib.engine_set_inside(engine, lib.python_inside)
 
-    def execute(self, call: Any, _row: int) -> None:
+    def execute(self, call: Any, _row: int, _resp: int, _argv: list[bytes] | None) -> None:
         facts, text = ffi.new("struct call_facts *"), ffi.new("struct text *")
         lib.call_facts(call, facts)
         keys = [ffi.buffer(facts.argv[i].p, facts.argv[i].n)[:] for i in range(1, facts.argc)]
