@@ -111,26 +111,26 @@ struct engine {
     struct engine_stats stats;   /* core.h */
     struct engine_hooks hooks;
     uint64_t random_state[2];
-    struct evict_pool *evict;      /* db/evict.h */
-    struct evict_peers peers;      /* db/evict.h */
-    struct defrag *defrag;         /* db/defrag.h */
-    struct batch *batch;           /* db/batch.h; NULL: there was none yet */
-    struct watches *watches;       /* net/watch.h */
-    struct pubsub *pubsub;         /* net/pubsub.h */
-    struct tracks *tracks;         /* net/tracking.h */
-    struct blocks *blocks;         /* net/block.h */
-    bool blocks_ready;             /* a key that somebody waits for has changed */
-    struct registry *registry;     /* cmd/registry.h */
-    struct latency *latency;       /* db/latency.h */
-    struct hub *hub;               /* net/hub.h */
-    struct remote *remote;         /* net/remote.h; NULL: the only worker */
-    struct recorder *recorder;     /* core_commands.c */
-    struct slowlog *slowlog;       /* net/slowlog.h */
-    struct acl_user *user;         /* of new sessions, net/acl.h; NULL: who may do everything */
-    const struct acl_user *acting; /* of a command whose session is elsewhere; likewise */
-    struct acl_users *users;       /* by number, net/acl.h */
-    struct aof *aof;               /* persist/aof.h */
-    struct forks *forks;           /* persist/fork.h */
+    struct evict_pool *evict;  /* db/evict.h */
+    struct evict_peers peers;  /* db/evict.h */
+    struct defrag *defrag;     /* db/defrag.h */
+    struct batch *batch;       /* db/batch.h; NULL: there was none yet */
+    struct watches *watches;   /* net/watch.h */
+    struct pubsub *pubsub;     /* net/pubsub.h */
+    struct tracks *tracks;     /* net/tracking.h */
+    struct blocks *blocks;     /* net/block.h */
+    bool blocks_ready;         /* a key that somebody waits for has changed */
+    struct registry *registry; /* cmd/registry.h */
+    struct latency *latency;   /* db/latency.h */
+    struct hub *hub;           /* net/hub.h */
+    struct remote *remote;     /* net/remote.h; NULL: the only worker */
+    struct recorder *recorder; /* core_commands.c */
+    struct slowlog *slowlog;   /* net/slowlog.h */
+    struct acl_user *user;     /* of new sessions, net/acl.h; NULL: who may do everything */
+    const struct acl_user *acting_user; /* of a command whose session is elsewhere; likewise */
+    struct acl_users *users;            /* by number, net/acl.h */
+    struct aof *aof;                    /* persist/aof.h */
+    struct forks *forks;                /* persist/fork.h */
 };
 
 static inline struct db *engine_db(const struct engine *eng, int index) {

@@ -148,7 +148,7 @@ bool access_waited(struct session *s, struct command_row *row, int argc, const s
 /* --- what scripts run --- */
 
 const struct acl_user *access_user(const struct call *c) {
-    return c->session ? c->session->user : c->eng->acting;
+    return c->session ? c->session->user : c->eng->acting_user;
 }
 
 bool access_inside(const struct call *c, struct command_row *row, int argc, const struct str *argv,

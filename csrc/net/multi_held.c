@@ -168,10 +168,10 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
                       .quiet = true };
     r->out.n = 0;
     r->out.resp = h->session->resp;
-    r->eng->acting = h->session->user;
+    r->eng->acting_user = h->session->user;
     uint64_t before = r->eng->stats.dirty;
     dispatch_run(&c, q->row, clock_duration_ns());
-    r->eng->acting = NULL;
+    r->eng->acting_user = NULL;
     if (r->eng->stats.dirty != before) note_changed(r, h, q);
     if (UNLIKELY(c.again)) {
         r->out.n = 0;

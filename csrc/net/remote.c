@@ -265,9 +265,9 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
                       .may_block = r->asker != ASKER_NONE,
                       .fieldsets = &r->fieldsets };
     bool asked = m->kind == MSG_REQUEST || m->kind == MSG_CROSS;
-    eng->acting = UNLIKELY(m->value) && asked ? acl_find(eng, m->value) : NULL;
+    eng->acting_user = UNLIKELY(m->value) && asked ? acl_find(eng, m->value) : NULL;
     uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_duration_ns());
-    eng->acting = NULL;
+    eng->acting_user = NULL;
     if (r->clock_ns) r->clock_ns = ended_ns;
     reply_settle(&r->out);
     if (UNLIKELY(c.wish.wanted) && r->asker >= 0) block_request(eng, r->asker, m, &c);

@@ -1,5 +1,6 @@
 """Users in files: the lines `user name modifier …` of an ACL file and of the configuration."""
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +12,14 @@ from shmredis.acl.user import User, join_selectors
 
 __all__ = ["first_users", "read_users", "write_users"]
 
+log = logging.getLogger(__name__)
+
 NO_CHANGE = (
     "WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
+)
+DISABLED = (
+    "The user '%s' is disabled (there is no 'on' modifier in the user description). Make sure this "
+    "is not a configuration error."
 )
 BOTH_WAYS = (
     "Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is "
@@ -111,11 +118,23 @@ def first_users(
     """
     if path and lines:
         raise AclError(BOTH_WAYS)
-    if path:
-        try:
-            return read_users(path, users)
-        except AclError as error:
-            raise AclError(f"Aborting Redis startup because of ACL errors: {error}") from None
+    found = _from_file(path, users) if path else _from_lines(lines, password, users)
+    for user in found.values():
+        if not user.enabled:
+            log.info(DISABLED, user.name)
+    return found
+
+
+def _from_file(path: str, users: Users) -> dict[str, User]:
+    """Raises: AclError."""
+    try:
+        return read_users(path, users)
+    except AclError as error:
+        raise AclError(f"Aborting Redis startup because of ACL errors: {error}") from None
+
+
+def _from_lines(lines: list[tuple[str, list[str]]], password: str, users: Users) -> dict[str, User]:
+    """Raises: AclError."""
     default = User.default()
     if password:
         default = users.edited(default, ["resetpass", f">{password}"])

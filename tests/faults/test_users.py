@@ -99,6 +99,7 @@ def test_users_of_the_configuration(tmp_path: Path, workers: int) -> None:
     with running(config=path, workers=workers) as server, server.client() as admin:
         assert admin.call("AUTH", "foo") == b"+OK\r\n"
         assert [line.split()[1] for line in listed(admin)] == [b"bob", b"default", b"zed"]
+        assert server.log().count("The user 'bob' is disabled (there is no 'on' modifier") == 1
         admin.call("ACL", "SETUSER", "new", "on", ">p", "(+set ~y)", "%R~z")
         admin.call("ACL", "DELUSER", "bob")
         assert admin.call("CONFIG", "REWRITE") == b"+OK\r\n"
