@@ -115,11 +115,12 @@ class Supervisor:
         for worker in self.workers:
             worker.begin_stop(keep=keep)
         deadline = time.monotonic() + STOP_TIMEOUT_S
+        has_data = any(worker.has_data for worker in self.workers)
         for worker in self.workers:
             worker.finish_stop(deadline, keep=keep)
         self.users.close()
         os.close(self._scripts_fd)
-        if not keep:
+        if not (keep and has_data):
             remove_object(scripts_name(self._base_name))
         if self._control:
             self._control.close()

@@ -202,13 +202,17 @@ class WorkerProcess:
             except OSError:
                 os.kill(self.pid, signal.SIGTERM)
 
+    @property
+    def has_data(self) -> bool:
+        """Whether there is something in its arena that is whole."""
+        return bool(self.origin or (self._adopted and not self.ready))
+
     def finish_stop(self, deadline_s: float, *, keep: bool) -> None:
         """Waits for its end; kills it if it does not come in time.
 
         What it was still loading is of no use to anybody.
         """
-        useful = self.origin or (self._adopted and not self.ready)
-        if self._owns and not (keep and useful):
+        if self._owns and not (keep and self.has_data):
             remove_object(self._name)
         if not self.pid:
             return

@@ -1,5 +1,6 @@
 """Users in files and in the configuration, bad ones too; and hostile clients."""
 
+import os
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -152,7 +153,7 @@ def test_a_server_does_not_start_with_bad_users(
 ) -> None:
     path = tmp_path / "shmredis.conf"
     path.write_text(f'save ""\nport 0\nunixsocket {tmp_path}/s\ndir {tmp_path}\n{text}\n')
-    name = f"shmredis-test-{tmp_path.name}"
+    name = f"shmredis-test-{os.getpid()}-{tmp_path.name}"
     said = refused(str(path), "--workers", workers, "--shm-name", name)
     assert why in said, said
     assert not list(Path("/dev/shm").glob(f"{name}*"))

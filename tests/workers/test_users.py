@@ -42,6 +42,12 @@ def logged_in(server: Server, worker: int, user: str) -> Client:
     return client
 
 
+def kill(watcher: Client, worker: int) -> None:
+    found: list[int] = []
+    wait_until(lambda: found.append(pid_of(watcher, worker)) or found[-1] > 0)  # type: ignore[func-returns-value]
+    os.kill(found[-1], signal.SIGKILL)
+
+
 def test_a_change_is_known_everywhere_when_it_is_acknowledged(
     trio: Server, clients: list[Client]
 ) -> None:
@@ -111,7 +117,7 @@ def test_a_worker_that_comes_back_knows_all_users(
 ) -> None:
     watcher = clients[2]
     watcher.call("ACL", "SETUSER", "u", "on", ">secret", "+@all", f"~{KEYS[victim]}")
-    os.kill(pid_of(watcher, victim), signal.SIGKILL)
+    kill(watcher, victim)
     watcher.call("ACL", "SETUSER", "v", "on", ">other", "+get", "~*")
     wait_until(lambda: pid_of(watcher, victim) not in (0,))
     with connect_to(trio, victim) as fresh:
@@ -222,11 +228,9 @@ def test_changes_while_workers_die(trio: Server, clients: list[Client]) -> None:
 
     thread = threading.Thread(target=change)
     thread.start()
-    for victim in (0, 1, 0):
-        with trio.client() as watcher:
-            pid = pid_of(clients[2], victim) if not thread.is_alive() else pid_of(watcher, victim)
-        if pid:
-            os.kill(pid, signal.SIGKILL)
+    with connect_to(trio, 2) as watcher:
+        for victim in (0, 1, 0):
+            kill(watcher, victim)
     thread.join()
     for worker in range(3):
         wait_until(lambda worker=worker: pid_of(clients[2], worker) != 0)  # type: ignore[misc]
