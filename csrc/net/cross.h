@@ -37,11 +37,9 @@ struct cross_task {
     /* All are held and the keys are here; after a spread command, with its joined reply. */
     enum task_verdict (*run)(struct remote *r, struct cross_task *t, struct str spread_reply);
     void (*delete)(struct cross_task *t);
-    struct message spread;
+    struct kept *spread; /* malloc, the task's: whoever has asked for it may go meanwhile */
     enum spread how;
     uint64_t spread_to; /* bits of workers */
-    int spread_argc;
-    const struct str *spread_argv;
 };
 /* Runs a task on these keys, of databases that exist; `workers`: bits of those that are to be held
  * besides; m->id is of a pending of this worker. Takes over the task. */
@@ -55,8 +53,9 @@ bool cross_bring(struct remote *r, int db, struct str name, bool written, status
 status cross_bring_copy(struct engine *eng, int db, struct str name);
 /* The operation that executes here holds all workers. */
 bool cross_holds_all(const struct remote *r);
-/* A command of the task that executes here has changed something: its owner has to hear of this
- * key, if it may be written. `name.p` NULL: of all that may. */
+bool cross_is_running(const struct remote *r);
+/* A command of the operation that executes here has changed something: the owner of this key has to
+ * hear of it, if it may be written. `name.p` NULL: of all that may. */
 void cross_changed(struct remote *r, int db, struct str name);
 /* Sends a client's command to the worker that is to execute it; the id of the pending, whose reply
  * goes to the slot, or to the gather. */

@@ -125,6 +125,10 @@ status cross_bring_copy(struct engine *eng, int db, struct str name) {
     return st;
 }
 
+bool cross_is_running(const struct remote *r) {
+    return r->crossing->running;
+}
+
 void cross_changed(struct remote *r, int db, struct str name) {
     struct cross *o = r->crossing->running;
     if (name.p) {

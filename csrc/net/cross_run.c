@@ -24,7 +24,9 @@ static void work(struct remote *r, struct cross *o) {
         bool done = remote_execute(r, &c->head, c->argc, c->argv);
         r->asker = ASKER_NONE;
         if (!done) retry_ask(r, c);
-        cross_changed(r, 0, (struct str){ NULL, 0 });
+        const struct command_row *row = registry_find(r->eng->registry, c->argv[0]);
+        bool has_told = row && row->cmd.flags & CMD_INSIDE;
+        if (!has_told) cross_changed(r, 0, (struct str){ NULL, 0 });
     }
     r->crossing->running = NULL;
     cross_set_reply(o, (struct str){ r->out.p, r->out.n });
@@ -126,7 +128,7 @@ static void spread_ran(struct remote *r, struct cross *o, int worker, struct str
 static void spread(struct remote *r, struct cross *o) {
     const struct cross_task *t = o->task;
     const uint64_t self = UINT64_C(1) << r->self, everybody = UINT64_MAX >> (64 - r->n);
-    struct message m = t->spread;
+    struct message m = t->spread->head;
     uint64_t position;
     m.kind = MSG_RUN;
     m.id = o->id;
@@ -136,9 +138,9 @@ static void spread(struct remote *r, struct cross *o) {
     if (t->how == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m.db);
     o->all->left = __builtin_popcountll(t->spread_to);
     for (uint64_t left = t->spread_to & ~self; left; left &= left - 1)
-        remote_send_command(r, __builtin_ctzll(left), &m, t->spread_argc, t->spread_argv);
+        remote_send_command(r, __builtin_ctzll(left), &m, t->spread->argc, t->spread->argv);
     if (!(t->spread_to & self)) return;
-    struct kept *k = kept_new(r->self, &m, t->spread_argc, t->spread_argv);
+    struct kept *k = kept_new(r->self, &m, t->spread->argc, t->spread->argv);
     run_part(r, &m, k->argc, k->argv);
     free(k);
     spread_ran(r, o, r->self, (struct str){ r->out.p, r->out.n });
@@ -185,7 +187,7 @@ void cross_run_again(struct remote *r, struct cross *o, int to) {
     struct message m = o->sent;
     m.flags |= MSG_AGAIN;
     if (t)
-        remote_send_command(r, to, &m, t->spread_argc, t->spread_argv);
+        remote_send_command(r, to, &m, t->spread->argc, t->spread->argv);
     else
         remote_send_command(r, to, &m, o->command->argc, o->command->argv);
 }

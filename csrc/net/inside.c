@@ -172,7 +172,9 @@ static void run(struct call *c, struct command_row *row, struct inside_frame *f)
                           .no_touch = c->no_touch };
     bool selects = !strcmp(row->cmd.name, "SELECT");
     if (selects) inner.session = NULL; /* its own database stays what it is */
+    uint64_t before = c->eng->stats.dirty;
     dispatch_run(&inner, row, clock_duration_ns());
+    if (c->eng->stats.dirty != before) reach_changed(c, row, p->argc, p->argv);
     if (in->limits & CALL_SCRIPT) monitor_note_inside(c->eng, row, in->db, p->argc, p->argv);
     reply_settle(&f->reply);
     int64_t db;

@@ -31,6 +31,7 @@ void multi_forget_held(struct multi *m) {
 static void delete_held(struct cross_task *t) {
     struct held *h = (struct held *)t;
     if (h->session) h->session->multi->held = NULL;
+    free(t->spread);
     free(h);
 }
 
@@ -148,10 +149,10 @@ static void keep_reply(struct multi *m, int at, struct str resp) {
 /* The queued command has changed something: its keys go back to their owners, and no others, so
  * that nobody's watch takes notice. */
 static void note_changed(struct remote *r, const struct held *h, const struct queued *q) {
+    if (q->row->cmd.flags & CMD_INSIDE) return; /* those inside have told: net/reach.h */
     struct key_set set = { 0 };
     add_command(h->session, &set, h->db, q);
     for (int i = 0; i < set.n; i++) cross_changed(r, set.key[i].db, set.key[i].name);
-    if (q->row->cmd.flags & CMD_INSIDE) cross_changed(r, 0, (struct str){ NULL, 0 });
     free(set.key);
 }
 
@@ -192,11 +193,11 @@ static bool still_allowed(struct remote *r, struct held *h, const struct queued 
 static enum task_verdict ask_for_spread(const struct remote *r, struct held *h,
                                         const struct queued *q) {
     struct cross_task *t = &h->task;
-    t->spread = remote_message(h->session, MSG_RUN, q->row);
-    t->spread.db = h->db;
+    struct message m = remote_message(h->session, MSG_RUN, q->row);
+    m.db = h->db;
+    free(t->spread);
+    t->spread = kept_new(r->self, &m, q->argc, q->argv);
     t->how = q->row->spread;
-    t->spread_argc = q->argc;
-    t->spread_argv = q->argv;
     t->spread_to = UINT64_MAX >> (64 - r->n);
     if (t->how == SPREAD_SCAN) t->spread_to = UINT64_C(1) << remote_scanned(r, q->argv[1]);
     return TASK_SPREAD;

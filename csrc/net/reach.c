@@ -127,3 +127,17 @@ bool reach_keys(struct call *c, const struct command_row *row, int argc, const s
     if (keys != few) free(keys);
     return here;
 }
+
+void reach_changed(const struct call *c, const struct command_row *row, int argc,
+                   const struct str *argv) {
+    if (LIKELY(!c->eng->remote) || !cross_is_running(c->eng->remote)) return;
+    if (row->cmd.flags & CMD_INSIDE) return; /* those inside of it have told */
+    int n = command_keys(&row->cmd, argc, argv, NULL, 0);
+    struct key_at *keys = malloc(((size_t)n + 1) * sizeof *keys);
+    ASSERT(keys);
+    command_keys(&row->cmd, argc, argv, keys, n);
+    for (int i = 0; i < n; i++)
+        if (keys[i].flags & KF_WRITTEN)
+            cross_changed(c->eng->remote, c->inside->db, argv[keys[i].index]);
+    free(keys);
+}

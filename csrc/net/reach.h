@@ -22,6 +22,10 @@
  * c->inside->reached if the whole is to begin anew. */
 bool reach_keys(struct call *c, const struct command_row *row, int argc, const struct str *argv,
                 struct reply *out);
+/* A command inside has changed something: under holds, the keys that it writes go back to their
+ * owners, and no others, so that nobody's watch takes notice. */
+void reach_changed(const struct call *c, const struct command_row *row, int argc,
+                   const struct str *argv);
 /* Whether a client's command is to be run under holds on all workers: such a script, or SORT with
  * patterns that lead anywhere. */
 bool reach_is_wide(const struct remote *r, const struct command *cmd, int argc,

@@ -151,3 +151,24 @@ def test_a_client_that_goes_while_its_transaction_waits_harms_nobody() -> None:
         fleet.settle()
         values = parse(Client(fleet, 1).call("MGET", *keys))
         assert values in ([None] * 3, [b"1"] * 3)
+
+
+@pytest.mark.parametrize("spread", [("KEYS", "k*"), ("FLUSHALL",), ("SCAN", 0), ("DBSIZE",)])
+@pytest.mark.parametrize("turns", range(12))
+def test_a_client_that_goes_before_a_command_of_all_workers(
+    turns: int, spread: tuple[object, ...]
+) -> None:
+    with new_fleet(3) as fleet:
+        keys = fleet.owned_by_each()
+        client = Client(fleet, 0)
+        sets = [("SET", key, 1) for key in keys]
+        for words in (("MULTI",), *sets, spread, *sets, ("EXEC",)):
+            client.send(*words)
+        for _ in range(turns):
+            for worker in range(3):
+                fleet.drain(worker)
+        client.close()
+        fleet.settle()
+        other = Client(fleet, 1)
+        assert parse(other.call("DBSIZE")) in (0, 3)
+        assert other.call("MSET", *[word for key in keys for word in (key, 2)]) == b"+OK\r\n"
