@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "db/clock.h"
+#include "db/latency.h"
 #include "mem/fault.h"
 #include "mem/number.h"
 #include "mem/share.h"
@@ -285,6 +286,18 @@ static ssize_t write_some(const struct aof *aof, const char *p, size_t n) {
     return write(aof->fd, p, n);
 }
 
+/* A write may be slow because of a sync or of a child that writes too. */
+static void note_slow_write(struct aof *aof, uint64_t usec) {
+    struct engine *eng = aof->eng;
+    if (LIKELY(eng->config.latency_monitor_threshold <= 0)) return;
+    bool child = eng->arena.freeze.phase == ARENA_FROZEN;
+    latency_note(eng, "aof-write", usec);
+    if (aof_sync_busy(aof->sync))
+        latency_note(eng, "aof-write-pending-fsync", usec);
+    else
+        latency_note(eng, child ? "aof-write-active-child" : "aof-write-alone", usec);
+}
+
 static int write_out(struct aof *aof, uint64_t now_us) {
     size_t done = 0;
     FAULT("aof.before_write");
@@ -306,6 +319,7 @@ static int write_out(struct aof *aof, uint64_t now_us) {
     }
     FAULT("aof.written");
     note_written(aof, done);
+    note_slow_write(aof, clock_monotonic_us() - now_us);
     if (UNLIKELY(aof->write_error)) set_write_error(aof, 0);
     return 0;
 }
@@ -313,9 +327,11 @@ static int write_out(struct aof *aof, uint64_t now_us) {
 /* --- syncing --- */
 
 static void sync_now(struct aof *aof) {
+    uint64_t start_us = clock_monotonic_us();
     int error = aof->old_fd < 0 ? 0 : aof_sync_file(aof->old_fd);
     if (!error) error = aof_sync_file(aof->fd);
     if (error) give_up(aof, "persist AOF for fsync", error);
+    latency_note(aof->eng, "aof-fsync-always", clock_monotonic_us() - start_us);
     forget_old(aof);
     aof->synced = aof->written;
 }

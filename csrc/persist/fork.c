@@ -11,6 +11,7 @@
 
 #include "db/clock.h"
 #include "db/keyspace.h"
+#include "db/latency.h"
 #include "mem/fault.h"
 #include "mem/freeze.h"
 #include "persist/aof.h"
@@ -182,6 +183,7 @@ static int fork_prepared(struct engine *eng) {
     f->state.pid = pid;
     f->state.dirty = eng->stats.dirty;
     f->state.fork_us = clock_monotonic_us() - started;
+    latency_note(eng, "fork", f->state.fork_us);
     FAULT("fork.frozen");
     return 0;
 }

@@ -107,6 +107,11 @@ _ADVICE = {
     "command": " SLOWLOG GET shows which commands were slow.",
     "fast-command": " Commands that are always quick were slow: the machine itself is too busy.",
     "expire-cycle": " Many keys expire at once: spread their expiry times.",
+    "fork": " A snapshot or rewrite began; the system was slow to make a process.",
+    "aof-write": " The disk of the append-only file is slow; the events beside it tell when.",
+    "aof-fsync-always": " Each write waits for the disk: appendfsync everysec does not.",
+    "aof-write-pending-fsync": " Writes waited for a sync: no-appendfsync-on-rewrite may help.",
+    "aof-write-active-child": " A child wrote to the same disk.",
     "eviction-cycle": " Memory is short: raise maxmemory, or write less at once.",
 }
 
