@@ -75,6 +75,8 @@ static bool carry_out(struct session *s, struct feed *f, struct command_row *row
     struct remote *remote = s->eng->remote;
     size_t mark = s->eng->hub->reply.n;
     if (!row->cmd.fn) {
+        const bool keeps = row->cmd.flags & (CMD_WRITE | CMD_DENYOOM);
+        if (keeps && !dispatch_admit(s->eng, row, &s->eng->hub->reply)) return true;
         if (UNLIKELY(s->chain != NULL))
             s->commands--; /* it comes once more */
         else

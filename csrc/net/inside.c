@@ -150,7 +150,9 @@ static bool may_run(const struct call *c, struct command_row *row, int argc, con
                                "ERR Write commands are not allowed from read-only scripts.");
     if (!dispatch_loaded(c->eng, row, LOADING_SELF, out)) return false;
     if (flags & CMD_WRITE && !dispatch_is_kept(c->eng, row, out)) return false;
-    if (flags & CMD_DENYOOM && in->no_memory && !(in->limits & CALL_ANY_MEMORY))
+    bool needs_memory = flags & CMD_DENYOOM && !(in->limits & CALL_ANY_MEMORY);
+    if (needs_memory && in->no_memory &&
+        !call_has_written(c)) /* begun, it is not stopped half-way */
         return dispatch_refuse(c->eng, row, out, status_text(ST_MAXMEMORY));
     return true;
 }

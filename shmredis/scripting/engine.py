@@ -31,9 +31,7 @@ INTERNAL_ERROR = b"-ERR internal error\r\n"
 NO_COMMAND = {-1: b"Invalid command passed to", -2: b"Wrong number of args for"}
 NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 READ_ONLY_COMMAND = "ERR Can not execute a script with write flag using *_ro command."
-NO_MEMORY = (
-    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
-)
+NO_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 
 _text = ffi.new("struct text *")
 _call_run = lib.call_run
@@ -45,6 +43,7 @@ class Scripting:
 
     def __init__(self, log_line: Callable[[str, str], None], host: Host) -> None:
         self._log_line = log_line
+        self._host = host
         self._lua: Runtime | None = None  # made when the first script comes
         self._handle: Any = None  # of the call that runs a script now
         self._call: Call | None = None
@@ -128,6 +127,7 @@ class Scripting:
             self.libraries.restore(arguments[0], policy)
 
     def _keep_libraries(self) -> None:
+        lib.engine_forget_reach(self._host.engine.handle)
         self._add(Kind.LIBRARIES, self.libraries.dump())
 
     # --- the interpreter ---
