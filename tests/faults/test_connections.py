@@ -250,7 +250,7 @@ def test_paused_clients_may_leave_or_be_killed(start_server: StartServer) -> Non
     with server.client() as admin:
         waiting = [server.client() for _ in range(4)]
         numbers = [number_of(client) for client in waiting]
-        assert admin.call("CLIENT", "PAUSE", 60_000) == b"+OK\r\n"
+        assert admin.call("CLIENT", "PAUSE", 60_000, "WRITE") == b"+OK\r\n"
         for client in waiting:
             client.send(encode("SET", "k", "v"))
         for number in numbers[:2]:

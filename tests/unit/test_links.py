@@ -1,6 +1,7 @@
 """Messages between real processes over rings: order, wrapping, pieces, a full ring, deaths at either end."""
 
 import hashlib
+import multiprocessing
 import os
 import secrets
 import select
@@ -154,17 +155,20 @@ def test_all_arrive_in_order_and_whole(wires: Wires, sizes: list[int]) -> None:
 def test_a_full_ring_waits_for_room_and_both_sides_sleep(wires: Wires) -> None:
     """The taker is slow: the sender fills the ring, sleeps, and is rung when there is room."""
     messages = [message(n, 9000) for n in range(200)]
+    filled = multiprocessing.Event()
 
     def send() -> None:
         with wires.open(SENDER) as end:
             for one in messages:
                 end.send(one)
             assert lib.wb_links_waiting(end.links) > 1_000_000
+            filled.set()
             end.push_out()
 
     pid = child(send)
     with wires.open(TAKER) as end:
         got = []
+        assert filled.wait(DEADLINE_S)
         for _ in messages:
             got += end.take_all(1)
             if len(got) % 20 == 0:
