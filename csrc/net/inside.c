@@ -9,6 +9,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/monitor.h"
+#include "net/pubsub.h"
 #include "net/reach.h"
 
 static_assert(sizeof(struct text) == sizeof(struct str), "Python reads argument vectors");
@@ -178,6 +179,8 @@ static void run(struct call *c, struct command_row *row, struct inside_frame *f)
     dispatch_run(&inner, row, clock_duration_ns());
     if (c->eng->stats.dirty != before) reach_changed(c, row, p->argc, p->argv);
     if (in->limits & CALL_SCRIPT) monitor_note_inside(c->eng, row, in->db, p->argc, p->argv);
+    if (row->cmd.flags & CMD_PUBSUB && c->eng->remote && !f->reply.errored)
+        pubsub_ran_inside(c->eng, row, p->argv);
     reply_settle(&f->reply);
     int64_t db;
     if (selects && !f->reply.errored && str_to_i64(p->argv[1], &db)) in->db = (int)db;

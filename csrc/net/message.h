@@ -24,7 +24,7 @@ enum message_kind {
     MSG_WATCH,   /* of the asker's pending   session          keys, as a command's arguments */
     MSG_UNWATCH, /* -                        session          keys, likewise */
     MSG_TOUCHED, /* -                        -                a watched key, likewise */
-    MSG_EVENT,   /* -                        -                channel and message, of a key */
+    MSG_EVENT,   /* -                        kind of channel  channel and message */
     MSG_NUDGE,   /* of the asker's pending   the asker        keys, as a command's arguments */
     MSG_NUDGED,  /* of the receiver's        -                - */
     MSG_UNBLOCK, /* of the asker's pending   enum unblock_how - */

@@ -284,13 +284,23 @@ uint64_t pubsub_publish(struct engine *eng, enum channel_kind kind, struct str c
     return kind == CHANNEL ? n + to_patterns(eng, channel, message) : n;
 }
 
-/* Here, and at the other workers. */
-static void publish_everywhere(struct engine *eng, struct str channel, struct str message) {
+/* At the other workers. */
+static void publish_elsewhere(struct engine *eng, enum channel_kind kind, struct str channel,
+                              struct str message) {
     const struct str words[2] = { channel, message };
-    struct message m = { .kind = MSG_EVENT };
-    pubsub_publish(eng, CHANNEL, channel, message);
+    struct message m = { .kind = MSG_EVENT, .value = (uint64_t)kind };
     for (int w = 0; eng->remote && w < eng->workers; w++)
         if (w != eng->worker) remote_send_command(eng->remote, w, &m, 2, words);
+}
+
+static void publish_everywhere(struct engine *eng, struct str channel, struct str message) {
+    pubsub_publish(eng, CHANNEL, channel, message);
+    publish_elsewhere(eng, CHANNEL, channel, message);
+}
+
+void pubsub_ran_inside(struct engine *eng, const struct command_row *row, const struct str *argv) {
+    if (row->cmd.fn == cmd_publish) publish_elsewhere(eng, CHANNEL, argv[1], argv[2]);
+    if (row->cmd.fn == cmd_spublish) publish_elsewhere(eng, SHARD_CHANNEL, argv[1], argv[2]);
 }
 
 void pubsub_event(struct engine *eng, const char *event, struct str key, int db) {

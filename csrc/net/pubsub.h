@@ -43,4 +43,7 @@ size_t pubsub_memory(const struct session *s);
 /* How many channels of this kind the session has. */
 uint64_t pubsub_subscriptions(const struct session *s, enum channel_kind kind);
 
+/* A command that was run inside of another: what it has published is told to other workers, too. */
+void pubsub_ran_inside(struct engine *eng, const struct command_row *row, const struct str *argv);
+
 #endif

@@ -480,7 +480,9 @@ static void handle(struct remote *r, int from, struct str bytes) {
     case MSG_WATCH: watch_receive(r->eng, from, &m, argc, r->argv); break;
     case MSG_UNWATCH: watch_receive_end(r->eng, from, &m, argc, r->argv); break;
     case MSG_TOUCHED: engine_modified(r->eng, r->argv[0], m.db); break;
-    case MSG_EVENT: pubsub_publish(r->eng, CHANNEL, r->argv[0], r->argv[1]); break;
+    case MSG_EVENT:
+        pubsub_publish(r->eng, (enum channel_kind)m.value, r->argv[0], r->argv[1]);
+        break;
     case MSG_NUDGE: retry_nudge(r, (int)m.value, &m, argc, r->argv); break;
     case MSG_NUDGED: retry_nudged(r, m.id); break;
     case MSG_UNBLOCK: block_end_request(r->eng, from, m.id, (enum unblock_how)m.value); break;

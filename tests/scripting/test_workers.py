@@ -211,3 +211,19 @@ def test_a_worker_that_is_brought_back_has_scripts_and_libraries(
     with connect_to(server, 1) as client:
         assert client.value("FCALL", "b", 1, key_of(1, WORKERS)) == b"back"
         assert client.value("EVALSHA", sha, 1, key_of(1, WORKERS)) == b"still there"
+
+
+def test_what_a_script_publishes_reaches_all(server: Server, clients: list[Client]) -> None:
+    listeners = [connect_to(server, worker) for worker in range(WORKERS)]
+    for listener in listeners:
+        listener.call("SUBSCRIBE", "news")
+    script = "return redis.call('PUBLISH', 'news', ARGV[1])"
+    for n in range(3):
+        assert clients[n].value("EVAL", script, 1, key_of(n, WORKERS), n) == 1
+    for listener in listeners:
+        assert sorted(listener.read()[-4:] for _ in range(3)) == [
+            b"\n0\r\n",
+            b"\n1\r\n",
+            b"\n2\r\n",
+        ]
+        listener.close()
