@@ -29,9 +29,9 @@ static inline char *reply_room(struct reply *r, size_t more) {
     if (UNLIKELY(r->cap - r->n < more)) reply_grow(r, more);
     return r->p + r->n;
 }
-/* Bytes that are RESP already. */
+/* Bytes that are RESP already; maybe none, and nowhere. */
 static inline void reply_raw(struct reply *r, const char *p, size_t n) {
-    memcpy(reply_room(r, n), p, n);
+    if (n) memcpy(reply_room(r, n), p, n);
     r->n += n;
 }
 #define REPLY_RAW(r, literal) reply_raw((r), (literal), sizeof(literal) - 1)
