@@ -1,10 +1,10 @@
 /* multi_held.c - transactions and watches over keys of several workers.
  *
  * EXEC becomes a task under holds on all owners of its keys and of the watched ones (net/cross.h).
- * Commands on keys run on copies, in their order; those about all keys (FLUSHALL, SCAN) by the
- * workers themselves, between two rounds of copies. Their replies are kept, and when the session
- * goes on it answers with them and runs the rest of the queue: what has no keys, and commands of
- * Python.
+ * Commands on keys run on copies, in their order, and those of channels between them; those about
+ * all keys (FLUSHALL, SCAN) by the workers themselves, between two rounds of copies. Their replies
+ * are kept, and when the session goes on it answers with them and runs the rest of the queue: what
+ * has nothing to do with keys, and commands of Python.
  */
 #include "cmd/call.h"
 #include "db/clock.h"
@@ -156,10 +156,16 @@ static void note_changed(struct remote *r, const struct held *h, const struct qu
     free(set.key);
 }
 
+/* About what the client is told from its place in the queue on. */
+static bool subscribes(const struct queued *q) {
+    return q->row->cmd.flags & CMD_PUBSUB && q->row->spread == SPREAD_SESSION;
+}
+
 static void run_here(struct remote *r, struct held *h, const struct queued *q) {
     struct call c = { .eng = r->eng,
                       .out = &r->out,
                       .cmd = &q->row->cmd,
+                      .session = subscribes(q) ? h->session : NULL,
                       .fieldsets = &h->session->fieldsets,
                       .reader = tracking_reader(h->session),
                       .client = h->session->id,
@@ -209,6 +215,10 @@ static bool has_keys(const struct queued *q) {
     return q->row->cmd.fn && command_keys(&q->row->cmd, q->argc, q->argv, NULL, 0);
 }
 
+static bool has_a_turn(const struct queued *q) {
+    return has_keys(q) || is_spread(q) || subscribes(q);
+}
+
 static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct str spread_reply) {
     struct held *h = (struct held *)t;
     r->out.n = 0;
@@ -226,7 +236,7 @@ static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct
         const struct queued *q = &m->queue[h->at];
         h->db = selected(h->session, q, h->db);
         if (h->session->tracking) tracking_foresee(h->session, q->row, q->argc, q->argv);
-        if (!(has_keys(q) || is_spread(q)) || !still_allowed(r, h, q)) continue;
+        if (!has_a_turn(q) || !still_allowed(r, h, q)) continue;
         if (is_spread(q)) return ask_for_spread(r, h, q);
         run_here(r, h, q);
     }

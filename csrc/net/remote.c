@@ -455,6 +455,7 @@ static void handle(struct remote *r, int from, struct str bytes) {
     memcpy(&m, bytes.p, sizeof m);
     struct str body = { bytes.p + sizeof m, bytes.n - sizeof m };
     int argc = 0;
+    if (stage_any(r)) stage_apply(r); /* what was committed before it was sent comes before it */
     if (has_arguments((enum message_kind)m.kind)) argc = decode_command(r, body);
     if (UNLIKELY(m.flags & MSG_AGAIN)) {
         redo_take(r, from, &m, argc, r->argv);

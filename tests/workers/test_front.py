@@ -264,7 +264,7 @@ def test_a_killed_front_leaves_nothing_if_so_configured() -> None:
     try:
         server.wait_ready()
         workers = server.children()
-        assert len(server.shm_objects()) == 4
+        assert len(server.shm_objects()) == 5  # arenas, control, scripts
         with server.client() as client:
             assert client.call("PING") == b"+PONG\r\n"
             server.process.kill()

@@ -50,6 +50,17 @@ def test_what_follows_waits_until_they_are_committed_not_for_replies() -> None:
         assert parse(Client(fleet, 0).call("GET", keys[0])) == b"1x"
 
 
+def test_a_watch_that_follows_does_not_take_them_for_changes() -> None:
+    with new_fleet(WORKERS) as fleet:
+        keys = fleet.owned_by_each()
+        client = Client(fleet, 0)
+        client.feed(encode("MSET", *pairs(keys, 1)) + encode("WATCH", *keys))
+        fleet.settle()
+        client.feed(encode("MULTI") + encode("INCR", keys[1]) + encode("EXEC"))
+        fleet.settle()
+        assert client.take().endswith(b"+QUEUED\r\n*1\r\n:2\r\n")
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_replies_are_those_of_one_worker(seed: int) -> None:
     """Each client has keys of its own, so whatever others do, its replies are known."""

@@ -172,3 +172,25 @@ def test_a_client_that_goes_before_a_command_of_all_workers(
         other = Client(fleet, 1)
         assert parse(other.call("DBSIZE")) in (0, 3)
         assert other.call("MSET", *[word for key in keys for word in (key, 2)]) == b"+OK\r\n"
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+def test_subscriptions_begin_and_end_at_their_place(resp: int) -> None:
+    """The same bytes as from a single worker: what is published before is not heard, what follows is."""
+    received = []
+    for workers in (1, 3):
+        with new_fleet(workers) as fleet:
+            client = Client(fleet, 0, resp)
+            client.call("MULTI")
+            for i in range(9):
+                client.call("SET", f"key{i}", i)
+            client.call("PUBLISH", "news", "too early")
+            client.call("SUBSCRIBE", "news")
+            client.call("PUBLISH", "news", "heard")
+            client.call("GET", "key1")
+            client.call("UNSUBSCRIBE", "news")
+            client.call("PUBLISH", "news", "too late")
+            received.append(client.call("EXEC") + client.call("PUBLISH", "news", "after"))
+    assert received[0] == received[1]
+    assert received[0].count(b"heard") == 1
+    assert b"too" not in received[0]
