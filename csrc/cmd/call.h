@@ -15,6 +15,7 @@ struct block_wish {
     bool wanted;
     bool bulk;             /* where nobody may wait the reply is a null bulk string, no array */
     uint64_t until_ms;     /* wall clock; 0: for ever */
+    uint64_t again_ms;     /* then it may find something though no key has changed; 0: never */
     int first, last, step; /* the arguments that are its keys */
     char *texts; /* malloc: of arguments that the command has changed in argv; whoever keeps a copy
                   * of the command frees it. NULL: none */

@@ -462,10 +462,36 @@ static char *fix_ids(struct call *c, const struct xread *x) {
     return texts[0];
 }
 
+/* When an entry that is pending in the group will have been so for long enough; 0: none is. */
+static uint64_t idle_at(struct call *c, const struct xread *x, int i) {
+    struct arena *a = &c->eng->arena;
+    struct stream_key k;
+    struct idtree_iter it;
+    if (x->sources[i].from != FROM_NEW || !open_again(c, x->sources[i].key_at, &k)) return 0;
+    const struct stream_group *g = stream_group_find(a, k.s, x->group);
+    const uint8_t *record = g ? idtree_first(a, &stream_times_kind, &g->by_time, &it) : NULL;
+    for (; record; record = idtree_next(a, &stream_times_kind, &it)) {
+        struct stream_id id = { idtree_word(record, 1), idtree_word(record, 2) };
+        if (stream_has(a, k.s, id)) return when_ms(idtree_word(record, 0)) + (uint64_t)x->claim_ms;
+    }
+    return 0;
+}
+
+/* CLAIM: the first such time of all streams. */
+static uint64_t first_idle(struct call *c, const struct xread *x) {
+    uint64_t first = 0;
+    for (int i = 0; i < x->n && x->claim_ms >= 0; i++) {
+        uint64_t at = idle_at(c, x, i);
+        if (at && (!first || at < first)) first = at;
+    }
+    return first;
+}
+
 static void wait_for_entries(struct call *c, const struct xread *x) {
     struct block_wish wish = { .first = x->sources[0].key_at, .step = 1 };
     wish.last = wish.first + x->n - 1;
     if (x->block_ms > 0) wish.until_ms = c->eng->now_ms + (uint64_t)x->block_ms;
+    wish.again_ms = first_idle(c, x);
     if (c->may_block && !c->resumed) wish.texts = fix_ids(c, x);
     call_block(c, &wish);
 }

@@ -28,6 +28,7 @@ struct waiter {
     struct kept *command;
     struct command_row *row;
     uint64_t until_ms; /* 0: for ever */
+    uint64_t again_ms; /* when to try though nothing has changed; 0: never */
     int n;
     struct place place[];
 };
@@ -140,6 +141,7 @@ static struct waiter *await(struct engine *eng, const struct message *m, int fro
     struct waiter *w = new_waiter(eng, kept_new(from, m, c->argc, c->argv), keys);
     w->row = registry_find(eng->registry, (struct str){ c->cmd->name, strlen(c->cmd->name) });
     w->until_ms = wish->until_ms;
+    w->again_ms = wish->again_ms;
     for (int i = wish->first; i <= wish->last; i += wish->step) wait_for(eng, w, m->db, c->argv[i]);
     free(wish->texts);
     return w;
@@ -253,20 +255,6 @@ void block_forget_worker(struct engine *eng, int worker) {
     }
 }
 
-uint64_t block_tick(struct engine *eng) {
-    uint64_t next_ms = UINT64_MAX;
-    for (struct waiter *w = eng->blocks->first, *next; w; w = next) {
-        next = w->next;
-        if (!w->until_ms) continue;
-        if (w->until_ms <= eng->now_ms)
-            end_waiting(eng, w, UNBLOCK_TIMEOUT);
-        else if (w->until_ms - eng->now_ms < next_ms)
-            next_ms = w->until_ms - eng->now_ms;
-    }
-    if (eng->remote) retry_tick(eng->remote);
-    return next_ms;
-}
-
 /* --- changes --- */
 
 static void note_ready(struct engine *eng, struct awaited *k) {
@@ -320,6 +308,7 @@ static bool attempt(struct engine *eng, struct waiter *w) {
                       .resumed = true };
     dispatch_run(&c, w->row, clock_duration_ns());
     free(c.wish.texts); /* the copy has such arguments already */
+    w->again_ms = c.wish.again_ms;
     if (c.wish.wanted) return false;
     reply_settle(out);
     answer(eng, w, (struct str){ out->p, out->n });
@@ -339,6 +328,32 @@ static void serve_key(struct engine *eng, struct awaited *k) {
 
 static bool may_serve(const struct engine *eng) {
     return !eng->blocks->serving && !(eng->remote && remote_is_held(eng->remote));
+}
+
+static void sooner(uint64_t *next_ms, uint64_t now_ms, uint64_t at_ms) {
+    if (at_ms && at_ms - now_ms < *next_ms) *next_ms = at_ms - now_ms;
+}
+
+/* Ends a waiter whose time is over, tries one whose time has come. */
+static void look_after(struct engine *eng, struct waiter *w, uint64_t *next_ms) {
+    uint64_t now_ms = eng->now_ms;
+    if (w->again_ms && w->again_ms <= now_ms && may_serve(eng) && attempt(eng, w)) return;
+    if (w->until_ms && w->until_ms <= now_ms) {
+        end_waiting(eng, w, UNBLOCK_TIMEOUT);
+        return;
+    }
+    sooner(next_ms, now_ms, w->until_ms);
+    if (w->again_ms > now_ms) sooner(next_ms, now_ms, w->again_ms);
+}
+
+uint64_t block_tick(struct engine *eng) {
+    uint64_t next_ms = UINT64_MAX;
+    for (struct waiter *w = eng->blocks->first, *next; w; w = next) {
+        next = w->next;
+        look_after(eng, w, &next_ms);
+    }
+    if (eng->remote) retry_tick(eng->remote);
+    return next_ms;
 }
 
 void block_serve(struct engine *eng) {

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tests.commands.test_blocking import NULL, clients, reply_of, waits
 from tests.harness.resp import Client
+from tests.harness.server import Server
 
 __all__ = ["clients"]
 
@@ -65,3 +66,19 @@ def test_time_is_up(clients: Callable[[], Client]) -> None:
     client.call("MULTI")
     client.call("XREAD", "BLOCK", 0, "STREAMS", "s1", "$")
     assert client.call("EXEC") == b"*1\r\n" + NULL
+
+
+def test_claim_is_woken_when_an_entry_has_been_pending_for_long_enough(
+    shared_server: Server,
+) -> None:
+    """No key changes meanwhile. Redis 8.10.2 does so, too."""
+    with shared_server.client() as alice, shared_server.client() as bob:
+        alice.call("FLUSHALL")
+        alice.call("XADD", "s", "1-1", "f", "v")
+        alice.call("XGROUP", "CREATE", "s", "g", "0")
+        alice.call("XREADGROUP", "GROUP", "g", "alice", "STREAMS", "s", ">")
+        wanted = ("GROUP", "g", "bob", "BLOCK", "0", "CLAIM", "120", "STREAMS", "s", ">")
+        [[name, [entry]]] = bob.value("XREADGROUP", *wanted)
+        assert (name, entry[:2]) == (b"s", [b"1-1", [b"f", b"v"]])
+        assert entry[2] >= 120
+        assert alice.value("XPENDING", "s", "g")[3] == [[b"bob", b"1"]]
