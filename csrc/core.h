@@ -131,6 +131,7 @@ struct attach_report {
     uint64_t print;  /* what the last engine_note_files said */
     struct file_mark rdb, aof;
     uint64_t aof_seq, aof_position; /* the log goes on there with what the arena lacks */
+    uint64_t aof_ahead;             /* bytes that the log lacks of what the arena has */
     uint64_t keys;
     uint32_t generation;
 };

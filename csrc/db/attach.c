@@ -48,6 +48,7 @@ static void describe(const struct engine *eng, struct attach_report *out) {
     out->aof = file_mark(&super->aof);
     out->aof_seq = super->aof_seq;
     out->aof_position = super->aof_position;
+    out->aof_ahead = super->aof_ahead;
     out->generation = super->generation;
     out->keys = keyspace_total(eng);
 }

@@ -18,7 +18,7 @@ from shmredis.persistence.aof_layout import layout_to_load
 from shmredis.persistence.aof_load import AofError, AofLoad, Call, LoadRules, manifest_of
 from shmredis.persistence.aof_transactions import Parts, incomplete, parts_in
 
-__all__ = ["AofRecovery", "Recovered"]
+__all__ = ["AofRecovery", "Recovered", "has_parts_only"]
 
 ALONE = -1
 
@@ -73,7 +73,7 @@ class AofRecovery:
         return next(self._work, None) is None
 
     def _load(self) -> Iterator[bool]:
-        logs = self._parts() if self._judges else {}
+        logs = _parts_in(self._folders) if self._judges else {}
         for number, folder in self._chosen().items():
             dropped = incomplete(logs, number) if number in logs else set()
             self.result.dropped |= dropped
@@ -86,16 +86,6 @@ class AofRecovery:
     def _judges(self) -> bool:
         """When a single worker is brought back, the others have their parts, so its own count, too."""
         return bool(set(self._folders) - {ALONE}) and lib.engine_life(self._engine.handle) == 1
-
-    def _parts(self) -> dict[int, Parts]:
-        """What all folders say of commands of several workers."""
-        logs = {}
-        for number, folder in self._folders.items():
-            manifest = manifest_of(folder)
-            files = manifest.files if manifest else ()
-            paths = [folder.place(file) for file in files]
-            logs[number] = parts_in(path for path in paths if path.exists())
-        return logs
 
     def _load_folder(
         self, engine: Engine, folder: Folder, dropped: set[str], call: Call
@@ -115,6 +105,29 @@ class AofRecovery:
             if status := lib.engine_take_keys(self._engine.handle, scratch.handle):
                 why = ffi.string(lib.core_status_text(status)).decode()
                 raise AofError(f"The keys of {folder.path} cannot be taken over: {why}")
+
+
+def _parts_in(folders: dict[int, Folder]) -> dict[int, Parts]:
+    """What all folders say of commands of several workers. Raises: AofError, OSError."""
+    logs = {}
+    for number, folder in folders.items():
+        manifest = manifest_of(folder)
+        files = manifest.files if manifest else ()
+        paths = [folder.place(file) for file in files]
+        logs[number] = parts_in(path for path in paths if path.exists())
+    return logs
+
+
+def has_parts_only(config: Config) -> bool:
+    """Whether a command of several workers is in some of their logs, but not in all that it belongs to.
+
+    True also if that cannot be told.
+    """
+    try:
+        logs = _parts_in(layout_to_load(config)[0])
+    except (AofError, OSError):
+        return True
+    return any(incomplete(logs, worker) - log.dropped for worker, log in logs.items())
 
 
 @contextmanager

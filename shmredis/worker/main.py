@@ -92,6 +92,7 @@ class Ending(Enum):
 def _part_from_arena(plan: Plan, index: int, beginning: Beginning, ending: Ending) -> None:
     """What is not sealed was still being loaded."""
     engine = beginning.engine
+    in_order = ending is not Ending.ALONE or not plan.control  # the others may not have come so far
     if ending is Ending.ALONE:
         ending = Ending.LEAVE if plan.config["warm-restart"] else Ending.DISCARD
         if plan.control:
@@ -101,7 +102,8 @@ def _part_from_arena(plan: Plan, index: int, beginning: Beginning, ending: Endin
             remove_object(scripts_name(plan.base_name))
     if ending is Ending.LEAVE and engine.option("loading") != lib.LOADING_SELF:
         note_files(engine, plan.config, index)
-        lib.engine_seal(engine.handle)
+        if in_order:
+            lib.engine_seal(engine.handle)
     lib.engine_delete(engine.handle)
 
 

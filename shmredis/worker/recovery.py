@@ -12,6 +12,7 @@ from shmredis.engine import Engine
 from shmredis.front.shm import object_base, object_name, replace_object
 from shmredis.front.worker_process import Birth, Plan
 from shmredis.persistence.aof_folder import own_folder
+from shmredis.persistence.aof_recovery import has_parts_only
 from shmredis.persistence.aof_tail import LogPlace
 from shmredis.persistence.marks import Marks, marks_of, note_files
 from shmredis.persistence.origin import Origin, Source
@@ -21,6 +22,7 @@ __all__ = ["Beginning", "StartError", "begin"]
 
 FROZEN = "as of the start of the last snapshot: what was written later is lost"
 TAIL = "as of the start of the last snapshot, and what was logged since"
+PARTS = "a command of several workers has not reached all of them"
 GUESTS = "its worker ended inside a command over keys of several workers"
 
 
@@ -106,7 +108,12 @@ def _objection(plan: Plan, index: int, birth: Birth, report: Any, since: LogPlac
     if not birth.first:
         return ""  # of this very server
     now = marks_of(plan.config, index)
-    return now.objection(Marks.from_report(report), appendonly=appendonly)
+    if why := now.objection(Marks.from_report(report), appendonly=appendonly):
+        return why
+    crashed = appendonly and plan.control and not report.sealed
+    if crashed and (report.aof_ahead or has_parts_only(plan.config)):
+        return PARTS
+    return ""
 
 
 def _fresh(plan: Plan, index: int, fd: int) -> Engine:

@@ -2,6 +2,7 @@
 
 import contextlib
 import select
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -381,14 +382,20 @@ def replies_or_death(sock: socket.socket, token: Path, i: int) -> bytes:
     "point",
     ["stage.before_execute", "stage.executed", "aof.written", "cross.executed", "cross.taken_back"],
 )
-def test_parts_of_a_command_come_back_all_or_not_at_all(server: LoggedServer, point: str) -> None:
+@pytest.mark.parametrize("again", [(), WARM], ids=["cold", "warm"])
+def test_parts_of_a_command_come_back_all_or_not_at_all(
+    server: LoggedServer, point: str, again: tuple[str, ...]
+) -> None:
     """One of three workers dies between parts, then all; each command is there as a whole or not."""
     token = server.dir / "token"
     token.touch()
     faults = f"{point}:kill:9:{token}"
-    server.start("--appendfsync", "always", workers=3, faults=faults)
+    server.start("--appendfsync", "always", *again, workers=3, faults=faults)
     done = 0
     with socket.create_connection(("127.0.0.1", server.port)) as sock:
+        replies_or_death(sock, token, 0)
+        assert server.process
+        server.process.send_signal(signal.SIGSTOP)  # it shall not bring back the one that dies
         for i in range(1, 1000):
             reply = replies_or_death(sock, token, i)
             if reply.startswith(b"+OK"):
@@ -397,8 +404,8 @@ def test_parts_of_a_command_come_back_all_or_not_at_all(server: LoggedServer, po
                 break
             assert reply == b"+OK\r\n:1\r\n:1\r\n"
     assert not token.exists()
-    server.kill()  # before the one that has died is back
-    server.start(workers=3)
+    server.kill()
+    server.start("--appendfsync", "always", *again, workers=3)
     values = {server.call("GET", key) for key in "abcdef"}
     assert len(values) == 1
     assert int(values.pop().split(b"\r\n")[1]) >= done
