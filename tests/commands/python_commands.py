@@ -173,6 +173,7 @@ class FakeClient:
         self.user = "default"
         self.read_events = 0
         self.is_subscriber = False
+        self.waiting = None  # a call that waits
         self.open = True
         self.session: Any = lib.session_new(server.engine.handle, -1, number)
         lib.session_set_peer(self.session, self.addr.encode(), len(self.addr))

@@ -246,7 +246,7 @@ def test_info_has_a_line_for_each_worker(trio: Server, clients: list[Client]) ->
 
 def test_a_server_of_one_has_no_such_section(start_server: Start) -> None:
     server = start_server()
-    assert len(server.shm_objects()) == 1
+    assert {path.suffix for path in server.shm_objects()} == {".0", ".scripts"}
     with server.client() as client:
         assert b"# Workers" not in client.value("INFO", "everything")
 
@@ -297,6 +297,7 @@ def test_the_latency_monitor_is_one(clients: list[Client]) -> None:
             assert client.value("LATENCY", "HISTORY", "command")
             assert b"command - high" in client.value("LATENCY", "GRAPH", "command")
         assert b"command: " in clients[0].value("LATENCY", "DOCTOR")
+        clients[0].call("CONFIG", "SET", "latency-monitor-threshold", "0")  # no more on a slow day
         assert clients[0].value("LATENCY", "RESET", "command", "nothing") == 1
         assert clients[1].value("LATENCY", "HISTORY", "command") == []
     finally:
