@@ -55,7 +55,7 @@ def test_a_killed_worker_is_back_with_its_data(start_server: StartServer) -> Non
         assert client.value("INFO", "server").split(b"run_id:")[1].split()[0] == run_id
     assert f"Worker 0 (pid {pid}) was ended by signal 9" in server.log()
     assert "Worker 0 is back: Re-attached 1 arena, 1 keys, generation 1" in server.log()
-    assert len(server.shm_objects()) == 1
+    assert len(server.arenas()) == 1
 
 
 def test_all_connections_of_a_killed_worker_are_closed(start_server: StartServer) -> None:
@@ -81,7 +81,7 @@ def test_a_worker_can_be_killed_again_and_again(start_server: StartServer) -> No
         for client in clients:
             client.close()
     assert server.log().count("was ended by signal 9") == 3
-    assert len(server.shm_objects()) == 1
+    assert len(server.arenas()) == 1
 
 
 def test_connections_made_while_the_worker_is_dead_are_served(start_server: StartServer) -> None:
@@ -109,7 +109,7 @@ def test_a_worker_that_dies_in_the_middle_of_work_leaves_no_memory(
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: server.children() not in ([], [pid]))
     wait_until(server.answers)
-    assert len(server.shm_objects()) == 1
+    assert len(server.arenas()) == 1
 
 
 def test_a_killed_front_takes_everything_with_it(start_server: StartServer) -> None:
@@ -228,4 +228,4 @@ def test_a_second_server_does_not_take_the_memory_of_a_living_one(
         assert second.returncode == 1
         assert f"Shared memory /{server.shm_name}.0 belongs to a running server" in output
         assert client.call("GET", "k") == b"$1\r\nv\r\n"
-    assert len(server.shm_objects()) == 1
+    assert len(server.arenas()) == 1

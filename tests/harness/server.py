@@ -104,6 +104,10 @@ class Server:
     def shm_objects(self) -> list[Path]:
         return list(Path("/dev/shm").glob(f"{self.shm_name}*"))
 
+    def arenas(self) -> list[Path]:
+        """The objects with data, one for each worker."""
+        return [path for path in self.shm_objects() if path.suffix[1:].isdigit()]
+
     def stop(self) -> int:
         """Ends it in order; its exit status."""
         if self.process.poll() is None:

@@ -219,7 +219,7 @@ def test_a_damaged_arena_is_refused_with_the_reason(which: str) -> None:
     with place() as here:
         before = fill_place(here)
         here.end()
-        (arena,) = here.shm_objects()
+        (arena,) = here.arenas()
         with arena.open("r+b") as file:
             file.seek(offset)
             file.write(data)
