@@ -1,6 +1,7 @@
 """Processes that die or are asked to end: what comes back, what is logged, and that nothing stays behind."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -226,6 +227,8 @@ def test_a_second_server_does_not_take_the_memory_of_a_living_one(
         second = launch(0, server.shm_name)
         output = second.communicate(timeout=20)[0]
         assert second.returncode == 1
-        assert f"Shared memory /{server.shm_name}.0 belongs to a running server" in output
+        assert re.search(
+            rf"Shared memory /{server.shm_name}\.\w+ belongs to a running server", output
+        )
         assert client.call("GET", "k") == b"$1\r\nv\r\n"
     assert len(server.arenas()) == 1
