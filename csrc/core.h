@@ -627,7 +627,7 @@ void engine_aof_claim(struct engine *eng);
 /* Which life of this worker it is, since the server began: the first is 1. */
 uint32_t engine_life(const struct engine *eng);
 bool engine_aof_busy(const struct engine *eng);
-/* A line into the log that its readers skip: "TXN-KEEP". Not beginning with '#'. */
+/* A line into the log that its readers skip: "TXN-DROP <id>". Not beginning with '#'. */
 void engine_aof_note(struct engine *eng, const char *line);
 /* --- RDB files -----------------------------------------------------------------------------------
  */

@@ -11,7 +11,9 @@
  *                                            before the MULTI … EXEC of one worker's part of a
  *                                            command of several workers; all parts or none count
  *   #TXN-SEEN <life> <position>              this worker's parts of what was committed before that
- *                                            position are in this file, or in what it continues
+ *                                            position are in this file, or in what it continues,
+ *                                            and what there is of other lives is settled
+ *   #TXN-DROP <life>-<position>-<owners>     a part that does not count, said by a recovery
  *
  * `life` is the life of the server's control memory, `position` one in its log of commits, `owners`
  * a mask of workers in hexadecimal.

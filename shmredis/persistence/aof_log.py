@@ -10,7 +10,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -136,8 +136,11 @@ class AppendLog:
 
     # --- start and end ---
 
-    def start(self) -> None:
-        """The data are loaded: goes on with the log they came from, or begins one. Raises: OSError."""
+    def start(self, dropped: Iterable[str] = ()) -> None:
+        """The data are loaded: goes on with the log they came from, or begins one. Raises: OSError.
+
+        `dropped`: parts of commands that the recovery has left out; what else there is counts from now on.
+        """
         self._started = True
         if not self._config["appendonly"]:
             return
@@ -151,6 +154,8 @@ class AppendLog:
             self._append_to(manifest, self._folder.incremental(1), new=True)
         else:
             self._append_to(manifest, manifest.incrementals[-1], new=False)
+        for name in sorted(dropped):
+            lib.engine_aof_note(self._handle, f"TXN-DROP {name}".encode())
         lib.engine_aof_claim(self._handle)
 
     def resume(self) -> None:
@@ -254,15 +259,7 @@ class AppendLog:
         while not recovery.step():
             pass
         if was_on:
-            self.start()
-
-    def settle(self, dropped: set[str]) -> None:
-        """After a recovery of all workers: says which parts it has left out, and that the rest counts."""
-        if not self.on:
-            return
-        for name in sorted(dropped):
-            lib.engine_aof_note(self._handle, f"TXN-DROP {name}".encode())
-        lib.engine_aof_note(self._handle, b"TXN-KEEP")
+            self.start(recovery.result.dropped)
 
     def close(self) -> None:
         """The worker ends in order: all is written and on disk."""
@@ -314,8 +311,10 @@ class AppendLog:
         return True
 
     def _may_fork(self) -> bool:
+        """Not while others load: their logs do not say yet which parts of commands count."""
         busy = lib.engine_aof_busy(self._handle) or self._others.prepared
-        return self._forks.possible and not self.rewriting and not busy
+        loading = self._engine.option("loading") != lib.LOADING_NOT
+        return self._forks.possible and not (self.rewriting or busy or loading)
 
     def _make_base(self, name: str) -> Base:
         return Base.begin(

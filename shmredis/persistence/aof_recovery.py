@@ -73,9 +73,10 @@ class AofRecovery:
         return next(self._work, None) is None
 
     def _load(self) -> Iterator[bool]:
-        logs = _parts_in(self._folders) if self._judges else {}
+        judges = self._judges
+        logs = _parts_in(self._folders if judges else self._chosen())
         for number, folder in self._chosen().items():
-            dropped = incomplete(logs, number) if number in logs else set()
+            dropped = incomplete(logs, number) if judges else logs[number].dropped
             self.result.dropped |= dropped
             if self._fits:
                 yield from self._load_folder(self._engine, folder, dropped, self._call)

@@ -1,11 +1,13 @@
 """Commands of several workers in their logs: which of them are there with all their parts.
 
     #TXN <life>-<position>-<owners> <part>/<parts>[ empty]
-    #TXN-SEEN <life> <position>   all parts before it are in this log or in what it continues
-    #TXN-DROP <id>                an earlier recovery has left this part out
-    #TXN-KEEP                     all parts before are settled
+    #TXN-SEEN <life> <position>   all parts before it are in this log or in what it continues, and
+                                  what there is of other lives is settled
+    #TXN-DROP <id>                a recovery has left this part out
 
-A crash may leave some parts of a command unwritten; then none of them count (csrc/persist/aof.h).
+A crash may leave some parts of a command unwritten; then none of them count (csrc/persist/aof.h). A new
+life of the server says so at once, in all logs (TXN-DROP, then TXN-SEEN): later it would not be known any
+more, since a log that is rewritten begins with no line of earlier lives.
 """
 
 import os
@@ -23,8 +25,8 @@ __all__ = ["Parts", "incomplete", "parts_in"]
 class Parts:
     """What one worker's log says of parts."""
 
-    settled: set[str] = field(default_factory=set)  # ids before the last TXN-KEEP, not dropped
-    open: set[str] = field(default_factory=set)  # after it
+    settled: set[str] = field(default_factory=set)  # ids of lives before the present one
+    open: set[str] = field(default_factory=set)  # of the present one
     dropped: set[str] = field(default_factory=set)
     seen: dict[str, int] = field(default_factory=dict)  # by life: positions before it are here
 
@@ -35,11 +37,11 @@ class Parts:
                 self.open.add(name)
             case ["TXN-SEEN", life, position] if position.isdigit():
                 self.seen[life] = max(self.seen.get(life, 0), int(position))
+                earlier = {name for name in self.open if not name.startswith(f"{life}-")}
+                self.settled |= earlier
+                self.open -= earlier
             case ["TXN-DROP", name]:
                 self.dropped.add(name)
-            case ["TXN-KEEP"]:
-                self.settled |= self.open
-                self.open = set()
 
     def has(self, name: str, life: str, position: int) -> bool:
         if name in self.dropped:

@@ -95,9 +95,7 @@ class Restoration:
     def _go_on(self, dropped: set[str]) -> None:
         """The log goes on behind what was loaded; the arena and the files go together now."""
         self._bring_libraries()
-        self._server.append_log.start()
-        if self._server.workers:
-            self._server.append_log.settle(dropped)
+        self._server.append_log.start(dropped)
         self._note_files()
 
     def _note_files(self) -> None:

@@ -247,7 +247,8 @@ def test_what_a_base_has_is_seen(tmp_path: Path) -> None:
 
 
 def test_what_was_judged_once_stays_so(tmp_path: Path) -> None:
-    keep = part(3, 3, "1/2", "SET a 1") + b"#TXN-KEEP\r\n"
-    assert judged(tmp_path, keep, b"") == [set(), set()]
-    drop = part(3, 3, "1/2", "SET a 1") + b"#TXN-DROP %b-3-3\r\n#TXN-KEEP\r\n" % LIFE.encode()
-    assert judged(tmp_path, drop, b"")[0] == {f"{LIFE}-3-3"}
+    """The next life of the server says so; the present one has nothing to say of itself."""
+    one, drop = part(3, 3, "1/2", "SET a 1"), b"#TXN-DROP %b-3-3\r\n" % LIFE.encode()
+    assert judged(tmp_path, one + b"#TXN-SEEN beef 0\r\n", b"") == [set(), set()]
+    assert judged(tmp_path, one + b"#TXN-SEEN %b 3\r\n" % LIFE.encode(), b"")[0] == {f"{LIFE}-3-3"}
+    assert judged(tmp_path, one + drop + b"#TXN-SEEN beef 0\r\n", b"")[0] == {f"{LIFE}-3-3"}
