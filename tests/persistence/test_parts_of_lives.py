@@ -1,4 +1,4 @@
-"""Commands of several workers stay whole when the logs of some workers begin anew and those of others do not."""
+"""Commands of several workers stay whole when some of the logs begin anew and others do not."""
 
 import re
 from collections.abc import Iterator
