@@ -1,6 +1,6 @@
 /* core_aof.c - the append-only file as Python sees it (core.h). */
 #include "net/cross.h"
-#include "net/stage.h"
+#include "net/redo.h"
 #include "net/turn.h"
 #include "persist/aof.h"
 
@@ -33,15 +33,11 @@ uint32_t engine_life(const struct engine *eng) {
     return eng->remote ? eng->remote->links->epoch : 1;
 }
 
-/* Whatever was committed before the returned position is executed here. */
 static uint64_t catch_up(struct engine *eng) {
-    if (!eng->remote) return 0;
-    uint64_t position = commit_tail(eng->remote->links->control);
-    stage_apply(eng->remote);
-    return position;
+    return eng->remote ? redo_reached(eng->remote) : 0;
 }
 
-/* What claims that; nothing for a single worker. */
+/* What claims all that was committed before; nothing for a single worker. */
 static void claim_text(const struct engine *eng, uint64_t position, char *text, size_t size) {
     text[0] = '\0';
     if (!eng->remote) return;

@@ -5,6 +5,7 @@
 #include "mem/fault.h"
 #include "net/cross.h"
 #include "net/stage.h"
+#include "persist/aof.h"
 
 static const char lost[] = "-ERR the worker of this key was restarted while it had the command\r\n";
 
@@ -80,10 +81,24 @@ static void carry_out_all(struct remote *r) {
     }
 }
 
+uint64_t redo_reached(struct remote *r) {
+    if (UNLIKELY(r->redo.shut)) return applied(r);
+    uint64_t position = commit_tail(r->links->control);
+    stage_apply(r);
+    return position;
+}
+
+/* What was not sent again is lost for good: the log of the life before is settled. */
+static void claim(struct remote *r) {
+    aof_note(r->eng->aof, "TXN-SEEN %llx %llu", (unsigned long long)r->links->control->life,
+             (unsigned long long)redo_reached(r));
+}
+
 void redo_try(struct remote *r) {
     if (LIKELY(!r->redo.shut) || r->redo.waiting || r->eng->config.loading == LOADING_SELF) return;
     carry_out_all(r);
     r->redo.shut = false;
+    claim(r);
     share_open(&r->eng->arena, SHARE_AWAY);
     remote_go_on(r);
     cross_grant(r);

@@ -41,6 +41,9 @@ static inline void redo_applied(struct remote *r, uint64_t position) {
     atomic_store_explicit(&r->links->control->worker[r->self].applied, position,
                           memory_order_relaxed);
 }
+/* All commits before the returned position are executed here, or never will be: that may be claimed
+ * in the log. What is waited for is not. */
+uint64_t redo_reached(struct remote *r);
 /* A line of this worker's log that was read, "TXN <life>-<position>-…" of a part that counts or
  * "TXN-SEEN <life> <position>": it is executed here. */
 void redo_note_logged(struct engine *eng, struct str line);

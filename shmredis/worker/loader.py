@@ -159,11 +159,10 @@ class Loader:
         return done
 
     def finish(self, why: str) -> Origin:
-        """The data is whole. What the worker began with."""
+        """The data is whole. What the worker began with. It is for the caller to let others in."""
         self._load.close()
         lib.engine_load_end(self._engine.handle)
         self._engine.stats.dirty = 0
-        self._engine.set_option("loading", lib.LOADING_OTHERS)
         return Origin(
             self._load.source,
             keys=sum(self._engine.database(i).keys for i in range(self._engine.databases)),

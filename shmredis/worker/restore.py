@@ -96,6 +96,8 @@ class Restoration:
         """The log goes on behind what was loaded; the arena and the files go together now."""
         self._bring_libraries()
         self._server.append_log.start(dropped)
+        # What was kept for this worker meanwhile is done now, and has to be logged (net/redo.h).
+        self._server.engine.set_option("loading", lib.LOADING_OTHERS)
         self._note_files()
 
     def _note_files(self) -> None:
