@@ -9,7 +9,7 @@ AOF = ("--appendonly", "yes")
 ALWAYS = (*AOF, "--appendfsync", "always")
 
 
-SETTINGS = [((), 1), ((), 3), (AOF, 1), (ALWAYS, 1)]
+SETTINGS = [((), 1), ((), 3), (AOF, 1), (AOF, 3), (ALWAYS, 1), (ALWAYS, 3)]
 
 
 @pytest.mark.parametrize(("options", "workers"), SETTINGS, ids=str)
