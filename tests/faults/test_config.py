@@ -85,7 +85,8 @@ def value(client: Client, name: str) -> bytes:
 
 def text_of(port: int, *more: str) -> str:
     name = f"shmredis-test-{os.getpid()}-{port}"
-    return "\n".join([f"port {port}", "bind 127.0.0.1", f"shm-name {name}", *more]) + "\n"
+    fixed = [f"port {port}", "bind 127.0.0.1", f"shm-name {name}", 'save ""']  # nothing is left behind
+    return "\n".join([*fixed, *more]) + "\n"
 
 
 # --- where directives come from ---

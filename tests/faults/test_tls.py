@@ -119,7 +119,7 @@ def test_tls_alone(start_server: StartServer, certificates: Certificates) -> Non
     """With port 0 there is no plain port; the harness's own client needs one."""
     port = free_port()
     argv = [sys.executable, "-m", "shmredis.front.main", "--port", "0", "--bind", "127.0.0.1"]
-    argv += ["--shm-name", f"shmredis-test-tls-{os.getpid()}"]
+    argv += ["--save", "", "--shm-name", f"shmredis-test-tls-{os.getpid()}"]
     process = subprocess.Popen(
         [*argv, *options(certificates, port, "no")],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
