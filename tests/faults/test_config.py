@@ -85,7 +85,7 @@ def value(client: Client, name: str) -> bytes:
 
 def text_of(port: int, *more: str) -> str:
     name = f"shmredis-test-{os.getpid()}-{port}"
-    fixed = [f"port {port}", "bind 127.0.0.1", f"shm-name {name}", 'save ""']  # nothing is left behind
+    fixed = [f"port {port}", "bind 127.0.0.1", f"shm-name {name}", 'save ""']
     return "\n".join([*fixed, *more]) + "\n"
 
 
