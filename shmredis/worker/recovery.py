@@ -87,9 +87,12 @@ def _take_over(plan: Plan, index: int, birth: Birth, slots: range) -> tuple[Begi
 
 
 def _log_place(plan: Plan, index: int, report: Any) -> LogPlace | None:
-    """Where the log goes on with what a frozen arena lacks; None: it is not there."""
+    """Where the log goes on with what a frozen arena lacks; None: it is not there.
+
+    What the arena had and the log had not at that instant was written first.
+    """
     config = plan.config
-    place = LogPlace(report.aof_seq, report.aof_position)
+    place = LogPlace(report.aof_seq, report.aof_position + report.aof_ahead)
     usable = config["appendonly"] and place.is_in(own_folder(config, index, config["workers"]))
     return place if usable else None
 

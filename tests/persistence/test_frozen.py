@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.resp import encode
 from tests.harness.server import wait_until
 from tests.persistence.logged import LoggedServer, logged_server
 from tests.workers.places import pid_of
@@ -115,3 +116,25 @@ def test_with_a_log_that_is_not_in_use_yet_the_arena_counts(
     kill_one(server)
     assert "as of the start of the last snapshot: what was written later is lost" in server.log
     assert server.digest() == digest
+
+
+@WORKERS
+@pytest.mark.parametrize("way", ["pipeline", "transaction"])
+def test_what_was_logged_in_the_turn_of_the_instant_is_not_done_twice(
+    server: LoggedServer, workers: int, way: str
+) -> None:
+    """The arena has it, and it stands behind the place to which the log was written by then."""
+    server.start(*OPTIONS, workers=workers)
+    server.call("CONFIG", "SET", *SLOW)
+    names = [f"n{i}" for i in range(20)]
+    commands = [encode("INCR", name) for name in names] + [encode("BGSAVE")]
+    if way == "transaction":
+        commands = [encode("MULTI"), *commands, encode("EXEC")]
+    with server.client() as client:
+        client.send(b"".join(commands))
+        for _ in commands:
+            client.read()
+    wait_until(lambda: server.info("rdb_bgsave_in_progress") == "1")
+    kill_one(server)
+    with server.client() as client:
+        assert [client.call("GET", name) for name in names] == [b"$1\r\n1\r\n"] * len(names)

@@ -147,7 +147,7 @@ local function decoder(s)
         return #digits == 4 and find(digits, "^%x%x%x%x$") and tonumber(digits, 16)
     end
 
-    -- The character that \uXXXX at `at` stands for, and where it ends; nil: it is none.
+    -- The character that the escape (\u and four digits) at `at` stands for, and where it ends; nil: none.
     local function unicode(at)
         local n = code_unit(at + 2)
         if not n then return nil end
