@@ -17,7 +17,7 @@ from shmredis.benchmark.measurement import Measurement, Section
 from shmredis.benchmark.redis_benchmark import LoadError
 from shmredis.benchmark.servers import Server, Target, running
 
-__all__ = ["measure_pauses"]
+__all__ = ["measure_pauses", "while_command", "worst_ping"]
 
 TAIL_SECONDS = 0.5
 """How long to look on after the reply: what is freed lazily is freed then."""
@@ -86,16 +86,27 @@ def while_deleting(server: Server, command: bytes, members: int) -> float:
 def while_command(server: Server, *words: bytes) -> float:
     """The worst pause while another connection's command runs, and shortly after."""
     with server.connect() as connection:
-        connection.send(encode(*words))
-        pause = worst_ping(server, lambda: bool(select.select([connection], [], [], 0)[0]))
+        pause = worst_ping(
+            server,
+            lambda: bool(select.select([connection], [], [], 0)[0]),
+            begin=lambda: connection.send(encode(*words)),
+        )
         connection.read()
     return pause
 
 
-def worst_ping(server: Server, over: Callable[[], bool]) -> float:
-    """Sends PING after PING until it is `over` and a little longer; the longest wait in milliseconds."""
+def worst_ping(
+    server: Server, over: Callable[[], bool], begin: Callable[[], None] | None = None
+) -> float:
+    """Sends PING after PING until it is `over` and a little longer; the longest wait in milliseconds.
+
+    What is to be seen `begin`s when the connection stands and has been served once.
+    """
     worst, end = 0.0, 0.0
     with server.connect() as connection:
+        ping_seconds(connection)
+        if begin:
+            begin()
         while not end or time.perf_counter() < end:
             worst = max(worst, ping_seconds(connection))
             time.sleep(GAP_SECONDS)

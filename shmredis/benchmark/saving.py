@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from shmredis.benchmark.connection import Connection
 from shmredis.benchmark.datasets import strings
 from shmredis.benchmark.measurement import Measurement, Section
-from shmredis.benchmark.pauses import worst_ping
+from shmredis.benchmark.pauses import while_command, worst_ping
 from shmredis.benchmark.redis_benchmark import LoadError
 from shmredis.benchmark.servers import Server, Target, running
 
@@ -62,8 +62,7 @@ def saving_of(target: Target, keys: int) -> Saving:
             calm_rate = rate(connection, CALM_SECONDS)
             began = time.perf_counter()
             commands = processed(connection)
-            connection.call(b"BGSAVE")
-            pause = worst_ping(server, lambda: True)
+            pause = while_command(server, b"BGSAVE")
             wait_saved(connection)
             seconds = time.perf_counter() - began
             percent = 100 * (processed(connection) - commands) / seconds / calm_rate
