@@ -1,7 +1,7 @@
 """cffi build description of shmredis._core: what Python sees of the C core, and how it is compiled.
 
-core.h is the interface of the product; whitebox.h adds the inner functions that unit tests drive.
-Both are read by cffi and by the compiler, so they cannot drift from the code.
+core.h and its companions are the interface of the product; whitebox.h adds the inner functions that unit
+tests drive. All are read by cffi and by the compiler, so they cannot drift from the code.
 """
 
 import os
@@ -11,6 +11,7 @@ from cffi import FFI
 
 CSRC = Path(__file__).parent
 ROOT = CSRC.parent
+HEADERS = ["core.h", "core_session.h", "core_files.h", "core_workers.h", "whitebox.h"]
 
 
 def declarations(header: str) -> str:
@@ -45,8 +46,8 @@ def compile_flags() -> tuple[list[str], list[str]]:
 
 def builder() -> FFI:
     ffi = FFI()
-    ffi.cdef(declarations("core.h"))
-    ffi.cdef(declarations("whitebox.h"))
+    for header in HEADERS:
+        ffi.cdef(declarations(header))
     ffi.cdef('extern "Python" uint64_t python_xxh3(const char *p, size_t n);')
     ffi.cdef('extern "Python" void python_say(int level, const char *text);')
     ffi.cdef(
@@ -59,7 +60,7 @@ def builder() -> FFI:
     compile_args, link_args = compile_flags()
     ffi.set_source(
         "shmredis._core",
-        '#include "core.h"\n#include "whitebox.h"\n',
+        "".join(f'#include "{header}"\n' for header in HEADERS),
         sources=[str(path.relative_to(ROOT)) for path in sorted(CSRC.rglob("*.c"))],
         include_dirs=["csrc"],
         depends=[str(path.relative_to(ROOT)) for path in sorted(CSRC.rglob("*.h"))],

@@ -1,6 +1,6 @@
-/* core_acl.c - users as Python sees them (core.h): who sessions are, checking, hearing of refusals.
+/* core_acl.c - users as Python sees them (core_session.h): who sessions are, checking, hearing of refusals.
  */
-#include "core.h"
+#include "core_session.h"
 
 #include "net/access.h"
 #include "net/acl.h"

@@ -1,4 +1,4 @@
-/* core_aof.c - the append-only file as Python sees it (core.h). */
+/* core_aof.c - the append-only file as Python sees it (core_files.h). */
 #include "net/cross.h"
 #include "net/redo.h"
 #include "net/turn.h"
@@ -10,10 +10,6 @@ int engine_aof_open(struct engine *eng, int fd, uint64_t seq, uint64_t size) {
 
 int engine_aof_close(struct engine *eng) {
     return aof_close(eng->aof);
-}
-
-int engine_aof_flush(struct engine *eng) {
-    return aof_flush(eng->aof);
 }
 
 void engine_aof_info(const struct engine *eng, struct aof_info *out) {

@@ -311,10 +311,6 @@ void engine_memory(struct engine *eng, struct engine_memory *out) {
         out->tables += dict_memory(&eng->arena, &engine_db(eng, i)->keys);
 }
 
-void engine_reset_peak(struct engine *eng) {
-    heap_reset_peak(&eng->arena);
-}
-
 bool engine_db_info(struct engine *eng, int db, struct db_info *out) {
     if (db < 0 || db >= eng->databases) return false;
     const struct db *d = engine_db(eng, db);

@@ -1,6 +1,6 @@
-/* core_rdb.c - RDB files as Python sees them (core.h). */
+/* core_rdb.c - RDB files as Python sees them (core_files.h). */
 #include "cmd/keys.h"
-#include "core.h"
+#include "core_files.h"
 #include "mem/number.h"
 #include "mem/share.h"
 #include "persist/crc64.h"
@@ -35,10 +35,6 @@ bool engine_rdb_write(const struct engine *eng, int fd, const struct rdb_plan *p
     rdb_writer_free(&w);
     sink_free(&f.sink);
     return whole && !out->error;
-}
-
-int engine_rdb_version(const struct engine *eng) {
-    return rdb_save_version(eng);
 }
 
 uint64_t core_crc64(uint64_t crc, const char *p, size_t n) {

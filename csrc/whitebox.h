@@ -6,6 +6,9 @@
 #ifndef SHMREDIS_WHITEBOX_H
 #define SHMREDIS_WHITEBOX_H
 #include "core.h"
+#include "core_files.h"
+#include "core_session.h"
+#include "core_workers.h"
 
 /* An arena on an unnamed memory object (memfd) for tests, not registered anywhere; NULL on failure.
  */

@@ -1,6 +1,6 @@
 /* connection.c - the commands of a connection that need no Python: PING, ECHO, SELECT. */
 #include "cmd/call.h"
-#include "core.h"
+#include "core_session.h"
 
 /* In RESP2 it has to look like a message. */
 static void ping_subscriber(struct call *c) {

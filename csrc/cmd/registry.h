@@ -8,7 +8,6 @@
 #define SHMREDIS_REGISTRY_H
 
 #include "cmd/keys.h"
-#include "core.h"
 
 #define HISTOGRAM_BUCKETS 40
 

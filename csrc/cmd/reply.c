@@ -97,15 +97,6 @@ void reply_int(struct reply *r, int64_t v) {
     r->n += (size_t)(p - start);
 }
 
-void reply_bool(struct reply *r, bool v) {
-    if (r->resp < 3)
-        reply_int(r, v);
-    else if (v)
-        REPLY_RAW(r, "#t\r\n");
-    else
-        REPLY_RAW(r, "#f\r\n");
-}
-
 void reply_double(struct reply *r, double v) {
     char text[64];
     size_t n = double_to_text(text, v);
@@ -228,10 +219,6 @@ void reply_set_deferred_map(struct reply *r, size_t mark, size_t pairs) {
         set_header(r, mark, '*', 2 * pairs);
     else
         set_header(r, mark, '%', pairs);
-}
-
-void reply_set_deferred_set(struct reply *r, size_t mark, size_t n) {
-    set_header(r, mark, r->resp < 3 ? '*' : '~', n);
 }
 
 void reply_insert_cursor(struct reply *r, size_t mark, uint64_t cursor) {

@@ -44,7 +44,6 @@ void reply_bulk_borrowed(struct reply *r, struct str s);
 /* Copies borrowed bytes into their place. */
 void reply_settle(struct reply *r);
 void reply_int(struct reply *r, int64_t v);
-void reply_bool(struct reply *r, bool v);             /* #t #f; RESP2 :1 :0 */
 void reply_double(struct reply *r, double v);         /* ",1.5"; RESP2 bulk */
 void reply_simple(struct reply *r, const char *text); /* "+text" */
 static inline void reply_ok(struct reply *r) {
@@ -69,7 +68,6 @@ void reply_fail(struct reply *r, size_t mark, status st);
 size_t reply_defer(struct reply *r);
 void reply_set_deferred_array(struct reply *r, size_t mark, size_t n);
 void reply_set_deferred_map(struct reply *r, size_t mark, size_t pairs);
-void reply_set_deferred_set(struct reply *r, size_t mark, size_t n);
 /* SCAN's cursor, as a bulk string, before the elements that begin at `mark` and are written
  * already. */
 void reply_insert_cursor(struct reply *r, size_t mark, uint64_t cursor);

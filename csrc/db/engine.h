@@ -52,6 +52,7 @@ enum notify_class {
     NOTIFY_TYPE_CHANGED = 1 << 16 /* c */
 };
 
+struct acl_event;
 struct aof;
 struct engine;
 struct session;
@@ -76,7 +77,7 @@ struct engine_hooks {
     /* XXH3, 64 bit, seed 0: the digest of DIGEST and IFDEQ. */
     uint64_t (*xxh3)(const char *p, size_t n);
     void (*say)(int level, const char *text);
-    /* A client was refused what its user may not do; core.h. */
+    /* A client was refused what its user may not do; core_session.h. */
     void (*denied)(uint64_t session_id, const struct acl_event *event);
     /* Whether a client's user is trusted with payloads: skip-sanitize-payload. */
     bool (*trusts)(const struct session *s);

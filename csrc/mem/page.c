@@ -235,10 +235,6 @@ bool page_backed(const struct arena *a, uint32_t page) {
     return d->state != PAGE_FREE || !(d->flags & PAGE_PUNCHED);
 }
 
-uint32_t page_free_count(const struct page_map *m) {
-    return m->free;
-}
-
 uint32_t page_punched_count(const struct page_map *m) {
     return m->punched;
 }

@@ -59,8 +59,7 @@ void page_give(struct arena *a, struct page_map *m, uint32_t page, uint32_t n);
 /* Punches all free pages that still have memory; returns how many. None unless ARENA_LIVE: the
  * object has to stay as it is. */
 uint32_t page_punch(struct arena *a, struct page_map *m);
-/* Free pages, and those of them that are punched. */
-uint32_t page_free_count(const struct page_map *m);
+/* Free pages that are punched. */
 uint32_t page_punched_count(const struct page_map *m);
 uint32_t page_total(const struct arena *a);
 uint32_t page_first(const struct arena *a); /* first page behind the page table */

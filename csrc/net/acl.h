@@ -2,7 +2,7 @@
  *
  * A user has selectors; a command is allowed when one of them allows all of it: the command itself,
  * its keys for what it does to them, its channels. Python has the rules as they are written and
- * hands down here what follows from them (core.h, acl_user_…). A user who may do everything is
+ * hands down here what follows from them (core_session.h, acl_user_…). A user who may do everything is
  * `free`: nothing of him is ever looked at.
  *
  * Owns      users (malloc, counted references: sessions, the engine, Python's table).
@@ -13,7 +13,7 @@
 #define SHMREDIS_ACL_H
 
 #include "cmd/registry.h"
-#include "core.h"
+#include "core_session.h"
 #include "db/engine.h"
 
 #define ACL_WORDS 16 /* of 64 bits: one for each row that a registry can have */

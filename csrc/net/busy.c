@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 
+#include "core_workers.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/poll.h"

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "core_workers.h"
 #include "db/clock.h"
 
 #define STUCK_MS 400u /* a worker beats ten times a second at least */

@@ -5,7 +5,7 @@
  * be frozen.
  */
 #include "cmd/keys.h"
-#include "core.h"
+#include "core_workers.h"
 #include "db/engine.h"
 #include "db/keyspace.h"
 #include "mem/share.h"

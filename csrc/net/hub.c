@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "core_workers.h"
 #include "db/engine.h"
 
 struct hub *hub_new(void) {

@@ -7,7 +7,6 @@
 #define SHMREDIS_HUB_H
 
 #include "cmd/reply.h"
-#include "core.h"
 #include "net/activity.h"
 #include "net/inside.h"
 #include "net/resp.h"

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "core.h"
+#include "core_workers.h"
 #include "mem/fault.h"
 
 /* Each message in a ring begins with a word: WHOLE, the total size of a message that comes in

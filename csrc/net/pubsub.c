@@ -2,7 +2,6 @@
 #include "net/pubsub.h"
 
 #include "cmd/call.h"
-#include "core.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/keytable.h"

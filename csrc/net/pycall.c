@@ -1,4 +1,4 @@
-/* pycall.c - commands of Python: the feed stops at one, its reply comes later by core.h. */
+/* pycall.c - commands of Python: the feed stops at one, its reply comes later by core_session.h. */
 #include "net/block.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -86,12 +86,4 @@ void session_answer(struct session *s, uint64_t slot, struct str resp, bool sile
 
 bool session_unblock(struct session *s, bool error) {
     return block_end(s, error ? UNBLOCK_ERROR : UNBLOCK_TIMEOUT);
-}
-
-uint64_t session_open_slot(struct session *s) {
-    return output_open_slot(&s->out);
-}
-
-bool session_fill_slot(struct session *s, uint64_t slot, const char *resp, size_t n) {
-    return output_fill_slot(&s->out, slot, resp, n);
 }

@@ -2,7 +2,6 @@
 #include "net/remote.h"
 
 #include "cmd/fieldset.h"
-#include "core.h"
 #include "db/clock.h"
 #include "db/evict.h"
 #include "mem/fault.h"

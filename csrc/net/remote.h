@@ -16,6 +16,7 @@
 
 #include "cmd/call.h"
 #include "cmd/registry.h"
+#include "core_workers.h"
 #include "net/gather.h"
 #include "net/links.h"
 #include "net/message.h"

@@ -1,4 +1,4 @@
-/* replay.c - executing the commands of an append-only file (core.h).
+/* replay.c - executing the commands of an append-only file (core_files.h).
  *
  * The file is mapped, and commands are executed in slices, so that the event loop runs between
  * them. Nothing expires meanwhile, since the clock of the engine stands at zero: what expired while
@@ -13,7 +13,7 @@
 #include "cmd/fieldset.h"
 #include "cmd/propagate.h"
 #include "cmd/registry.h"
-#include "core.h"
+#include "core_files.h"
 #include "db/clock.h"
 #include "mem/fault.h"
 #include "mem/share.h"
@@ -77,10 +77,6 @@ void replay_delete(struct replay *l) {
     free(l->dropped);
     free(l->out.p);
     free(l);
-}
-
-void replay_set_db(struct replay *l, int db) {
-    l->db = db;
 }
 
 static int compare_ids(const void *a, const void *b) {

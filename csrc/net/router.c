@@ -1,7 +1,7 @@
 /* router.c - the front's look at the first command of a connection. */
 #include "cmd/keys.h"
 #include "cmd/registry.h"
-#include "core.h"
+#include "core_workers.h"
 #include "net/resp.h"
 
 struct router {

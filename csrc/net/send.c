@@ -26,7 +26,7 @@ static void note_full(struct session *s) {
 }
 
 /* Nothing may be sent before what it answers is in the log. */
-bool send_must_wait(const struct session *s) {
+static bool send_must_wait(const struct session *s) {
     return UNLIKELY(s->eng->unlogged);
 }
 
@@ -75,7 +75,7 @@ void send_reply(struct session *s) {
 }
 
 /* The queue first, when the transport is free. */
-void send_queue(struct session *s) {
+static void send_queue(struct session *s) {
     size_t n = output_ready(&s->out);
     if (!n || s->fd < 0 || s->queued) return;
     if (send_must_wait(s)) {

@@ -11,14 +11,10 @@
 
 /* Sends the gathered replies; what is borrowed from the arena is out of it afterwards. */
 void send_reply(struct session *s);
-/* Sends the queue, if the transport is free. */
-void send_queue(struct session *s);
 /* Ends a feed: its replies are sent or queued. FEED_OUTPUT if the socket does not take all. */
 int send_out(struct session *s);
 /* Moves what was pushed to the session by its own command behind the reply. */
 void send_take_pushes(struct session *s);
-/* Nothing may be sent before what it answers is in the log. */
-bool send_must_wait(const struct session *s);
 /* So much is unsent that no further command is executed. */
 bool send_is_behind(const struct session *s);
 

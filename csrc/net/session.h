@@ -4,12 +4,12 @@
  * into a buffer of the session's own, sized for the argument that is arriving, so a big value is
  *           received where it will be parsed.
  * Output    is sent directly; what the socket does not take is queued (net/output.h).
- * Callers   the worker's event loop, by core.h: one session_feed per read event.
+ * Callers   the worker's event loop, by core_session.h: one session_feed per read event.
  */
 #ifndef SHMREDIS_SESSION_H
 #define SHMREDIS_SESSION_H
 
-#include "core.h"
+#include "core_session.h"
 #include "db/engine.h"
 #include "net/output.h"
 #include "net/resp.h"

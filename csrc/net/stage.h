@@ -55,7 +55,7 @@ bool stage_due(const struct remote *r);
 void stage_apply(struct remote *r);
 /* Executes a part that was sent again. */
 void stage_redo(struct remote *r, struct kept *k);
-/* The instant of a snapshot, whose id are the bytes of `arg` (core.h: engine_instant). */
+/* The instant of a snapshot, whose id are the bytes of `arg` (core_workers.h: engine_instant). */
 void stage_pass_instant(struct remote *r, struct str arg);
 /* Messages. */
 void stage_receive(struct remote *r, int from, const struct message *m, int argc, struct str *argv);

@@ -24,7 +24,6 @@
 
 #include "cmd/call.h"
 #include "cmd/registry.h"
-#include "core.h"
 #include "net/message.h"
 #include "net/session.h"
 

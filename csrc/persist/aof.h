@@ -30,6 +30,7 @@
 #ifndef SHMREDIS_AOF_H
 #define SHMREDIS_AOF_H
 
+#include "core_files.h"
 #include "db/engine.h"
 
 #define AOF_NOTE_MAX 128 /* bytes of a line, with a NUL in place of its '#' and end */
@@ -43,7 +44,7 @@ struct aof_part {
 struct aof *aof_new(struct engine *eng);
 void aof_delete(struct aof *aof);
 
-/* See core.h. */
+/* See core_files.h. */
 int aof_open(struct aof *aof, int fd, uint64_t seq, uint64_t size);
 /* `note`: the first line of the new file, empty: none. */
 int aof_prepare(struct aof *aof, int fd, uint64_t seq, uint64_t size, const char *note);

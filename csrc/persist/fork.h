@@ -1,4 +1,4 @@
-/* fork.h - a child process that writes what the data are at one instant (core.h, DESIGN 4).
+/* fork.h - a child process that writes what the data are at one instant (core_files.h, DESIGN 4).
  *
  *   prepared ──instant──► forked, arena frozen ──child reaped──► thawing ──► arena live
  *
@@ -12,6 +12,7 @@
 #ifndef SHMREDIS_FORK_H
 #define SHMREDIS_FORK_H
 
+#include "core_files.h"
 #include "db/engine.h"
 
 /* What a child, or engine_write, works with. A writer puts its bytes into `fd`, counts keys in the

@@ -133,17 +133,8 @@ bool rdb_skip_value(struct rdb_reader *r, uint8_t type_byte) {
 
 /* --- modules --- */
 
-static const struct rdb_module *const modules[] = {
-    NULL, /* one line a module type */
-};
-
-const struct rdb_module *rdb_module_find(const char name[9]) {
-    for (size_t i = 0; modules[i]; i++)
-        if (!memcmp(modules[i]->name, name, 9)) return modules[i];
-    return NULL;
-}
-
-void rdb_module_id(uint64_t id, char name[10], unsigned *encver) {
+/* The name and version in a module id. */
+static void module_id(uint64_t id, char name[10], unsigned *encver) {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     *encver = id & 1023;
@@ -156,7 +147,7 @@ bool rdb_refuse_module(struct rdb_reader *r) {
     char name[10];
     unsigned encver;
     if (!rdb_get_length(r, &id)) return false;
-    rdb_module_id(id, name, &encver);
+    module_id(id, name, &encver);
     return source_fail(r->src, SOURCE_REFUSED,
                        "The RDB file contains module data I can't load: no matching module type "
                        "'%s'",

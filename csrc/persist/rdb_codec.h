@@ -45,16 +45,6 @@ bool rdb_load_template(struct rdb_reader *r);
 /* What redis-check-rdb calls the type byte: "hash-listpack". Static storage. */
 const char *rdb_type_name(uint8_t type_byte);
 
-/* Values of modules, type byte RDB_MODULE, by the nine characters of the module's type. */
-struct rdb_module {
-    const char *name;
-    enum value_type type;
-    bool (*load)(struct rdb_reader *r, struct engine *eng, unsigned encver,
-                 struct entry_spec *spec);
-};
-const struct rdb_module *rdb_module_find(const char name[9]);
-/* The name and version in a module id. */
-void rdb_module_id(uint64_t id, char name[10], unsigned *encver);
 /* Notes that a module's value has no reader here; false. */
 bool rdb_refuse_module(struct rdb_reader *r);
 /* Skips tagged items up to their end mark. */

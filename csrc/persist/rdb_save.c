@@ -23,30 +23,19 @@ static void put_aux_number(struct rdb_writer *w, struct str name, int64_t v) {
     rdb_put_aux(w, name, (struct str){ text, i64_to_text(text, v) });
 }
 
-void rdb_save_magic(struct rdb_writer *w, int version) {
+static void save_magic(struct rdb_writer *w, int version) {
     char magic[16];
     snprintf(magic, sizeof magic, "REDIS%04d", version);
     sink_put(w->sink, magic, RDB_MAGIC_BYTES);
 }
 
 void rdb_save_head(struct rdb_writer *w, int version, uint64_t used_memory, bool aof_base) {
-    rdb_save_magic(w, version);
+    save_magic(w, version);
     rdb_put_aux(w, STR("redis-ver"), STR(COMPATIBLE_VERSION));
     put_aux_number(w, STR("redis-bits"), 64);
     put_aux_number(w, STR("ctime"), (int64_t)time(NULL));
     put_aux_number(w, STR("used-mem"), (int64_t)used_memory);
     put_aux_number(w, STR("aof-base"), aof_base);
-}
-
-void rdb_put_function(struct rdb_writer *w, struct str source) {
-    rdb_put_byte(w, RDB_FUNCTION);
-    rdb_put_string(w, source);
-}
-
-void rdb_tail_bytes(uint64_t crc, bool checksum, char out[9]) {
-    uint8_t eof = RDB_EOF;
-    out[0] = (char)eof;
-    store_u64(out + 1, checksum ? crc : 0);
 }
 
 void rdb_save_tail(struct rdb_writer *w, bool checksum) {
@@ -67,7 +56,8 @@ static void put_access(const struct engine *eng, struct rdb_writer *w, const str
     }
 }
 
-void rdb_save_record(const struct engine *eng, struct rdb_writer *w, const struct entry *e) {
+/* A record: expiry, access data as the policy has them, type, key and value. */
+static void save_record(const struct engine *eng, struct rdb_writer *w, const struct entry *e) {
     const struct rdb_codec *codec = rdb_codec_of(entry_type(e));
     if (entry_volatile(e)) {
         rdb_put_byte(w, RDB_EXPIRY_MS);
@@ -124,7 +114,7 @@ static void save_keys(struct walk *k, const struct dict *keys) {
             ahead[head++ % AHEAD] = r;
         }
         if (tail == head) return;
-        rdb_save_record(k->eng, k->w, arena_ptr(a, ahead[tail++ % AHEAD]));
+        save_record(k->eng, k->w, arena_ptr(a, ahead[tail++ % AHEAD]));
         one_key_done(k);
     }
 }

@@ -24,21 +24,14 @@ struct rdb_save_options {
 
 /* The version that these databases need. Of several workers: the largest of theirs. */
 int rdb_save_version(const struct engine *eng);
-/* Magic, and the AUX fields that every file has; more may be put after them by rdb_put_aux, and
- * then libraries by rdb_put_function. */
-void rdb_save_magic(struct rdb_writer *w, int version);
+/* Magic, and the AUX fields that every file has; more may be put after them by rdb_put_aux. */
 void rdb_save_head(struct rdb_writer *w, int version, uint64_t used_memory, bool aof_base);
-void rdb_put_function(struct rdb_writer *w, struct str source);
 /* All databases of this engine. False: failed or cancelled. */
 bool rdb_save_part(const struct engine *eng, struct rdb_writer *w,
                    const struct rdb_save_options *options);
 /* RDB_EOF and the CRC of all that the sink was given. */
 void rdb_save_tail(struct rdb_writer *w, bool checksum);
-/* The same for parts that were joined: 9 bytes; `crc` is that of all bytes before. */
-void rdb_tail_bytes(uint64_t crc, bool checksum, char out[9]);
 
-/* A record: expiry, access data as the policy has them, type, key and value. */
-void rdb_save_record(const struct engine *eng, struct rdb_writer *w, const struct entry *e);
 /* Waits as key_delay_us says; *n counts the keys. */
 void rdb_delay(int64_t delay_us, uint64_t *n);
 

@@ -20,7 +20,7 @@ __all__ = ["Allowed", "CommandNames", "KeyPattern", "Permission", "Selector", "h
 
 
 class Permission(IntFlag):
-    """What may be done to keys that match a pattern; enum acl_permission of csrc/core.h."""
+    """What may be done to keys that match a pattern; enum acl_permission of csrc/core_session.h."""
 
     NONE = 0
     READ = 1

@@ -84,10 +84,6 @@ class Call:
         """The RESP version of what `run` returns; 2 at first."""
         lib.call_set_resp(self.handle, version)
 
-    def set_silent(self, silent: bool) -> None:
-        """Whether what commands change is kept out of the log."""
-        lib.call_set_silent(self.handle, silent)
-
     def run(self, *argv: bytes) -> bytes:
         """The RESP reply of a command; an error is a reply, too."""
         return self.run_request(encode_request(argv))

@@ -18,7 +18,6 @@ __all__ = ["Config", "failure"]
 Applier = Callable[[Any], object]
 MAX_INCLUDE_DEPTH = 16
 WRONG_LINE = "Bad directive or wrong number of arguments"
-MEMORY_POLICY_OOM = "Failed to set the new value"
 
 
 class Config:

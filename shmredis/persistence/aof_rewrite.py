@@ -22,16 +22,12 @@ from shmredis.faults import fault
 from shmredis.persistence.forks import Ending, ForkKind, Forks, Options
 from shmredis.persistence.rdb_file import Frame, Records, write_end, write_head
 
-__all__ = ["Base", "Libraries", "RewriteFailed"]
+__all__ = ["Base", "Libraries"]
 
 log = logging.getLogger(__name__)
 
 MODE = 0o644
 Libraries = Callable[[], tuple[bytes, ...]]  # sources of FUNCTION LOAD
-
-
-class RewriteFailed(Exception):
-    """There is no new base; the text says why."""
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ SLOWER = {
 
 
 class ForkKind(IntEnum):
-    """What a child writes; enum fork_kind of csrc/core.h."""
+    """What a child writes; enum fork_kind of csrc/core_files.h."""
 
     RDB = lib.FORK_RDB
     COMMANDS = lib.FORK_COMMANDS

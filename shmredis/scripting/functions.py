@@ -17,7 +17,6 @@ BAD_NAME = (
     "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least "
     "one character long"
 )
-WRONG_PAYLOAD = "ERR DUMP payload version or checksum are wrong"
 WRONG_POLICY = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."
 OVERHEAD = 200  # bytes that a library costs beside its code, about
 
