@@ -106,11 +106,6 @@ bool engine_error_stat(const struct engine *eng, int i, const char **prefix, uin
     return registry_error_stat(eng->registry, i, prefix, count);
 }
 
-void engine_count_error(struct engine *eng, const char *prefix, size_t n) {
-    eng->stats.error_replies++;
-    registry_count_error(eng->registry, (struct str){ prefix, n });
-}
-
 /* --- what commands of Python change --- */
 
 size_t core_double_text(char out64[64], double v) {
@@ -132,52 +127,55 @@ void engine_propagate_command(struct engine *eng, int db, const char *request, s
 
 /* --- execution without a client --- */
 
-const char *engine_execute(struct engine *eng, int db, int resp, int argc, const char *const *argv,
-                           const size_t *argn, size_t *n) {
-    struct reply *out = &eng->hub->reply;
+/* Its reply begins empty; its arguments are freed by end_call. */
+static struct call begin_call(struct engine *eng, int db, int resp, int argc,
+                              const char *const *argv, const size_t *argn) {
     struct str *args = malloc(sizeof *args * (size_t)(argc + 1));
     ASSERT(args);
     for (int i = 0; i < argc; i++) args[i] = (struct str){ argv[i], argn[i] };
-    out->n = 0;
-    out->resp = resp;
+    eng->hub->reply.n = 0;
+    eng->hub->reply.resp = resp;
     engine_tick_clock(eng);
-    struct command_row *row = argc ? dispatch_resolve(eng, argc, args, out) : NULL;
-    if (row && dispatch_admit(eng, row, out)) {
-        struct call c = {
-            .eng = eng, .out = out, .cmd = &row->cmd, .argc = argc, .argv = args, .db = db
-        };
+    return (struct call){
+        .eng = eng, .out = &eng->hub->reply, .argc = argc, .argv = args, .db = db
+    };
+}
+
+/* Its reply. */
+static const char *end_call(struct call *c, struct str *args, size_t *n) {
+    reply_settle(c->out);
+    free(args);
+    *n = c->out->n;
+    c->out->n = 0;
+    return c->out->p;
+}
+
+const char *engine_execute(struct engine *eng, int db, int resp, int argc, const char *const *argv,
+                           const size_t *argn, size_t *n) {
+    struct call c = begin_call(eng, db, resp, argc, argv, argn);
+    struct str *args = c.argv;
+    struct command_row *row = argc ? dispatch_resolve(eng, argc, args, c.out) : NULL;
+    if (row && dispatch_admit(eng, row, c.out)) {
+        c.cmd = &row->cmd;
         if (row->cmd.fn)
             dispatch_run(&c, row, clock_duration_ns());
         else
-            reply_error(out, "ERR this command needs a connection");
+            reply_error(c.out, "ERR this command needs a connection");
     }
-    reply_settle(out);
-    free(args);
-    *n = out->n;
-    out->n = 0;
-    return out->p;
+    return end_call(&c, args, n);
 }
 
 const char *engine_debug(struct engine *eng, int db, int resp, int argc, const char *const *argv,
                          const size_t *argn, size_t *n) {
-    struct reply *out = &eng->hub->reply;
-    struct str *args = malloc(sizeof *args * (size_t)(argc + 1));
-    ASSERT(args);
-    for (int i = 0; i < argc; i++) args[i] = (struct str){ argv[i], argn[i] };
-    out->n = 0;
-    out->resp = resp;
-    engine_tick_clock(eng);
-    struct call c = { .eng = eng, .out = out, .argc = argc, .argv = args, .db = db };
+    struct call c = begin_call(eng, db, resp, argc, argv, argn);
+    struct str *args = c.argv;
     arena_enter(&eng->arena);
     share_begin(&eng->arena);
     bool known = debug_execute(&c);
     share_end(&eng->arena);
     arena_leave(&eng->arena);
-    reply_settle(out);
-    free(args);
-    *n = out->n;
-    out->n = 0;
-    return known ? out->p : NULL;
+    const char *reply = end_call(&c, args, n);
+    return known ? reply : NULL;
 }
 
 /* --- recording what is propagated and notified --- */

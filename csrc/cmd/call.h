@@ -43,7 +43,7 @@ struct call {
     bool resumed;   /* it has waited, and one of its keys has changed */
     struct block_wish wish;
     struct inside *inside; /* a command of Python that runs commands inside of itself; or NULL */
-    struct rewrite *rewritten; /* what to propagate instead of argv; cmd/propagate.c */
+    struct kept_command *rewritten; /* what to propagate instead of argv; cmd/propagate.c */
 };
 
 /* --- keys --- */

@@ -53,21 +53,29 @@ static void debug_sdslen(struct call *c) {
     reply_simple(c->out, line);
 }
 
-/* DEBUG QUICKLIST key [0|1] */
-static void debug_quicklist(struct call *c) {
+/* Prints the figures of a value of this encoding. */
+static void print_value(struct call *c, enum encoding enc) {
     struct key k;
     const struct entry *e = existing(c, 2, &k);
     if (!e) return;
     struct value v = entry_value(e);
-    if (v.enc != ENC_QUICKLIST) {
-        reply_error(c->out, "ERR Not a quicklist encoded object.");
+    const char *name = encoding_name(enc);
+    if (v.enc != enc) {
+        reply_errorf(c->out, "ERR Not a %s encoded object.", name);
         return;
     }
     const struct arena *a = &c->eng->arena;
-    printf("quicklist at %p: {elements %llu} {bytes %zu}\n", arena_ptr(a, v.root),
+    printf("%s at %p: {elements %llu} {bytes %zu}\n", name, arena_ptr(a, v.root),
            (unsigned long long)type_of(v.type)->length(a, &v), type_of(v.type)->memory(a, &v, 0));
     fflush(stdout);
-    reply_simple(c->out, "Quicklist structure printed on stdout");
+    char line[64];
+    snprintf(line, sizeof line, "%c%s structure printed on stdout", name[0] - 'a' + 'A', name + 1);
+    reply_simple(c->out, line);
+}
+
+/* DEBUG QUICKLIST key [0|1] */
+static void debug_quicklist(struct call *c) {
+    print_value(c, ENC_QUICKLIST);
 }
 
 /* DEBUG STRUCTSIZE: what lies in arenas. */
@@ -86,19 +94,7 @@ static void debug_replicate(struct call *c) {
 
 /* DEBUG LISTPACK key */
 static void debug_listpack(struct call *c) {
-    struct key k;
-    const struct entry *e = existing(c, 2, &k);
-    if (!e) return;
-    struct value v = entry_value(e);
-    if (v.enc != ENC_LISTPACK) {
-        reply_error(c->out, "ERR Not a listpack encoded object.");
-        return;
-    }
-    const struct arena *a = &c->eng->arena;
-    printf("listpack at %p: {elements %llu} {bytes %zu}\n", arena_ptr(a, v.root),
-           (unsigned long long)type_of(v.type)->length(a, &v), type_of(v.type)->memory(a, &v, 0));
-    fflush(stdout);
-    reply_simple(c->out, "Listpack structure printed on stdout");
+    print_value(c, ENC_LISTPACK);
 }
 
 /* --- DIGEST: the same scheme as Redis's, so equal data has equal digests on both --- */

@@ -23,8 +23,5 @@ static inline bool hash_field_at(struct call *c, const struct hash *h, struct st
     return h->key.entry && hash_get(&c->eng->arena, &h->value, name, c->eng->now_ms, f);
 }
 
-/* "FIELDS numfields field …" of HTTL, HPERSIST, HGETDEL at argv[at]: the index of the first field
- * and how many; false: replied. */
-bool arg_fields_at(struct call *c, int at, int *first, int *count);
 
 #endif

@@ -12,7 +12,9 @@ static void reply_no_fields(struct call *c, int count) {
     for (int i = 0; i < count; i++) reply_int(c->out, NO_FIELD);
 }
 
-bool arg_fields_at(struct call *c, int at, int *first, int *count) {
+/* "FIELDS numfields field …" of HTTL, HPERSIST, HGETDEL at argv[at]: the index of the first field
+ * and how many; false: replied. */
+static bool arg_fields_at(struct call *c, int at, int *first, int *count) {
     int64_t n;
     if (!arg_is(c, at, "FIELDS")) {
         reply_error(c->out,

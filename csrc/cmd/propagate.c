@@ -5,34 +5,11 @@
 
 #include "db/batch.h"
 
-struct rewrite {
-    struct rewrite *next;
-    int argc;
-    struct str argv[];
-};
-
-/* One block: the struct, the argument vector and all bytes. */
-static struct rewrite *copy_command(int argc, const struct str *argv) {
-    size_t bytes = sizeof(struct rewrite) + (size_t)argc * sizeof(struct str);
-    for (int i = 0; i < argc; i++) bytes += argv[i].n;
-    struct rewrite *rw = malloc(bytes);
-    ASSERT(rw);
-    rw->next = NULL;
-    rw->argc = argc;
-    char *p = (char *)(rw->argv + argc);
-    for (int i = 0; i < argc; i++) {
-        memcpy(p, argv[i].p, argv[i].n);
-        rw->argv[i] = (struct str){ p, argv[i].n };
-        p += argv[i].n;
-    }
-    return rw;
-}
-
 void call_propagate(struct call *c, int argc, const struct str *argv) {
     if (!engine_propagates(c->eng)) return;
-    struct rewrite **end = &c->rewritten;
+    struct kept_command **end = &c->rewritten;
     while (*end) end = &(*end)->next;
-    *end = copy_command(argc, argv);
+    *end = kept_command_new(c->db, argc, argv);
 }
 
 static size_t word_length(const char *p) {
@@ -83,8 +60,8 @@ void call_propagatef(struct call *c, const char *format, ...) {
 static void send_rewritten(struct call *c) {
     bool several = c->rewritten->next;
     if (several) batch_begin(c->eng);
-    for (struct rewrite *rw = c->rewritten; rw; rw = rw->next)
-        engine_propagate(c->eng, c->db, rw->argc, rw->argv);
+    for (struct kept_command *rw = c->rewritten; rw; rw = rw->next)
+        engine_propagate(c->eng, rw->db, rw->argc, rw->argv);
     if (several) batch_end(c->eng);
 }
 
@@ -94,7 +71,7 @@ void call_flush_propagation(struct call *c) {
     else if (c->dirty && !c->quiet)
         engine_propagate(c->eng, c->db, c->argc, c->argv);
     while (c->rewritten) {
-        struct rewrite *next = c->rewritten->next;
+        struct kept_command *next = c->rewritten->next;
         free(c->rewritten);
         c->rewritten = next;
     }

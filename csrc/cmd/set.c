@@ -9,13 +9,15 @@ bool set_open_read(struct call *c, int i, struct set *s) {
     return true;
 }
 
-bool set_open_write(struct call *c, int i, struct set *s) {
+static bool set_open_write(struct call *c, int i, struct set *s) {
     if (!call_write(c, i, TYPE_SET, &s->key)) return false;
     if (s->key.entry) s->value = entry_value(s->key.entry);
     return true;
 }
 
-bool set_open_create(struct call *c, int i, struct str first, size_t members, struct set *s) {
+/* Makes an empty one, for `members` members like `first`, when there is none; false: replied. It
+ * must be closed then. */
+static bool set_open_create(struct call *c, int i, struct str first, size_t members, struct set *s) {
     if (!set_open_write(c, i, s)) return false;
     if (s->key.entry) return true;
     if (!call_ok(c, set_create(c->eng, &s->value, first, members))) return false;
@@ -24,7 +26,8 @@ bool set_open_create(struct call *c, int i, struct str first, size_t members, st
     return call_ok(c, st);
 }
 
-void set_close(struct call *c, struct set *s) {
+/* Stores what was done to the value; deletes the key when no member is left. */
+static void set_close(struct call *c, struct set *s) {
     key_store(c->eng, &s->key, &s->value);
     call_delete_if(c, &s->key, set_length(&c->eng->arena, &s->value) == 0);
 }

@@ -1,23 +1,36 @@
 /* string.c - GET and SET in all their forms. */
-#include "cmd/string.h"
-
 #include <ctype.h>
 
-/* --- conditions --- */
+#include "cmd/call.h"
 
-void string_digest_text(const struct engine *eng, struct str s, char out[DIGEST_DIGITS + 1]) {
+/* --- conditions on the present value --- */
+
+/* When a write happens: SET and DELEX have these words. */
+enum condition { COND_NONE, COND_NX, COND_XX, COND_IFEQ, COND_IFNE, COND_IFDEQ, COND_IFDNE };
+
+#define DIGEST_DIGITS 16
+
+/* True if c is IFEQ … IFDNE: a condition on the value of a string. */
+static bool condition_compares(enum condition c) {
+    return c >= COND_IFEQ;
+}
+
+/* 16 lower-case hex digits of the XXH3 of s. */
+static void digest_text(const struct engine *eng, struct str s, char out[DIGEST_DIGITS + 1]) {
     uint64_t digest = eng->hooks.xxh3 ? eng->hooks.xxh3(s.p, s.n) : 0;
     snprintf(out, DIGEST_DIGITS + 1, "%016llx", (unsigned long long)digest);
 }
 
-enum condition arg_comparison(struct call *c, int i) {
+/* Reads IFEQ, IFNE, IFDEQ or IFDNE with its operand at argv[i]; COND_NONE if it is none of them. */
+static enum condition arg_comparison(struct call *c, int i) {
     static const char *const words[] = { "IFEQ", "IFNE", "IFDEQ", "IFDNE" };
     for (int w = 0; w < 4; w++)
         if (arg_is(c, i, words[w])) return (enum condition)(COND_IFEQ + w);
     return COND_NONE;
 }
 
-bool check_digest_operand(struct call *c, enum condition cond, struct str operand) {
+/* The digest operand is well-formed, else the error is replied. */
+static bool check_digest_operand(struct call *c, enum condition cond, struct str operand) {
     if (cond < COND_IFDEQ || operand.n == DIGEST_DIGITS) return true;
     reply_error(c->out, "ERR must be exactly 16 hexadecimal characters");
     return false;
@@ -29,14 +42,15 @@ static bool digest_equal(const char digest[DIGEST_DIGITS], struct str operand) {
     return true;
 }
 
-bool comparison_holds(const struct engine *eng, const struct key *k, enum condition cond,
+/* Whether the string at k (which may be missing) fulfils the comparison. */
+static bool comparison_holds(const struct engine *eng, const struct key *k, enum condition cond,
                       struct str operand) {
     bool negated = cond == COND_IFNE || cond == COND_IFDNE;
     if (!k->entry) return negated;
     char buf[24], digest[DIGEST_DIGITS + 1];
     struct str value = entry_string(&eng->arena, k->entry, buf);
     if (cond < COND_IFDEQ) return str_eq(value, operand) != negated;
-    string_digest_text(eng, value, digest);
+    digest_text(eng, value, digest);
     return digest_equal(digest, operand) != negated;
 }
 
@@ -70,7 +84,7 @@ static void cmd_digest(struct call *c) {
         reply_null(c->out);
         return;
     }
-    string_digest_text(c->eng, entry_string(&c->eng->arena, k.entry, buf), digest);
+    digest_text(c->eng, entry_string(&c->eng->arena, k.entry, buf), digest);
     reply_bulk(c->out, (struct str){ digest, DIGEST_DIGITS });
 }
 

@@ -1,19 +1,12 @@
 /* batch.c - propagated commands kept until all of them are known. */
 #include "db/batch.h"
 
-struct kept_command {
-    struct kept_command *next;
-    int db, argc;
-    struct str argv[];
-};
-
 struct batch {
     int depth;
     struct kept_command *first, **end;
 };
 
-/* One block: the struct, the argument vector and all bytes. */
-static struct kept_command *copy_command(int db, int argc, const struct str *argv) {
+struct kept_command *kept_command_new(int db, int argc, const struct str *argv) {
     size_t bytes = sizeof(struct kept_command) + (size_t)argc * sizeof(struct str);
     for (int i = 0; i < argc; i++) bytes += argv[i].n;
     struct kept_command *k = malloc(bytes);
@@ -42,7 +35,7 @@ void batch_begin(struct engine *eng) {
 bool batch_keep(struct engine *eng, int db, int argc, const struct str *argv) {
     struct batch *b = eng->batch;
     if (LIKELY(!b || !b->depth)) return false;
-    *b->end = copy_command(db, argc, argv);
+    *b->end = kept_command_new(db, argc, argv);
     b->end = &(*b->end)->next;
     return true;
 }

@@ -15,6 +15,14 @@
 
 #include "db/engine.h"
 
+/* A copy of a command that is propagated later: one block of malloc with all its bytes. */
+struct kept_command {
+    struct kept_command *next;
+    int db, argc;
+    struct str argv[];
+};
+struct kept_command *kept_command_new(int db, int argc, const struct str *argv);
+
 void batch_begin(struct engine *eng);
 void batch_end(struct engine *eng);
 /* For engine_propagate: true when the command was kept. */

@@ -40,7 +40,9 @@ static void visit(void *ctx, ref_t *place) {
     if (due && b->n < BATCH_MAX) b->due[b->n++] = *place;
 }
 
-void expire_fields_of(struct engine *eng, struct key *k, size_t budget) {
+/* Deletes the due fields of one hash, and the key with the last of them. k->name is not in the
+ * arena. */
+static void expire_fields_of(struct engine *eng, struct key *k, size_t budget) {
     struct value v = entry_value(k->entry);
     const struct type_ops *type = type_of(v.type);
     share_begin(&eng->arena);

@@ -10,8 +10,5 @@
 
 /* Works for at most about `budget_us`; true when it stopped for lack of time with more to do. */
 bool expire_cycle(struct engine *eng, uint64_t budget_us);
-/* Deletes the due fields of one hash, and the key with the last of them. k->name is not in the
- * arena. */
-void expire_fields_of(struct engine *eng, struct key *k, size_t budget);
 
 #endif

@@ -57,10 +57,7 @@ static status reserve(struct arena *a, struct value *v, size_t more, uint8_t **p
     uint8_t *lp = pack_of(a, v);
     size_t offset = *p ? (size_t)(*p - lp) : 0, bytes = lp_bytes(lp);
     if (bytes + more > LP_MAX_BYTES) return ST_ARENA_FULL;
-    if (heap_usable(a, v->root) >= bytes + more) return ST_OK;
-    ref_t root = heap_realloc(a, v->root, bytes + more);
-    if (!root) return ST_ARENA_FULL;
-    v->root = root;
+    if (heap_reserve(a, &v->root, bytes + more) != ST_OK) return ST_ARENA_FULL;
     if (*p) *p = pack_of(a, v) + offset;
     return ST_OK;
 }

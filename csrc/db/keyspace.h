@@ -33,9 +33,6 @@ enum key_access {
 /* Looks up; a key that has expired is deleted first. Returns k->entry. */
 struct entry *key_find(struct engine *eng, int db, struct str name, enum key_access access,
                        struct key *k);
-/* The same when the hash is known already. */
-struct entry *key_find_hashed(struct engine *eng, int db, struct str name, uint64_t hash,
-                              enum key_access access, struct key *k);
 
 /* --- values that are not strings --- */
 /* Adds the missing key with a value built before; on failure the value still belongs to the caller.

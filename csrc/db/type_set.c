@@ -254,22 +254,14 @@ static bool pack_takes(const struct engine *eng, const struct value *v, struct s
 
 /* --- changing --- */
 
-static status reserve(struct arena *a, struct value *v, size_t bytes) {
-    if (heap_usable(a, v->root) >= bytes) return ST_OK;
-    ref_t root = heap_realloc(a, v->root, bytes);
-    if (!root) return ST_ARENA_FULL;
-    v->root = root;
-    return ST_OK;
-}
-
 static status intset_put(struct arena *a, struct value *v, int64_t i) {
-    status st = reserve(a, v, intset_bytes_with(block_of(a, v), i));
+    status st = heap_reserve(a, &v->root, intset_bytes_with(block_of(a, v), i));
     if (st == ST_OK) intset_insert(block_of(a, v), i);
     return st;
 }
 
 static status pack_put(struct arena *a, struct value *v, struct str s) {
-    status st = reserve(a, v, lp_bytes(block_of(a, v)) + lp_entry_bytes(s));
+    status st = heap_reserve(a, &v->root, lp_bytes(block_of(a, v)) + lp_entry_bytes(s));
     if (st == ST_OK) lp_append(block_of(a, v), s);
     return st;
 }

@@ -67,14 +67,6 @@ bool zpack_fits(const struct arena *a, const struct value *v, struct str member)
     return lp_bytes(pack_of(a, v)) + lp_entry_bytes(member) + SCORE_BYTES_MAX <= LP_MAX_BYTES;
 }
 
-static status reserve(struct arena *a, struct value *v, size_t bytes) {
-    if (heap_usable(a, v->root) >= bytes) return ST_OK;
-    ref_t root = heap_realloc(a, v->root, bytes);
-    if (!root) return ST_ARENA_FULL;
-    v->root = root;
-    return ST_OK;
-}
-
 static void delete_pairs(uint8_t *lp, uint64_t rank, uint64_t n) {
     lp_delete(lp, lp_seek(lp, (int64_t)(2 * rank)), (size_t)(2 * n));
 }
@@ -84,7 +76,7 @@ status zpack_put(struct arena *a, struct value *v, struct str member, double sco
     char buf[64];
     struct str text = score_text(buf, score);
     size_t more = lp_entry_bytes(member) + lp_entry_bytes(text);
-    if (reserve(a, v, lp_bytes(pack_of(a, v)) + more) != ST_OK) return ST_ARENA_FULL;
+    if (heap_reserve(a, &v->root, lp_bytes(pack_of(a, v)) + more) != ST_OK) return ST_ARENA_FULL;
     uint8_t *lp = pack_of(a, v);
     if (replaced != ZPACK_NONE) delete_pairs(lp, replaced, 1);
     struct btree_bound b = { .score = score, .member = member };

@@ -13,7 +13,7 @@ static size_t block_bytes(uint32_t room) {
     return room * (sizeof(ref_t) + sizeof(uint32_t));
 }
 
-struct str roster_name(const struct arena *a, const struct roster_kind *k, ref_t member) {
+static struct str roster_name(const struct arena *a, const struct roster_kind *k, ref_t member) {
     const char *p = arena_ptr(a, member);
     return (struct str){ p + k->name_at, load_u32(p) };
 }

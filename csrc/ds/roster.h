@@ -41,7 +41,6 @@ ref_t roster_remove(struct arena *a, struct roster *r, uint32_t rank);
 uint32_t roster_number(const struct arena *a, const struct roster *r, uint32_t rank);
 /* Where the ref of a numbered member lies. */
 ref_t *roster_place(const struct arena *a, const struct roster *r, uint32_t number);
-struct str roster_name(const struct arena *a, const struct roster_kind *k, ref_t member);
 /* Frees the block; members are gone already or belong to somebody else. */
 void roster_free(struct arena *a, struct roster *r);
 /* An empty block in *dst with room for the members of r under their own numbers. */

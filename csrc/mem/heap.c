@@ -330,6 +330,14 @@ ref_t heap_realloc(struct arena *a, ref_t r, size_t size) {
     return moved;
 }
 
+status heap_reserve(struct arena *a, ref_t *r, size_t size) {
+    if (heap_usable(a, *r) >= size) return ST_OK;
+    ref_t moved = heap_realloc(a, *r, size);
+    if (!moved) return ST_ARENA_FULL;
+    *r = moved;
+    return ST_OK;
+}
+
 /* --- defragmentation --- */
 
 /* The slab that heap_move would fill: the first of the fullest list, if that is a better place than

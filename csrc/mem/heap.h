@@ -1,9 +1,9 @@
 /* heap.h - blocks of bytes inside an arena: size-class slabs and multi-page spans.
  *
- * Owns      every page behind the superblock, its descriptor, and the free lists (all in the
- * arena). Callers   the worker that owns the arena; never a snapshotter; tools read descriptors
- * only. Promises  O(1) for slabs; at most 12.5 % internal waste above 64 bytes, classes every 8
- * bytes below 128; blocks are 8-byte aligned (64-byte aligned when the size is a multiple of 64);
+ * Owns      every page behind the superblock, its descriptor, and the free lists, all in the arena.
+ * Callers   the worker that owns the arena; never a snapshotter; tools read descriptors only.
+ * Promises  O(1) for slabs; at most 12.5 % internal waste above 64 bytes, classes every 8 bytes below
+ *           128; blocks are 8-byte aligned (64-byte aligned when the size is a multiple of 64);
  *           allocation never moves another block and never changes `base`.
  * Fails     REF_NULL when the arena cannot grow; the caller answers -OOM, having changed nothing.
  * Crash     the page table stays walkable at every store, so tools can read it post mortem.
@@ -38,6 +38,8 @@ ref_t heap_alloc(struct arena *a, enum mem_owner owner, size_t size);
 /* Keeps the first min(old, new) bytes; the old ref is dead unless REF_NULL is returned. Shrinks and
  * grows in place when the class allows. */
 ref_t heap_realloc(struct arena *a, ref_t r, size_t size);
+/* Makes the block of *r at least so large; ST_ARENA_FULL: it is as it was. */
+status heap_reserve(struct arena *a, ref_t *r, size_t size);
 void heap_free(struct arena *a, ref_t r);
 /* Bytes usable behind r: its class size or its span's bytes. */
 size_t heap_usable(const struct arena *a, ref_t r);

@@ -31,19 +31,20 @@ static int64_t read_integer(const uint8_t *p, size_t n) {
     return (int64_t)(u << unused) >> unused;
 }
 
-/* --- ziplists --- */
-
-static bool read_before(struct cursor *c, size_t *before) {
+/* One byte, or ZIP_BIG and four more: what lies before an entry of a ziplist, a string of a zipmap. */
+static bool read_length(struct cursor *c, size_t *n) {
     if (!has(c, 1)) return false;
     if (*c->p < ZIP_BIG) {
-        *before = *c->p++;
+        *n = *c->p++;
         return true;
     }
     if (*c->p != ZIP_BIG || !has(c, 5)) return false;
-    *before = load_u32(c->p + 1);
+    *n = load_u32(c->p + 1);
     c->p += 5;
     return true;
 }
+
+/* --- ziplists --- */
 
 /* The length of a string, whose encoding is taken. */
 static bool read_string_length(struct cursor *c, size_t *n) {
@@ -95,7 +96,7 @@ bool ziplist_to_pack(struct str blob, struct packer *out) {
     size_t entries = 0, last = ZIPLIST_HEADER, bytes_before = 0, before;
     for (; c.p < c.end; entries++) {
         const uint8_t *entry = c.p;
-        if (!read_before(&c, &before) || before != bytes_before) return false;
+        if (!read_length(&c, &before) || before != bytes_before) return false;
         if (!read_entry(&c, out)) return false;
         last = (size_t)(entry - start);
         bytes_before = (size_t)(c.p - entry);
@@ -105,18 +106,6 @@ bool ziplist_to_pack(struct str blob, struct packer *out) {
 }
 
 /* --- zipmaps --- */
-
-static bool read_map_length(struct cursor *c, size_t *n) {
-    if (!has(c, 1)) return false;
-    if (*c->p < ZIP_BIG) {
-        *n = *c->p++;
-        return true;
-    }
-    if (*c->p != ZIP_BIG || !has(c, 5)) return false;
-    *n = load_u32(c->p + 1);
-    c->p += 5;
-    return true;
-}
 
 static bool read_map_string(struct cursor *c, size_t n, size_t unused, struct packer *out) {
     if (!has(c, n) || !has(c, n + unused)) return false;
@@ -131,8 +120,8 @@ bool zipmap_to_pack(struct str blob, struct packer *out) {
     struct cursor c = { start + 1, start + blob.n - 1 };
     size_t pairs = 0, n;
     for (; c.p < c.end; pairs++) {
-        if (!read_map_length(&c, &n) || !read_map_string(&c, n, 0, out)) return false;
-        if (!read_map_length(&c, &n) || !has(&c, 1)) return false;
+        if (!read_length(&c, &n) || !read_map_string(&c, n, 0, out)) return false;
+        if (!read_length(&c, &n) || !has(&c, 1)) return false;
         size_t unused = *c.p++;
         if (!read_map_string(&c, n, unused, out)) return false;
     }
