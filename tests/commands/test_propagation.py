@@ -7,14 +7,16 @@ import pytest
 
 import shmredis.worker.main  # noqa: F401 - gives the core its XXH3
 from shmredis._core import lib
-from tests.harness.effects import EFFECTS, Step, cases, comparable, shown
+from tests.harness.effects import EFFECTS, Step, comparable, read_effects, shown
 from tests.harness.resp import parse_all
+from tests.harness.steps import cases
 from tests.unit.engines import Engine, new_engine
 
 CASES = [
-    pytest.param(case, id=f"{path.stem}: {case[0].line}")
+    pytest.param(steps, id=f"{path.stem}: {steps[0].line}")
     for path in sorted(EFFECTS.glob("*.txt"))
-    for case in cases(path)
+    for case in cases(read_effects(path))
+    if (steps := [item for item in case if isinstance(item, Step)])
 ]
 
 
@@ -58,7 +60,7 @@ def without_transaction(effects: list[str]) -> list[str]:
 def test_logs_and_events_are_those_of_redis(engine: Engine, case: list[Step]) -> None:
     for step in case:
         ours = [comparable(effect, step.random) for effect in effects(engine, step)]
-        theirs = [comparable(effect, step.random) for effect in without_transaction(step.effects)]
+        theirs = [comparable(effect, step.random) for effect in without_transaction(step.recorded)]
         if step.words[0] == b"SMOVE":  # the member is in the target before it leaves the source
             ours, theirs = sorted(ours), sorted(theirs)
         assert ours == theirs, step.line

@@ -4,45 +4,51 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.dialogue import DIALOGUES, Dialogue, Step, read_lines
+from tests.harness.dialogue import (
+    DIALOGUES,
+    Dialogue,
+    Step,
+    comparable,
+    name_of,
+    read_dialogues,
+    start_anew,
+    versions,
+)
 from tests.harness.server import Server, running
+from tests.harness.steps import cases
 
 
 def _dialogues() -> Iterator[object]:
     for path in sorted(DIALOGUES.glob("*.txt")):
-        steps: list[Step] = []
-        for item in [*read_lines(path.read_text().splitlines()), ""]:
-            if isinstance(item, Step):
-                steps.append(item)
-            elif not item and steps:
-                yield pytest.param(steps, id=f"{path.stem}: {steps[0].line[:50]}")
-                steps = []
+        for case in cases(read_dialogues(path)):
+            steps = [item for item in case if isinstance(item, Step)]
+            both = versions(steps)
+            for resp in both:
+                name = f"{path.stem}: {name_of(case)}" + f" (RESP{resp})" * (len(both) > 1)
+                yield pytest.param(steps, resp, id=name)
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["1 worker", "3 workers"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """One for all dialogues."""
+def server(request: pytest.FixtureRequest) -> Iterator[tuple[Server, int]]:
+    """One for all dialogues, and how many workers it has."""
     with running(workers=request.param) as started:
-        started.workers = request.param
-        yield started
+        yield started, request.param
 
 
-def _comparable(step: Step, messages: list[str], workers: int) -> list[str]:
+@pytest.mark.parametrize(("steps", "resp"), list(_dialogues()))
+def test_each_client_hears_what_it_hears_of_redis(
+    server: tuple[Server, int], steps: list[Step], resp: int
+) -> None:
     """With several workers, messages about keys of different owners come in any order."""
-    return sorted(messages) if step.unordered or workers > 1 else messages
-
-
-@pytest.mark.parametrize("steps", list(_dialogues()))
-def test_each_client_hears_what_it_hears_of_redis(server: Server, steps: list[Step]) -> None:
-    with server.client() as cleaner:
-        cleaner.call("FLUSHALL")
-    talk = Dialogue(server.port)
+    started, workers = server
+    with started.client() as admin:
+        start_anew(admin)
+    talk = Dialogue(started.port, resp)
     try:
         for step in steps:
             talk.act(step)
-            heard = talk.hear(step)
-            expected = _comparable(step, talk.expected(step), server.workers)
-            assert _comparable(step, heard, server.workers) == expected, step.line
+            heard = comparable(step, talk.hear(step), workers == 1)
+            assert heard == comparable(step, talk.expected(step), workers == 1), step.line
         assert talk.silence() == []
     finally:
         talk.close()

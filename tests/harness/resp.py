@@ -3,7 +3,7 @@
 import socket
 from typing import Any
 
-__all__ = ["Client", "encode", "parse", "parse_all"]
+__all__ = ["Client", "encode", "parse", "parse_all", "split"]
 
 
 def encode(*words: str | bytes | int) -> bytes:
@@ -68,11 +68,16 @@ def parse(data: bytes) -> Any:
 
 def parse_all(data: bytes) -> list[Any]:
     """Python values of raw replies, one after the other."""
-    values, at = [], 0
+    return [parse(reply) for reply in split(data)]
+
+
+def split(data: bytes) -> list[bytes]:
+    """Raw replies that came one after the other."""
+    replies, at = [], 0
     while at < len(data):
-        value, at = _parse(data, at)
-        values.append(value)
-    return values
+        start, (_, at) = at, _parse(data, at)
+        replies.append(data[start:at])
+    return replies
 
 
 def _parse(data: bytes, at: int) -> tuple[Any, int]:
