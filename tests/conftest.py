@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+import redis
 
 from tests.harness.resp import Client
 from tests.harness.server import Server, running
@@ -21,6 +22,18 @@ def client(shared_server: Server) -> Iterator[Client]:
     """A RESP2 connection to the shared server, which is empty."""
     with shared_server.client() as connection:
         connection.call("FLUSHALL")
+        yield connection
+
+
+@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
+def db(shared_server: Server, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    """redis-py at the shared server, which is empty and knows no scripts."""
+    with redis.Redis(
+        port=shared_server.port, protocol=request.param, decode_responses=True
+    ) as connection:
+        connection.flushall()
+        connection.script_flush()
+        connection.function_flush()
         yield connection
 
 

@@ -1,22 +1,9 @@
 """What redis-py's documentation shows: pipelines, transactions, publishing, streams, blocking, iterators."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 import redis
-
-from tests.harness.server import Server
-
-
-@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
-def db(shared_server: Server, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
-    """A client of the shared server, which is empty."""
-    with redis.Redis(
-        port=shared_server.port, protocol=request.param, decode_responses=True
-    ) as client:
-        client.flushall()
-        yield client
 
 
 def another(db: redis.Redis) -> redis.Redis:

@@ -7,16 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.test_tls import context, may_talk, options
-from tests.harness.certificates import Certificates, make_certificates
+from tests.harness.certificates import Certificates
 from tests.harness.server import Server, free_port, running
 
 StartServer = Callable[..., Server]
 OK = b"+OK\r\n"
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(params=[1, 2])

@@ -18,11 +18,6 @@ from tests.harness.server import ROOT, Server, free_port, wait_until
 StartServer = Callable[..., Server]
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("tls"))
-
-
 def options(certificates: Certificates, port: int, auth: str, *more: str) -> list[str]:
     return [
         *("--tls-port", str(port), "--tls-auth-clients", auth),

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,16 +17,6 @@ from tests.harness.certificates import make_certificates
 from tests.harness.server import Server, free_port, wait_until
 
 Start = Callable[..., Server]
-
-
-@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
-def db(shared_server: Server, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
-    """A client of the shared server, which is empty."""
-    with redis.Redis(
-        port=shared_server.port, protocol=request.param, decode_responses=True
-    ) as client:
-        client.flushall()
-        yield client
 
 
 def test_types(db: redis.Redis) -> None:

@@ -1,24 +1,8 @@
 """redis-py's ways with scripts, as its documentation shows them: registered scripts, pipelines, locks."""
 
-from collections.abc import Iterator
-
 import pytest
 import redis
 from redis.exceptions import LockNotOwnedError, NoScriptError, ResponseError
-
-from tests.harness.server import Server
-
-
-@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
-def db(shared_server: Server, request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
-    with redis.Redis(
-        port=shared_server.port, protocol=request.param, decode_responses=True
-    ) as client:
-        client.flushall()
-        client.script_flush()
-        client.function_flush()
-        yield client
-
 
 MULTIPLY = """
 local value = redis.call('GET', KEYS[1])

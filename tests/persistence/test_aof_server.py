@@ -5,24 +5,17 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.resp import encode
 from tests.harness.server import wait_until
-from tests.persistence.logged import LoggedServer, logged_server, stream
+from tests.persistence.logged import LoggedServer, stream
 
 WARM = ("--warm-restart", "yes", "--discard-shm", "no")
 REWRITTEN = "Background AOF rewrite finished successfully"
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
-
-
-@pytest.fixture
-def server() -> Iterator[LoggedServer]:
-    with logged_server() as one:
-        yield one
 
 
 def fill(server: LoggedServer) -> None:

@@ -3,25 +3,18 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from tests.harness.resp import encode
 from tests.harness.server import wait_until
-from tests.persistence.logged import LoggedServer, logged_server
+from tests.persistence.logged import LoggedServer
 from tests.workers.places import pid_of
 
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
 OPTIONS = ("--appendfsync", "no", "--warm-restart", "yes", "--discard-shm", "no")
 SLOW = ("rdb-key-save-delay", 1_000_000)  # the child is at it as long as it takes
 VICTIM = 0
-
-
-@pytest.fixture
-def server() -> Iterator[LoggedServer]:
-    with logged_server() as one:
-        yield one
 
 
 def fill(server: LoggedServer, name: str) -> None:

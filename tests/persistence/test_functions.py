@@ -3,26 +3,19 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.resp import Client
 from tests.harness.server import wait_until
-from tests.persistence.logged import LoggedServer, logged_server
+from tests.persistence.logged import LoggedServer
 from tests.persistence.test_restart import PATCHES
 from tests.workers.places import key_of, pid_of
 
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
 WARM = ("--warm-restart", "yes", "--discard-shm", "no")
 LIBRARY = "#!lua name=%s\nredis.register_function('%s', function(keys) return '%s' end)"
-
-
-@pytest.fixture
-def server() -> Iterator[LoggedServer]:
-    with logged_server() as one:
-        yield one
 
 
 def load(client: Client, name: str, value: str) -> None:

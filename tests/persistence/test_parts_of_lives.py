@@ -1,23 +1,16 @@
 """Commands of several workers stay whole when some of the logs begin anew and others do not."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness.server import wait_until
-from tests.persistence.logged import LoggedServer, logged_server
+from tests.persistence.logged import LoggedServer
 
 WORKERS = 3
 WARM = ("--warm-restart", "yes", "--discard-shm", "no")
 ALWAYS = ("--appendfsync", "always", "--auto-aof-rewrite-min-size", "32kb")
-
-
-@pytest.fixture
-def server() -> Iterator[LoggedServer]:
-    with logged_server() as one:
-        yield one
 
 
 def bases(server: LoggedServer) -> list[int]:

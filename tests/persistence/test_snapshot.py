@@ -13,6 +13,7 @@ import pytest
 from shmredis._core import ffi, lib
 from tests.harness.resp import Client, parse
 from tests.harness.server import Server, wait_until
+from tests.persistence.rdb_data import load_file
 from tests.unit.engines import Engine, new_engine
 
 StartServer = Callable[..., Server]
@@ -45,15 +46,8 @@ def save(client: Client) -> dict[str, str]:
 @contextlib.contextmanager
 def loaded(path: Path) -> Iterator[Engine]:
     """An engine with what the file has."""
-    with new_engine() as engine, path.open("rb") as file:
-        plan = ffi.new("struct rdb_loading_plan *")
-        loading = lib.rdb_loading_new(engine.handle, file.fileno(), path.stat().st_size, plan)
-        while (outcome := lib.rdb_loading_step(loading, 1 << 20)) == lib.RDB_LOADING_MORE:
-            pass
-        facts = ffi.new("struct rdb_loading_facts *")
-        lib.rdb_loading_facts(loading, facts)
-        assert outcome == lib.RDB_LOADING_DONE, ffi.string(facts.error_text)
-        lib.rdb_loading_delete(loading)
+    with new_engine() as engine:
+        load_file(engine, path)
         yield engine
 
 

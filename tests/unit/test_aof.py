@@ -1,11 +1,8 @@
 """csrc/persist/aof.c and net/turn.c: what is logged, and that no reply leaves before it."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from shmredis._core import ffi, lib
 from tests.harness.resp import encode
@@ -33,12 +30,6 @@ class Log:
         out = ffi.new("struct aof_info *")
         lib.engine_aof_info(self.handle, out)
         return out
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with new_engine() as one:
-        yield one
 
 
 def stream(*commands: str) -> bytes:

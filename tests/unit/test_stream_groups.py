@@ -1,22 +1,13 @@
 """Groups with many consumers and much that is pending: sizes that the state machine does not reach."""
 
 import random
-from collections.abc import Iterator
-
-import pytest
 
 from shmredis._core import lib
 from tests.unit.arenas import heap_stats
-from tests.unit.engines import Engine, new_engine
+from tests.unit.engines import Engine
 
 ENTRIES = 3000
 CONSUMERS = 200
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with new_engine() as engine:
-        yield engine
 
 
 def fill(engine: Engine) -> None:

@@ -13,7 +13,8 @@ import pytest
 from shmredis._core import ffi, lib
 from shmredis.persistence.rdb_file import Frame, Records, write_end, write_head
 from tests.harness.resp import parse
-from tests.unit.engines import Engine, new_engine
+from tests.persistence.rdb_data import load_bytes
+from tests.unit.engines import new_engine
 from tests.workers.fleet import Client, Fleet, new_fleet
 from tests.workers.test_atomicity import Actor, run_step
 
@@ -134,20 +135,6 @@ def join(files: list[int], reports: list[Any]) -> bytes:
         return (Path(folder) / "whole").read_bytes()
 
 
-def load(data: bytes, into: Engine) -> None:
-    fd = os.memfd_create("rdb")
-    os.write(fd, data)
-    os.lseek(fd, 0, os.SEEK_SET)
-    loading = lib.rdb_loading_new(into.handle, fd, len(data), ffi.new("struct rdb_loading_plan *"))
-    while (outcome := lib.rdb_loading_step(loading, 1 << 20)) == lib.RDB_LOADING_MORE:
-        pass
-    facts = ffi.new("struct rdb_loading_facts *")
-    lib.rdb_loading_facts(loading, facts)
-    assert outcome == lib.RDB_LOADING_DONE, ffi.string(facts.error_text)
-    lib.rdb_loading_delete(loading)
-    os.close(fd)
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_snapshot_has_all_parts_of_a_command_or_none(seed: int) -> None:
     """Clients keep a key of each worker equal by MSET and swap two others by RENAME; so does the file."""
@@ -181,7 +168,7 @@ def test_snapshot_has_all_parts_of_a_command_or_none(seed: int) -> None:
                     passed.add(worker)
         fleet.settle()
         reports = [reap(engine) for engine in fleet.engines]
-        load(join(files, reports), loaded)
+        load_bytes(loaded, join(files, reports))
         values = loaded.call("MGET", *keys)
         assert len(set(values)) == 1 and values[0] != b"0", values
         assert loaded.call("EXISTS", here, there) == 1

@@ -6,14 +6,14 @@ parts of commands that it had are gone. What its successor knows of the data is 
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 import pytest
 
 from tests.harness.resp import Client, encode, parse
-from tests.harness.server import Server, running, wait_until
+from tests.harness.server import Server, wait_until
 from tests.workers.places import connect_to, key_of, pid_of, worker_lines
 
 WORKERS = 3
@@ -96,12 +96,6 @@ class Load(threading.Thread):
     def check(self, words: list[bytes | str], reply: object) -> None:
         if words[0] == "GET" and isinstance(reply, bytes):
             assert reply in (b"a" * 10, b"a" * 100, b"b" * 100, b"c", BIG), "a torn value"
-
-
-@pytest.fixture(scope="module")
-def trio() -> Iterator[Server]:
-    with running(workers=WORKERS) as server:
-        yield server
 
 
 def loaded(server: Server, victim: int, seed: int) -> list[Load]:

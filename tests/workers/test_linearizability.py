@@ -5,13 +5,13 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.harness.resp import encode, parse
-from tests.harness.server import Server, running, wait_until
+from tests.harness.server import Server, wait_until
 from tests.workers.linearizability import UNKNOWN, Operation, linearizable
 from tests.workers.places import connect_to, key_of, worker_lines
 
@@ -176,13 +176,6 @@ class Recorder(threading.Thread):
                 self.history.append(Operation(what, UNKNOWN, called))
             else:
                 self.history.append(Operation(what, result, called, returned))
-
-
-@pytest.fixture(scope="module")
-def trio() -> Iterator[Server]:
-    """A server of three workers."""
-    with running(workers=WORKERS) as server:
-        yield server
 
 
 def record(threads: list[Recorder]) -> list[list[Operation]]:

@@ -13,12 +13,6 @@ REFUSED = b"-ERR Target instance replied with error: "
 OK = b"+OK\r\n"
 
 
-@pytest.fixture(scope="module", params=[1, 3])
-def source(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with running(workers=request.param) as server:
-        yield server
-
-
 @pytest.fixture(scope="module")
 def target() -> Iterator[Server]:
     with running(workers=2) as server:
@@ -26,10 +20,9 @@ def target() -> Iterator[Server]:
 
 
 @pytest.fixture
-def here(source: Server) -> Iterator[Client]:
-    with source.client() as client:
-        client.call("FLUSHALL")
-        yield client
+def here(client: Client) -> Client:
+    """At the shared server, which is empty."""
+    return client
 
 
 @pytest.fixture

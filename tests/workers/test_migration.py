@@ -1,22 +1,15 @@
 """Connections move to the worker that owns most of the keys they ask for."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.harness.resp import Client, encode
-from tests.harness.server import Server, running, wait_until
+from tests.harness.server import Server, wait_until
 from tests.workers.places import connect_to, key_of, worker_lines
 
 ENOUGH = 600  # commands until it is clear where a connection belongs
-
-
-@pytest.fixture(scope="module")
-def trio() -> Iterator[Server]:
-    """A server of three workers."""
-    with running(workers=3) as server:
-        yield server
 
 
 def place_of(watcher: Client, number: int) -> int:

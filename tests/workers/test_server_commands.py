@@ -12,17 +12,10 @@ from typing import Any
 import pytest
 
 from tests.harness.resp import Client
-from tests.harness.server import Server, running, wait_until
+from tests.harness.server import Server, wait_until
 from tests.workers.places import connect_to, key_of, worker_lines
 
 Start = Callable[..., Server]
-
-
-@pytest.fixture(scope="module")
-def trio() -> Iterator[Server]:
-    """A server of three workers."""
-    with running(workers=3) as server:
-        yield server
 
 
 @pytest.fixture

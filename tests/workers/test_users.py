@@ -8,17 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.resp import Client, encode
-from tests.harness.server import Server, running, wait_until
+from tests.harness.server import Server, wait_until
 from tests.workers.places import connect_to, key_of, pid_of
 
 KEYS = [key_of(w, prefix="acl") for w in range(3)]
-
-
-@pytest.fixture(scope="module")
-def trio() -> Iterator[Server]:
-    """A server of three workers."""
-    with running(workers=3) as server:
-        yield server
 
 
 @pytest.fixture

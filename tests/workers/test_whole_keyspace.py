@@ -3,22 +3,13 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
-
-import pytest
 
 from tests.harness.resp import encode
-from tests.harness.server import Server, running
+from tests.harness.server import Server
 from tests.workers.fleet import Client as FleetClient, Fleet, new_fleet
 from tests.workers.places import connect_to, key_of
 
 WORKERS = 3
-
-
-@pytest.fixture(scope="module")
-def trio() -> Iterator[Server]:
-    with running(workers=WORKERS) as server:
-        yield server
 
 
 def test_scan_is_complete_while_others_write(trio: Server) -> None:
