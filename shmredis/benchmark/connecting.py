@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from shmredis.benchmark import processes
 from shmredis.benchmark.connection import encode
 from shmredis.benchmark.loads import LoadOptions
-from shmredis.benchmark.measurement import Measurement, Section
+from shmredis.benchmark.measurement import Measurement, Section, in_turns
 from shmredis.benchmark.servers import Server
 
 __all__ = ["SUBJECT", "measure_connecting"]
@@ -26,16 +26,14 @@ def measure_connecting(servers: Sequence[Server], options: LoadOptions) -> Itera
     rate = Measurement(Section.SCALED_RATE, SUBJECT, "op/s")
     cpu = Measurement(Section.SCALED_CPU, SUBJECT, "us/op")
     batches = -(-(options.requests or CONNECTIONS) // AT_ONCE)
-    for turn in range(options.rounds):
-        shift = turn % len(servers)
-        for server in (*servers[shift:], *servers[:shift]):
-            before, begin = processes.cpu_times(server.pid), time.perf_counter()
-            for _ in range(batches):
-                come_and_go(server.port)
-            seconds = time.perf_counter() - begin
-            used = processes.cpu_us_between(before, processes.cpu_times(server.pid))
-            rate.add(server.name, batches * AT_ONCE / seconds)
-            cpu.add(server.name, used / (batches * AT_ONCE))
+    for server in in_turns(servers, options.rounds):
+        before, begin = processes.cpu_times(server.pid), time.perf_counter()
+        for _ in range(batches):
+            come_and_go(server.port)
+        seconds = time.perf_counter() - begin
+        used = processes.cpu_us_between(before, processes.cpu_times(server.pid))
+        rate.add(server.name, batches * AT_ONCE / seconds)
+        cpu.add(server.name, used / (batches * AT_ONCE))
     yield from (rate, cpu)
 
 

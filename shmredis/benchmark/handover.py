@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from shmredis.benchmark import processes
 from shmredis.benchmark.connection import Connection, encode
-from shmredis.benchmark.measurement import Measurement, Section
+from shmredis.benchmark.measurement import Measurement, Section, in_turns
 from shmredis.benchmark.servers import Server
 
 __all__ = ["measure_handover"]
@@ -23,14 +23,12 @@ def measure_handover(servers: Sequence[Server], rounds: int, turns: int) -> Iter
     """
     wait = Measurement(Section.HANDOVER, "LPUSH to BLPOP", "us")
     cpu = Measurement(Section.CPU, "BLPOP hand-over", "us/op")
-    for turn in range(rounds):
-        shift = turn % len(servers)
-        for server in (*servers[shift:], *servers[:shift]):
-            before = processes.cpu_times(server.pid)
-            waits = waits_of(server, turns or TURNS)
-            used = processes.cpu_us_between(before, processes.cpu_times(server.pid))
-            wait.add(server.name, statistics.median(waits))
-            cpu.add(server.name, used / len(waits))
+    for server in in_turns(servers, rounds):
+        before = processes.cpu_times(server.pid)
+        waits = waits_of(server, turns or TURNS)
+        used = processes.cpu_us_between(before, processes.cpu_times(server.pid))
+        wait.add(server.name, statistics.median(waits))
+        cpu.add(server.name, used / len(waits))
     yield from (wait, cpu)
 
 

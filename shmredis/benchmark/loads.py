@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shmredis.benchmark import generator, processes, redis_benchmark
 from shmredis.benchmark.audience import listening
-from shmredis.benchmark.measurement import Measurement, Section
+from shmredis.benchmark.measurement import Measurement, Section, in_turns
 from shmredis.benchmark.servers import Server
 from shmredis.benchmark.workloads import Shape, Workload
 
@@ -56,12 +56,10 @@ def compare(
     throughput = Measurement(Section.THROUGHPUT, subject, "op/s")
     cpu = Measurement(Section.CPU, subject, "us/op")
     requests = options.requests or requests_for(servers, workload, pipeline, options)
-    for turn in range(options.rounds):
-        shift = turn % len(servers)
-        for server in (*servers[shift:], *servers[:shift]):
-            rate, cost = run_once(server, workload, pipeline, requests, options)
-            throughput.add(server.name, rate)
-            cpu.add(server.name, cost)
+    for server in in_turns(servers, options.rounds):
+        rate, cost = run_once(server, workload, pipeline, requests, options)
+        throughput.add(server.name, rate)
+        cpu.add(server.name, cost)
     return [throughput, cpu]
 
 

@@ -2,11 +2,14 @@
 
 import enum
 import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-__all__ = ["OURS", "Better", "Measurement", "Section"]
+__all__ = ["OURS", "Better", "Measurement", "Section", "in_turns"]
 
 OURS = "shmredis"
+AnyServer = TypeVar("AnyServer")
 
 
 class Better(enum.Enum):
@@ -108,3 +111,10 @@ class Measurement:
         if ratio is None:
             return False
         return ratio < 1 if self.section.better is Better.HIGHER else ratio > 1
+
+
+def in_turns(servers: Sequence[AnyServer], rounds: int) -> Iterator[AnyServer]:
+    """All servers in each round, which begins with another one of them each time."""
+    for turn in range(rounds):
+        shift = turn % len(servers)
+        yield from (*servers[shift:], *servers[:shift])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from shmredis.benchmark.connection import Connection, encode
 from shmredis.benchmark.datasets import sorted_set
-from shmredis.benchmark.measurement import Measurement, Section
+from shmredis.benchmark.measurement import Measurement, Section, in_turns
 from shmredis.benchmark.redis_benchmark import LoadError
 from shmredis.benchmark.servers import Server, Target, running
 
@@ -41,11 +41,9 @@ def measure_pauses(
         f"UNLINK of {members:,} members",
     )
     rows = [Measurement(Section.PAUSES, subject, "ms") for subject in subjects]
-    for turn in range(rounds):
-        shift = turn % len(targets)
-        for target in (*targets[shift:], *targets[:shift]):
-            for row, pause in zip(rows, pauses_of(target, keys, members), strict=True):
-                row.add(target.name, pause)
+    for target in in_turns(targets, rounds):
+        for row, pause in zip(rows, pauses_of(target, keys, members), strict=True):
+            row.add(target.name, pause)
     yield from rows
 
 

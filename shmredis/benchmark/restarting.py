@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 
-from shmredis.benchmark.measurement import Measurement, Section
+from shmredis.benchmark.measurement import Measurement, Section, in_turns
 from shmredis.benchmark.saving import VALUE_BYTES, fill
 from shmredis.benchmark.servers import Server, Target, free_port, nothing_stays, running_in
 
@@ -20,12 +20,10 @@ def measure_restarts(targets: Sequence[Target], keys: int, rounds: int) -> Itera
     size = f"{keys * VALUE_BYTES / (1 << 20):,.0f} MiB"
     warm = Measurement(Section.DURATION, f"start after SHUTDOWN, {size}", "s")
     cold = Measurement(Section.DURATION, f"start from dump.rdb of {size}", "s")
-    for turn in range(rounds):
-        shift = turn % len(targets)
-        for target in (*targets[shift:], *targets[:shift]):
-            with tempfile.TemporaryDirectory(prefix="shmredis-benchmark-") as folder:
-                for row, seconds in zip((warm, cold), starts_of(folder, target, keys), strict=True):
-                    row.add(target.name, seconds)
+    for target in in_turns(targets, rounds):
+        with tempfile.TemporaryDirectory(prefix="shmredis-benchmark-") as folder:
+            for row, seconds in zip((warm, cold), starts_of(folder, target, keys), strict=True):
+                row.add(target.name, seconds)
     yield from (warm, cold)
 
 

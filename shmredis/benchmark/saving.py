@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from shmredis.benchmark.connection import Connection
 from shmredis.benchmark.datasets import strings
-from shmredis.benchmark.measurement import Measurement, Section
+from shmredis.benchmark.measurement import Measurement, Section, in_turns
 from shmredis.benchmark.pauses import while_command, worst_ping
 from shmredis.benchmark.redis_benchmark import LoadError
 from shmredis.benchmark.servers import Server, Target, running
@@ -43,13 +43,11 @@ def measure_saving(targets: Sequence[Target], keys: int, rounds: int) -> Iterato
         Measurement(Section.BACKGROUND, f"SET, BGSAVE of {size}", "%"),
         Measurement(Section.DURATION, f"BGSAVE of {size}, writes going on", "s"),
     ]
-    for turn in range(rounds):
-        shift = turn % len(targets)
-        for target in (*targets[shift:], *targets[:shift]):
-            found = saving_of(target, keys)
-            values = (found.calm_pause_ms, found.pause_ms, found.percent, found.seconds)
-            for row, value in zip(rows, values, strict=True):
-                row.add(target.name, value)
+    for target in in_turns(targets, rounds):
+        found = saving_of(target, keys)
+        values = (found.calm_pause_ms, found.pause_ms, found.percent, found.seconds)
+        for row, value in zip(rows, values, strict=True):
+            row.add(target.name, value)
     yield from rows
 
 

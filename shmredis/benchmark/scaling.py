@@ -15,7 +15,7 @@ from itertools import count
 from shmredis.benchmark.connecting import measure_connecting
 from shmredis.benchmark.connection import Connection, encode
 from shmredis.benchmark.loads import LoadOptions, requests_for, run_once
-from shmredis.benchmark.measurement import Measurement, Section
+from shmredis.benchmark.measurement import Measurement, Section, in_turns
 from shmredis.benchmark.servers import Server, Target
 from shmredis.benchmark.workloads import WORKLOADS, Workload
 from shmredis.slots import key_slot, slot_owner
@@ -61,14 +61,12 @@ def compare(
     cpu = Measurement(Section.SCALED_CPU, subject, "us/op")
     per_core = Measurement(Section.PER_CORE, subject, "op/s")
     requests = options.requests or requests_for(servers, workload, pipeline, options)
-    for turn in range(options.rounds):
-        shift = turn % len(servers)
-        for server in (*servers[shift:], *servers[:shift]):
-            operations, cost = run_once(server, workload, pipeline, requests, options)
-            rate.add(server.name, operations)
-            cpu.add(server.name, cost)
-            if cost:
-                per_core.add(server.name, 1e6 / cost)
+    for server in in_turns(servers, options.rounds):
+        operations, cost = run_once(server, workload, pipeline, requests, options)
+        rate.add(server.name, operations)
+        cpu.add(server.name, cost)
+        if cost:
+            per_core.add(server.name, 1e6 / cost)
     return [rate, cpu, per_core]
 
 
