@@ -20,7 +20,6 @@ enum feed_outcome {
     FEED_BUFFER = 4, /* where to read into has changed: ask session_input again */
     FEED_CLOSE = 8,  /* close the connection when the output is out */
     FEED_WAITING = 16, /* a barrier: replies of others are outstanding, or clients are paused */
-    FEED_BLOCKED = 32, /* blocked in a command */
     FEED_AGAIN = 64,   /* stopped for too much unsent output: feed(s, 0) when it is gone */
     FEED_MOVE =
         512, /* the connection should move to the worker session_home, which owns its keys */

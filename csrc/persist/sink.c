@@ -10,6 +10,7 @@
 
 #define BUFFER_BYTES ((size_t)128 << 10) /* stays in the second-level cache for the CRC */
 #define MEMORY_BYTES 256u
+static_assert(BUFFER_BYTES >= SINK_ROOM, "an empty buffer has the room that is promised");
 
 void sink_init(struct sink *s, void (*write)(struct sink *, const char *, size_t), void *ctx) {
     *s = (struct sink){ .buf = malloc(BUFFER_BYTES),
