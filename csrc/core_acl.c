@@ -1,4 +1,5 @@
-/* core_acl.c - users as Python sees them (core_session.h): who sessions are, checking, hearing of refusals.
+/* core_acl.c - users as Python sees them (core_session.h): who sessions are, checking, hearing of
+ * refusals.
  */
 #include "core_session.h"
 

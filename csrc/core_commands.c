@@ -136,9 +136,8 @@ static struct call begin_call(struct engine *eng, int db, int resp, int argc,
     eng->hub->reply.n = 0;
     eng->hub->reply.resp = resp;
     engine_tick_clock(eng);
-    return (struct call){
-        .eng = eng, .out = &eng->hub->reply, .argc = argc, .argv = args, .db = db
-    };
+    struct call c = { .eng = eng, .out = &eng->hub->reply, .argc = argc, .argv = args, .db = db };
+    return c;
 }
 
 /* Its reply. */

@@ -1,5 +1,5 @@
-/* core_files.h - what Python sees of files: the append-only file, RDB files, the children that write
- * the state of an instant, and replaying; how such headers are written: core.h.
+/* core_files.h - what Python sees of files: the append-only file, RDB files, the children that
+ * write the state of an instant, and replaying; how such headers are written: core.h.
  */
 #ifndef SHMREDIS_CORE_FILES_H
 #define SHMREDIS_CORE_FILES_H

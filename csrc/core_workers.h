@@ -1,5 +1,5 @@
-/* core_workers.h - what Python sees of several workers behind one port: the control memory, joining,
- * mail, and where commands belong; how such headers are written: core.h.
+/* core_workers.h - what Python sees of several workers behind one port: the control memory,
+ * joining, mail, and where commands belong; how such headers are written: core.h.
  */
 #ifndef SHMREDIS_CORE_WORKERS_H
 #define SHMREDIS_CORE_WORKERS_H

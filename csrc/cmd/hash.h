@@ -23,5 +23,4 @@ static inline bool hash_field_at(struct call *c, const struct hash *h, struct st
     return h->key.entry && hash_get(&c->eng->arena, &h->value, name, c->eng->now_ms, f);
 }
 
-
 #endif

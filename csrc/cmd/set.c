@@ -17,7 +17,8 @@ static bool set_open_write(struct call *c, int i, struct set *s) {
 
 /* Makes an empty one, for `members` members like `first`, when there is none; false: replied. It
  * must be closed then. */
-static bool set_open_create(struct call *c, int i, struct str first, size_t members, struct set *s) {
+static bool set_open_create(struct call *c, int i, struct str first, size_t members,
+                            struct set *s) {
     if (!set_open_write(c, i, s)) return false;
     if (s->key.entry) return true;
     if (!call_ok(c, set_create(c->eng, &s->value, first, members))) return false;

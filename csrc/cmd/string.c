@@ -44,7 +44,7 @@ static bool digest_equal(const char digest[DIGEST_DIGITS], struct str operand) {
 
 /* Whether the string at k (which may be missing) fulfils the comparison. */
 static bool comparison_holds(const struct engine *eng, const struct key *k, enum condition cond,
-                      struct str operand) {
+                             struct str operand) {
     bool negated = cond == COND_IFNE || cond == COND_IFDNE;
     if (!k->entry) return negated;
     char buf[24], digest[DIGEST_DIGITS + 1];

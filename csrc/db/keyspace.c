@@ -37,7 +37,7 @@ static void count_entry(struct engine *eng, const struct key *k, const struct en
 
 /* The same when the hash is known already. */
 static struct entry *key_find_hashed(struct engine *eng, int db, struct str name, uint64_t hash,
-                              enum key_access access, struct key *k) {
+                                     enum key_access access, struct key *k) {
     *k = (struct key){ .name = name, .hash = hash, .db = db };
     k->place = dict_find(&eng->arena, &keyspace_kind, &engine_db(eng, db)->keys, name, hash);
     if (k->place) {

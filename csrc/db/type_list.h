@@ -8,7 +8,8 @@
  * fixes exactly these. An element larger than a node may be has a node of its own.
  *
  * Owns      the blocks behind value.root. Never sees entries or keys.
- * Promises  both ends O(1); an index O(nodes); strings of elements are valid until the list changes.
+ * Promises  both ends O(1); an index O(nodes); strings of elements are valid until the list
+ *           changes.
  * Fails     ST_ARENA_FULL; what the command had done before stays consistent.
  */
 #ifndef SHMREDIS_TYPE_LIST_H

@@ -13,8 +13,8 @@
  * Marks     a kind may mark items (those with an expiry). A bucket that holds a marked item has its
  *           mark set, a segment counts its marked buckets, so marked items are found without
  *           touching the others. They are conservative: walks clear those that no longer hold.
- * Owns      buckets and directory. Items belong to the caller: the dict stores their refs and is, by
- *           that, each item's one owner.
+ * Owns      buckets and directory. Items belong to the caller: the dict stores their refs and is,
+ *           by that, each item's one owner.
  * Callers   the worker only. A `struct dict` lives in the arena, or in a test on the stack.
  * Promises  find and insert O(1); memory per item constant at any size, about 7.7 bytes; dict_scan
  *           gives Redis's SCAN guarantees across any resizing.

@@ -1,10 +1,10 @@
 /* heap.h - blocks of bytes inside an arena: size-class slabs and multi-page spans.
  *
- * Owns      every page behind the superblock, its descriptor, and the free lists, all in the arena.
+ * Owns      every page behind the superblock, its descriptor, the free lists: all in the arena.
  * Callers   the worker that owns the arena; never a snapshotter; tools read descriptors only.
- * Promises  O(1) for slabs; at most 12.5 % internal waste above 64 bytes, classes every 8 bytes below
- *           128; blocks are 8-byte aligned (64-byte aligned when the size is a multiple of 64);
- *           allocation never moves another block and never changes `base`.
+ * Promises  O(1) for slabs; at most 12.5 % internal waste above 64 bytes, classes every 8 bytes
+ *           below 128; blocks are 8-byte aligned, 64-byte aligned when the size is a multiple of
+ *           that; allocation never moves another block and never changes `base`.
  * Fails     REF_NULL when the arena cannot grow; the caller answers -OOM, having changed nothing.
  * Crash     the page table stays walkable at every store, so tools can read it post mortem.
  */

@@ -2,8 +2,8 @@
  *
  * A user has selectors; a command is allowed when one of them allows all of it: the command itself,
  * its keys for what it does to them, its channels. Python has the rules as they are written and
- * hands down here what follows from them (core_session.h, acl_user_…). A user who may do everything is
- * `free`: nothing of him is ever looked at.
+ * hands down here what follows from them (core_session.h, acl_user_…). A user who may do everything
+ * is `free`: nothing of him is ever looked at.
  *
  * Owns      users (malloc, counted references: sessions, the engine, Python's table).
  * Promises  a check costs the keys of the command times the patterns of the user, and each match at

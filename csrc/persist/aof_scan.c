@@ -1,5 +1,6 @@
-/* aof_scan.c - looking through an append-only file for what is no ordinary command (core_files.h): for
- * the tool that checks files, and for commands of several workers whose parts are not all there.
+/* aof_scan.c - looking through an append-only file for what is no ordinary command (core_files.h):
+ * for the tool that checks files, and for commands of several workers whose parts are not all
+ * there.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>

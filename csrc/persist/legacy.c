@@ -31,7 +31,7 @@ static int64_t read_integer(const uint8_t *p, size_t n) {
     return (int64_t)(u << unused) >> unused;
 }
 
-/* One byte, or ZIP_BIG and four more: what lies before an entry of a ziplist, a string of a zipmap. */
+/* One byte, or ZIP_BIG and four: of an entry before in ziplists, of a string in zipmaps. */
 static bool read_length(struct cursor *c, size_t *n) {
     if (!has(c, 1)) return false;
     if (*c->p < ZIP_BIG) {
