@@ -152,7 +152,8 @@ class Dialogue:
 
     def _word(self, word: str) -> bytes:
         if match := ID.fullmatch(word):
-            self._client(match[1])
+            if match[1] not in self._ids:
+                self._client(match[1])
             return b"%d" % self._ids[match[1]]
         return word.encode("latin-1")
 
