@@ -347,6 +347,8 @@ bool engine_busy_wanted(struct engine *eng);
 /* Has other workers' scripts that run for long ended. */
 enum busy_kill { BUSY_NONE, BUSY_KILLED, BUSY_UNKILLABLE, BUSY_OTHER /* of the other kind */ };
 int engine_busy_kill(struct engine *eng, bool function);
+/* Between the two: the client whose command the script is; 0: it is of another worker. */
+uint64_t engine_busy_client(const struct engine *eng);
 /* Propagates a command as if one of C had changed something: for commands of Python that change
  * what the server keeps. */
 void engine_propagate_command(struct engine *eng, int db, const char *request, size_t n);

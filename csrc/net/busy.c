@@ -7,6 +7,7 @@
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/poll.h"
+#include "net/session.h"
 
 const char *busy_error(unsigned state) {
     if (!(state & SCRIPT_BUSY)) return NULL;
@@ -94,6 +95,11 @@ void engine_busy_end(struct engine *eng) {
 int engine_busy_poll(struct engine *eng) {
     poll_while_busy(eng);
     return eng->hub->ready_n ? DRAIN_READY : 0;
+}
+
+uint64_t engine_busy_client(const struct engine *eng) {
+    const struct session *s = eng->hub->aside ? eng->hub->aside->current : NULL;
+    return eng->hub->busy && s ? s->id : 0;
 }
 
 void engine_busy_over(struct engine *eng) {

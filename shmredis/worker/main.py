@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 from enum import Enum, auto
 from pathlib import Path
@@ -34,7 +33,7 @@ from shmredis.worker.restore import Restoration
 from shmredis.worker.server import Server
 from shmredis.worker.socket_connection import SocketConnection, Sockets
 from shmredis.worker.tls import TlsSettings
-from shmredis.worker.tls_connection import TlsConnection
+from shmredis.worker.tls_connection import TlsSockets
 
 __all__ = ["run_worker"]
 
@@ -136,7 +135,9 @@ async def _serve(
         answer_others(server, post)
         server.join_snapshots(post)
     sockets = Sockets(server)
-    reception = Reception(server, channel, tls, post)
+    encrypted = TlsSockets(server, tls)
+    server.serve_encrypted = encrypted.serve
+    reception = Reception(server, channel, encrypted, post)
     loop = asyncio.get_running_loop()
     loop.add_reader(channel.fileno(), reception.hear)
     server.hear_front = reception.hear
@@ -161,6 +162,7 @@ async def _serve(
             while server.clients:
                 await asyncio.sleep(0.005)
     sockets.close()
+    encrypted.close()
     server.snapshots.close()
     server.append_log.close()
     return reception.ending
@@ -173,12 +175,12 @@ class Reception:
         self,
         server: Server,
         channel: socket.socket,
-        tls: TlsSettings,
+        encrypted: TlsSockets,
         post: Post | None,
     ) -> None:
         self._server = server
         self._channel = channel
-        self._tls = tls
+        self._encrypted = encrypted
         self._post = post
         self.ending = Ending.ALONE
 
@@ -218,24 +220,15 @@ class Reception:
                 self._server.facts.rejected_connections += int(message[1:])
 
     def _welcome(self, kind: Kind, sock: socket.socket, number: int) -> None:
-        if kind is Kind.TLS:
-            sock.setblocking(False)
-            self._server.spawn(self._shake_hands(sock, number), f"accept {number}")
-            return
         try:
-            SocketConnection(self._server, kind, number, sock)
-        except OSError as error:
+            if kind is Kind.TLS:
+                self._encrypted.accept(sock, number)
+            else:
+                SocketConnection(self._server, kind, number, sock)
+        except (OSError, ValueError) as error:
             self._refuse(sock, error)
-
-    async def _shake_hands(self, sock: socket.socket, number: int) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.connect_accepted_socket(
-                lambda: TlsConnection(self._server, number), sock, ssl=self._tls.context
-            )
-        except (OSError, ssl.SSLError) as error:
-            self._refuse(sock, error)
-            self._server.count_closed()
+            if kind is Kind.TLS:
+                self._server.count_closed()
 
     def _restore(self, state: bytes, sock: socket.socket) -> None:
         """A connection of another worker moves here."""
@@ -244,6 +237,6 @@ class Reception:
         except OSError as error:
             self._refuse(sock, error)
 
-    def _refuse(self, sock: socket.socket, error: OSError) -> None:
+    def _refuse(self, sock: socket.socket, error: Exception) -> None:
         log.debug("Error accepting a client connection: %s", error)
         sock.close()

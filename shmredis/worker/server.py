@@ -105,7 +105,6 @@ class Server:
             self.spawn,
             self._turn_changed,
         )
-        self._map_shared_input()
         self._follow_config()
         self.commands = CommandTable(engine)
         for name, fresh in config.renames.names.items():
@@ -116,6 +115,7 @@ class Server:
             self.scripting.share(scripts)
         self.snapshots.libraries = self.scripting.libraries.sources
         self.hear_front: Callable[[], None] = lambda: None
+        self.serve_encrypted: Callable[[int], None] = lambda _leave_out: None
         self.append_log.libraries = self.scripting.libraries.sources
         self.modules = Modules(self.commands, self._commands_changed)
         self._journal = journal
@@ -133,15 +133,6 @@ class Server:
     def _commands_changed(self) -> None:
         if self._has_users:
             self.users.recompile()
-
-    def _map_shared_input(self) -> None:
-        """The engine's one input buffer, which every connection reads into."""
-        session = lib.session_new(self.engine.handle, -1, 0)
-        size = ffi.new("size_t *")
-        self.shared_place: Any = lib.session_input(session, size)
-        self.shared_input: Any = memoryview(ffi.buffer(self.shared_place, size[0]))
-        lib.session_delete(session)
-        self.engine.stats.connections = 0
 
     # --- configuration ---
 
@@ -278,6 +269,7 @@ class Server:
         self.hear_front()
         if self.stopped.is_set():
             self.scripting.watch.stop()
+        self.serve_encrypted(lib.engine_busy_client(self.engine.handle))
         if lib.engine_busy_poll(self.engine.handle):
             self.attend_sessions()
 

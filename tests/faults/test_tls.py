@@ -181,6 +181,29 @@ def test_settings_that_cannot_work_are_told(
     assert why in done.stdout
 
 
+def test_who_uses_tls_is_served_while_a_script_runs_for_long(
+    start_server: StartServer, certificates: Certificates
+) -> None:
+    port = free_port()
+    server = start_server(*options(certificates, port, "no"), "--busy-reply-threshold", "20")
+    tls = context(certificates, own=False)
+    endless = encode("EVAL", "while true do end", "0")
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        tls.wrap_socket(plain, server_hostname="127.0.0.1") as asker,
+        server.client() as other,
+    ):
+        asker.sendall(endless + encode("PING"))
+        wait_until(lambda: other.call("GET", "x").startswith(b"-BUSY"))
+        busy = b"-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n"
+        assert talk(port, tls, encode("GET", "x"), len(busy)) == busy
+        assert talk(port, tls, encode("SCRIPT", "KILL"), 5) == b"+OK\r\n"
+        replies = asker.makefile("rb")
+        assert replies.readline().startswith(b"-ERR Script killed by user with SCRIPT KILL")
+        assert replies.readline() == b"+PONG\r\n"
+        assert other.call("GET", "x") == b"$-1\r\n"
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_certificate_may_say_who_the_client_is(
     start_server: StartServer, certificates: Certificates, workers: int
