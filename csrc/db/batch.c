@@ -68,6 +68,19 @@ void batch_end(struct engine *eng) {
     arena_leave(&eng->arena);
 }
 
+int batch_suspend(struct engine *eng) {
+    struct batch *b = eng->batch;
+    if (!b) return 0;
+    int depth = b->depth;
+    b->depth = 0;
+    if (b->first) send_all(eng, b);
+    return depth;
+}
+
+void batch_resume(struct engine *eng, int depth) {
+    if (eng->batch) eng->batch->depth = depth;
+}
+
 void batch_delete(struct batch *b) {
     if (!b) return;
     while (b->first) free(take_first(b));

@@ -25,6 +25,10 @@ struct kept_command *kept_command_new(int db, int argc, const struct str *argv);
 
 void batch_begin(struct engine *eng);
 void batch_end(struct engine *eng);
+/* In the midst of one: what was kept goes out, and nothing more is kept until batch_resume, which
+ * takes what this returns. The arena counts as changing all the while. */
+int batch_suspend(struct engine *eng);
+void batch_resume(struct engine *eng, int depth);
 /* For engine_propagate: true when the command was kept. */
 bool batch_keep(struct engine *eng, int db, int argc, const struct str *argv);
 /* For engine_delete. */

@@ -18,6 +18,7 @@ static void free_operation(struct cross *o) {
     free((char *)(uintptr_t)o->spread_reply.p);
     free(o->command);
     free(o->keys);
+    free(o->amid);
     if (o->all) gather_delete(o->all);
     free(o->reply);
     free(o);
@@ -82,6 +83,7 @@ void cross_finish(struct remote *r, struct cross *o) {
     struct cross **at = &r->crossing->operations;
     while (*at != o) at = &(*at)->next;
     *at = o->next;
+    if (r->crossing->due == o) r->crossing->due = NULL;
     let_go(r, o);
     r->stats.hold_us += (r->eng->now_ms - o->begun_ms) * 1000;
     remote_answer(r, o->command->from, o->command->head.id, (struct str){ o->reply, o->reply_n });
@@ -165,7 +167,7 @@ void cross_holding(struct remote *r, int from, uint64_t operation) {
     if (o->all)
         cross_run_everywhere(r, o);
     else
-        cross_work(r, o);
+        cross_put_due(r, o);
 }
 
 /* --- failures --- */
@@ -198,7 +200,7 @@ void cross_reborn(struct remote *r, int from) {
         o->asked &= ~bit;
         if (go_on_without(r, o, from)) continue;
         if (o->claimed || o->task || o->command->head.flags & MSG_INSTANT)
-            abandon(r, o, "ERR a worker was restarted while it was held for the command");
+            abandon(r, o, CROSS_LOST);
         else
             restart(r, o);
     }

@@ -22,6 +22,8 @@
 
 #include "net/carry.h"
 
+#define CROSS_LOST "ERR a worker was restarted while it was held for the command"
+
 struct crossing *crossing_new(const char *arena_base);
 void crossing_delete(struct crossing *x);
 /* Executes a command here for worker `from`, whose reply goes to its pending `m->id`. */
@@ -31,7 +33,8 @@ void cross_instant(struct remote *r, const struct kept *instant);
 
 enum task_verdict {
     TASK_DONE, /* what was written is shipped; r->out is the reply, an error: nothing was written */
-    TASK_SPREAD /* it is shipped, then `spread` is run by the workers in `spread_to` */
+    TASK_SPREAD, /* it is shipped, then `spread` is run by the workers in `spread_to` */
+    TASK_LOST    /* a command in it has found that a held worker has died */
 };
 struct cross_task {
     /* All are held and the keys are here; after a spread command, with its joined reply. */
@@ -53,6 +56,15 @@ bool cross_bring(struct remote *r, int db, struct str name, bool written, status
 status cross_bring_copy(struct engine *eng, int db, struct str name);
 /* The operation that executes here holds all workers. */
 bool cross_holds_all(const struct remote *r);
+/* Between two messages: executes the operation whose holds are there; false: there is none. */
+bool cross_run_due(struct remote *r);
+/* In the midst of the operation that executes here, and that holds all workers: has them run a
+ * command about all keys, or about channels, and waits; the joined reply. False: the operation is
+ * lost, and the error is written. */
+bool cross_amid(struct remote *r, const struct command_row *row, int db, int argc,
+                const struct str *argv, struct reply *out);
+/* The operation that executes here can run no more commands: a worker has died. */
+bool cross_is_lost(const struct remote *r);
 bool cross_is_running(const struct remote *r);
 /* A command of the operation that executes here has changed something: the owner of this key has to
  * hear of it, if it may be written. `name.p` NULL: of all that may. */

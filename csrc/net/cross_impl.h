@@ -18,13 +18,15 @@ struct cross {
     status trouble;                                   /* of the copies of foreign keys */
     struct str spread_reply; /* of the command that the task had spread; .p NULL: none */
     bool again;              /* a command of the task is to be spread next */
+    struct kept *amid;       /* a command about all keys in the midst of it, or NULL */
+    uint64_t amid_to;        /* bits of the workers that run it */
     uint64_t begun_ms;
     bool waiting;            /* for a stuck worker, holding nobody meanwhile */
     bool claimed;            /* all holds are; none can be taken back any more */
     bool wide;               /* all are held, and keys may be brought while it executes */
     struct brought *brought; /* names of these keys */
     bool fetched;            /* there are copies of foreign keys here */
-    bool lost;               /* a held worker has died: the task cannot go on after this round */
+    bool lost;               /* a held worker has died: it cannot go on after this round */
     uint64_t sent_owners;
     struct message sent; /* MSG_SHIP or MSG_RUN, to be sent again */
     struct gather *all;  /* the replies of all workers to a command about all keys, or NULL */
@@ -40,6 +42,7 @@ struct crossing {
     bool granted, resting;     /* resting: everybody else has a turn before the next hold */
     struct cross *operations;
     struct cross *running; /* the one that executes now */
+    struct cross *due;     /* the one whose holds are there, to be executed next; or NULL */
     uint64_t last_id;
 };
 
@@ -69,11 +72,17 @@ void cross_free_brought(struct cross *o);
 /* Once more to a worker that was brought back. */
 void cross_ship_again(struct remote *r, struct cross *o, int to);
 
+/* --- cross_amid.c --- */
+/* A worker has run its part of a command in the midst of it; false: there is none. */
+bool cross_amid_ran(struct remote *r, struct cross *o, int worker, struct str resp);
+/* The key's owner, which is held and frozen, sends it. */
+status cross_amid_fetch(struct remote *r, int owner, int db, struct str name);
+
 /* --- cross_run.c: executing, once all holds are there --- */
-/* Brings the foreign keys here, executes when they are. */
-void cross_work(struct remote *r, struct cross *o);
-/* They are. */
-void cross_execute(struct remote *r, struct cross *o);
+/* It goes on when the message at hand is dealt with. */
+void cross_put_due(struct remote *r, struct cross *o);
+/* This worker's part of a command that all execute, or of an instant; the reply is in r->out. */
+void cross_run_part(struct remote *r, const struct message *m, int argc, struct str *argv);
 /* Each worker executes the command on its keys. */
 void cross_run_everywhere(struct remote *r, struct cross *o);
 /* Has a worker that was brought back run its part. */

@@ -84,6 +84,14 @@ static void add_brought(struct cross *o, int db, struct str name, bool written) 
     o->keys[o->n++] = (struct carried){ .db = db, .written = written, .name = { b->name, name.n } };
 }
 
+/* Copies a key of a held worker. */
+static status bring_copy(struct remote *r, int owner, int db, struct str name) {
+    const struct arena *view = cross_view(r, owner);
+    if (!view) return ST_SHM_OPEN;
+    if (carry_needed(view)) return cross_amid_fetch(r, owner, db, name);
+    return copy_key(r, owner, db, name);
+}
+
 bool cross_bring(struct remote *r, int db, struct str name, bool written, status *st) {
     struct cross *o = r->crossing->running;
     int owner = key_owner(name, r->n);
@@ -99,8 +107,7 @@ bool cross_bring(struct remote *r, int db, struct str name, bool written, status
         if (written) add_brought(o, db, name, true);
         return true;
     }
-    const struct arena *view = cross_view(r, owner);
-    *st = !view ? ST_SHM_OPEN : carry_needed(view) ? ST_FROZEN_KEY : copy_key(r, owner, db, name);
+    *st = bring_copy(r, owner, db, name);
     if (*st == ST_OK) add_brought(o, db, name, written);
     return true;
 }
@@ -117,10 +124,7 @@ status cross_bring_copy(struct engine *eng, int db, struct str name) {
     struct key k;
     if (!o || !(o->holds >> owner & 1)) return ST_NOT_HERE;
     if (key_find(eng, db, name, KEY_PEEK, &k)) return ST_OK; /* it has been brought before */
-    const struct arena *view = cross_view(r, owner);
-    if (!view) return ST_SHM_OPEN;
-    if (carry_needed(view)) return ST_FROZEN_KEY;
-    status st = copy_key(r, owner, db, name);
+    status st = bring_copy(r, owner, db, name);
     if (st == ST_OK && key_find(eng, db, name, KEY_PEEK, &k)) add_brought(o, db, name, false);
     return st;
 }
@@ -195,13 +199,13 @@ void cross_drop_copies(struct remote *r, struct cross *o) {
 void cross_fetched(struct remote *r, int from, const struct message *m, int argc,
                    struct str *argv) {
     struct cross *o = cross_find(r, m->id);
-    if (!o) return;
+    if (!o || !(o->fetching >> from & 1)) return;
     int n;
     struct carried *keys = carry_read(r, m, argc, argv, &n);
     for (int i = 0; i < n && o->trouble == ST_OK; i++) o->trouble = carry_take(r, &keys[i]);
     free(keys);
     o->fetching &= ~(UINT64_C(1) << from);
-    if (!o->fetching) cross_execute(r, o);
+    if (!o->fetching && r->crossing->running != o) cross_put_due(r, o);
 }
 
 /* --- bringing them back --- */
@@ -261,12 +265,15 @@ void cross_ship_again(struct remote *r, struct cross *o, int to) {
 void cross_shipped(struct remote *r, int from, const struct message *m) {
     struct cross *o = cross_find(r, m->id);
     if (!o) return;
-    if (m->value) {
+    bool amid = r->crossing->running == o;
+    if (m->value && amid) {
+        o->trouble = (status)m->value;
+    } else if (m->value) {
         cross_set_error(o, status_text((status)m->value));
         o->again = false;
     }
     o->shipping &= ~(UINT64_C(1) << from);
-    if (o->shipping) return;
+    if (o->shipping || o->all || amid) return;
     FAULT("cross.shipped");
     cross_settle(r, o);
 }

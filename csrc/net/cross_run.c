@@ -18,7 +18,9 @@ static void work(struct remote *r, struct cross *o) {
     r->again = r->partly = false;
     if (o->task) {
         r->out.n = 0;
-        o->again = o->task->run(r, o->task, o->spread_reply) == TASK_SPREAD;
+        enum task_verdict verdict = o->task->run(r, o->task, o->spread_reply);
+        o->again = verdict == TASK_SPREAD;
+        if (verdict == TASK_LOST) reply_error(&r->out, CROSS_LOST);
     } else {
         r->asker = ASKER_CROSSING;
         bool done = remote_execute(r, &c->head, c->argc, c->argv);
@@ -43,7 +45,7 @@ static void work_and_tell(struct remote *r, struct cross *o) {
     arena_leave(&r->eng->arena);
 }
 
-void cross_execute(struct remote *r, struct cross *o) {
+static void execute(struct remote *r, struct cross *o) {
     o->again = false;
     if (o->trouble == ST_OK)
         work_and_tell(r, o);
@@ -53,14 +55,23 @@ void cross_execute(struct remote *r, struct cross *o) {
     if (UNLIKELY(r->again) && !o->task) {
         cross_drop_copies(r, o);
         cross_widen(r, o);
-    } else if (!o->shipping) {
+    } else if (!o->shipping && !o->all) {
         cross_settle(r, o);
     }
 }
 
-void cross_work(struct remote *r, struct cross *o) {
-    cross_copy_keys(r, o);
-    if (!o->fetching) cross_execute(r, o);
+void cross_put_due(struct remote *r, struct cross *o) {
+    r->crossing->due = o;
+    remote_wake_self(r);
+}
+
+bool cross_run_due(struct remote *r) {
+    struct cross *o = r->crossing->due;
+    if (LIKELY(!o)) return false;
+    r->crossing->due = NULL;
+    if (!o->fetched) cross_copy_keys(r, o);
+    if (!o->fetching) execute(r, o);
+    return true;
 }
 
 /* --- each worker its part --- */
@@ -73,8 +84,7 @@ static void gathered(struct remote *r, struct cross *o) {
     cross_finish(r, o);
 }
 
-/* This worker's part of a command that all execute, or of an instant; the reply is in r->out. */
-static void run_part(struct remote *r, const struct message *m, int argc, struct str *argv) {
+void cross_run_part(struct remote *r, const struct message *m, int argc, struct str *argv) {
     if (m->flags & MSG_INSTANT) {
         stage_pass_instant(r, argv[0]);
         return;
@@ -99,13 +109,13 @@ void cross_run_everywhere(struct remote *r, struct cross *o) {
     o->all->left = r->n;
     for (int w = 0; w < r->n; w++)
         if (w != r->self) remote_send_command(r, w, &m, c->argc, c->argv);
-    run_part(r, &m, c->argc, c->argv);
+    cross_run_part(r, &m, c->argc, c->argv);
     if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
 }
 
 /* What the task has done so far has happened everywhere; the rest of it cannot. */
 static void end_lost(struct remote *r, struct cross *o) {
-    cross_set_error(o, "ERR a worker was restarted while it was held for the command");
+    cross_set_error(o, CROSS_LOST);
     cross_finish(r, o);
 }
 
@@ -121,7 +131,7 @@ static void spread_ran(struct remote *r, struct cross *o, int worker, struct str
     if (o->lost)
         end_lost(r, o);
     else
-        cross_work(r, o);
+        cross_put_due(r, o);
 }
 
 /* Has the workers that a task's command is about run it. */
@@ -141,7 +151,7 @@ static void spread(struct remote *r, struct cross *o) {
         remote_send_command(r, __builtin_ctzll(left), &m, t->spread->argc, t->spread->argv);
     if (!(t->spread_to & self)) return;
     struct kept *k = kept_new(r->self, &m, t->spread->argc, t->spread->argv);
-    run_part(r, &m, k->argc, k->argv);
+    cross_run_part(r, &m, k->argc, k->argv);
     free(k);
     spread_ran(r, o, r->self, (struct str){ r->out.p, r->out.n });
 }
@@ -158,7 +168,7 @@ void cross_settle(struct remote *r, struct cross *o) {
 
 void cross_ran(struct remote *r, int from, const struct message *m, struct str resp) {
     struct cross *o = cross_find(r, m->id);
-    if (!o || !o->all) return;
+    if (!o || !o->all || cross_amid_ran(r, o, from, resp)) return;
     if (o->task)
         spread_ran(r, o, from, resp);
     else if (gather_add(o->all, from, resp))
@@ -173,21 +183,20 @@ void cross_answer_run(struct remote *r, int to, const struct message *m, struct 
 void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
     bool may = m->flags & MSG_AGAIN || holds_has(r, from, m->id);
     if (!may) return; /* it has ended: nobody waits for the answer */
-    run_part(r, m, argc, argv);
+    FAULT("cross.before_run");
+    cross_run_part(r, m, argc, argv);
     cross_answer_run(r, from, m, (struct str){ r->out.p, r->out.n });
 }
 
 bool cross_awaits_run(const struct cross *o, int worker) {
     bool asked = !o->task || o->task->spread_to >> worker & 1;
+    if (o->amid) asked = o->amid_to >> worker & 1;
     return asked && !o->all->part[worker].p;
 }
 
 void cross_run_again(struct remote *r, struct cross *o, int to) {
-    const struct cross_task *t = o->task;
+    const struct kept *c = o->amid ? o->amid : o->task ? o->task->spread : o->command;
     struct message m = o->sent;
     m.flags |= MSG_AGAIN;
-    if (t)
-        remote_send_command(r, to, &m, t->spread->argc, t->spread->argv);
-    else
-        remote_send_command(r, to, &m, o->command->argc, o->command->argv);
+    remote_send_command(r, to, &m, c->argc, c->argv);
 }

@@ -6,6 +6,7 @@
 #include "db/clock.h"
 #include "net/access.h"
 #include "net/acl.h"
+#include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
 #include "net/monitor.h"
@@ -158,6 +159,18 @@ static bool may_run(const struct call *c, struct command_row *row, int argc, con
     return true;
 }
 
+/* A command about all keys or all subscribers. */
+static void run_spread(struct call *c, struct call *inner, struct command_row *row,
+                       struct reply *out) {
+    struct remote *r = c->eng->remote;
+    if (cross_holds_all(r)) {
+        cross_amid(r, row, inner->db, inner->argc, inner->argv, out);
+        return;
+    }
+    dispatch_run(inner, row, clock_duration_ns());
+    if (!out->errored) pubsub_ran_inside(c->eng, row, inner->argv);
+}
+
 static void run(struct call *c, struct command_row *row, struct inside_frame *f) {
     struct inside *in = c->inside;
     const struct resp_parser *p = &f->parser;
@@ -176,11 +189,12 @@ static void run(struct call *c, struct command_row *row, struct inside_frame *f)
     bool selects = !strcmp(row->cmd.name, "SELECT");
     if (selects) inner.session = NULL; /* its own database stays what it is */
     uint64_t before = c->eng->stats.dirty;
-    dispatch_run(&inner, row, clock_duration_ns());
+    if (reach_is_spread(c->eng->remote, row))
+        run_spread(c, &inner, row, &f->reply);
+    else
+        dispatch_run(&inner, row, clock_duration_ns());
     if (c->eng->stats.dirty != before) reach_changed(c, row, p->argc, p->argv);
     if (in->limits & CALL_SCRIPT) monitor_note_inside(c->eng, row, in->db, p->argc, p->argv);
-    if (row->cmd.flags & CMD_PUBSUB && c->eng->remote && !f->reply.errored)
-        pubsub_ran_inside(c->eng, row, p->argv);
     reply_settle(&f->reply);
     int64_t db;
     if (selects && !f->reply.errored && str_to_i64(p->argv[1], &db)) in->db = (int)db;

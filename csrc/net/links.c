@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "core_workers.h"
@@ -216,6 +217,13 @@ bool links_may_sleep(struct links *l) {
     if (!links_anything(l) && !has_room_again(l)) return true;
     atomic_store(&l->control->worker[l->self].rung, 1);
     return false;
+}
+
+void links_doze(struct links *l, int ms) {
+    struct pollfd bell = { .fd = links_bell(l), .events = POLLIN };
+    links_awake(l);
+    if (links_may_sleep(l)) poll(&bell, 1, ms);
+    links_stay_awake(l);
 }
 
 /* --- receiving --- */

@@ -64,6 +64,8 @@ void links_stay_awake(struct links *l);
 /* True when there is nothing to read and no room for what waits, and others will ring; else go on
  * reading and pumping. */
 bool links_may_sleep(struct links *l);
+/* Sleeps until somebody rings, or for so long, unless there is something to do. */
+void links_doze(struct links *l, int ms);
 /* How many messages were ever sent to a worker. */
 uint64_t links_sent(const struct links *l, int to);
 /* At the start: what the predecessor of this worker had begun to take is given up; returns how many

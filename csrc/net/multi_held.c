@@ -239,9 +239,11 @@ static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct
         if (!has_a_turn(q) || !still_allowed(r, h, q)) continue;
         if (is_spread(q)) return ask_for_spread(r, h, q);
         run_here(r, h, q);
+        if (UNLIKELY(cross_is_lost(r))) break;
     }
-    m->held_state = HELD_RUN;
     r->out.n = 0;
+    if (h->at < m->n) return TASK_LOST;
+    m->held_state = HELD_RUN;
     return TASK_DONE;
 }
 

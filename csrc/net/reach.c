@@ -2,6 +2,7 @@
 #include "net/reach.h"
 
 #include "cmd/sort.h"
+#include "core.h"
 #include "ds/siphash.h"
 #include "net/cross.h"
 
@@ -92,12 +93,16 @@ static bool bring(struct call *c, struct str name, bool written, struct reply *o
     return false;
 }
 
-/* What is about all keys: only those of this worker are here. */
-static bool refuse_spread(const struct command_row *row, struct reply *out) {
-    if (row->cmd.flags & CMD_PUBSUB) return false;
-    bool all = spread_to_all(row->spread) || row->spread == SPREAD_SCAN;
-    if (all) reply_error(out, "ERR This command needs all workers and is not allowed from script");
-    return all;
+bool reach_is_spread(const struct remote *r, const struct command_row *row) {
+    return UNLIKELY(r != NULL) && (spread_to_all(row->spread) || row->spread == SPREAD_SCAN);
+}
+
+/* What is about all keys, or all subscribers, takes holds on all workers. A message is published
+ * without them rather than not at all: only the number of those who get it is not known then. */
+static bool may_spread(struct call *c, const struct command_row *row, struct reply *out) {
+    c->inside->strayed = true;
+    bool can_do_without = row->cmd.flags & CMD_PUBSUB && call_has_written(c);
+    return cross_holds_all(c->eng->remote) || can_do_without || refuse(c, out);
 }
 
 /* Replies the error if a SORT whose patterns lead anywhere cannot bring what it finds. */
@@ -114,7 +119,12 @@ bool reach_keys(struct call *c, const struct command_row *row, int argc, const s
                 struct reply *out) {
     struct key_at few[16], *keys = few;
     if (LIKELY(!c->eng->remote)) return true;
-    if (refuse_spread(row, out) || refuse_sort(c, row, argc, argv, out)) return false;
+    if (UNLIKELY(cross_is_lost(c->eng->remote))) {
+        reply_error(out, CROSS_LOST);
+        return false;
+    }
+    if (reach_is_spread(c->eng->remote, row)) return may_spread(c, row, out);
+    if (refuse_sort(c, row, argc, argv, out)) return false;
     int n = command_keys(&row->cmd, argc, argv, keys, 16);
     if (n > 16) {
         keys = malloc((size_t)n * sizeof *keys);

@@ -22,6 +22,8 @@
  * c->inside->reached if the whole is to begin anew. */
 bool reach_keys(struct call *c, const struct command_row *row, int argc, const struct str *argv,
                 struct reply *out);
+/* Whether a command inside is run by several workers, by cross_amid, when its keys were reached. */
+bool reach_is_spread(const struct remote *r, const struct command_row *row);
 /* A command inside has changed something: under holds, the keys that it writes go back to their
  * owners, and no others, so that nobody's watch takes notice. */
 void reach_changed(const struct call *c, const struct command_row *row, int argc,

@@ -540,6 +540,37 @@ static int drain_round(struct remote *r) {
     return n;
 }
 
+/* A worker that was brought back is dealt with when the operation is over: it may end by that. */
+static void handle_amid(struct remote *r, int from, struct str bytes) {
+    struct message m;
+    memcpy(&m, bytes.p, sizeof m);
+    if (m.kind == MSG_REBORN)
+        keep(&r->late, kept_new(from, &m, 0, NULL));
+    else
+        handle(r, from, bytes);
+}
+
+int remote_drain_amid(struct remote *r) {
+    int n = 0;
+    for (int from = 0; from < r->n; from++) {
+        if (from == r->self) continue;
+        for (struct str m; !r->late.first && (m = links_peek(r->links, from)).p; n++) {
+            handle_amid(r, from, m);
+            links_done(r->links, from);
+        }
+        links_give_room(r->links, from);
+    }
+    links_pump(r->links);
+    return n;
+}
+
+/* Executes what is due; false: nothing was. */
+static bool run_due(struct remote *r) {
+    bool any = cross_run_due(r);
+    for (struct kept *k; (k = take_kept(&r->late)); free(k)) reborn(r, k->from, k->head.value);
+    return any;
+}
+
 /* Nothing is in the rings, nor in the log of commits: who commits from here on rings. */
 static bool may_sleep(struct remote *r) {
     if (!links_may_sleep(r->links)) return false;
@@ -569,6 +600,7 @@ int engine_drain(struct engine *eng, bool rung) {
         more = drain_round(r);
         n += more;
         if (stage_any(r)) stage_apply(r);
+        more += run_due(r);
         links_pump(r->links);
         if (!more) asleep = may_sleep(r);
         if (!more && !asleep) more = 1;
@@ -653,6 +685,7 @@ bool engine_link_stats(const struct engine *eng, struct link_stats *out) {
 void remote_delete(struct remote *r) {
     if (!r) return;
     for (struct kept *k; (k = take_kept(&r->deferred));) free(k);
+    for (struct kept *k; (k = take_kept(&r->late));) free(k);
     for (uint32_t i = 0; i < r->pendings; i++) { /* each gather goes with its last part */
         struct gather *g = r->pending[i].used ? r->pending[i].gather : NULL;
         if (g && --g->left == 0) gather_delete(g);

@@ -74,6 +74,7 @@ struct remote {
     struct block_wish wish; /* of a command under holds that wants to wait */
     struct retry *retries;  /* net/block_retry.h */
     struct kept_list deferred; /* commands that came while this worker was held */
+    struct kept_list late;     /* MSG_REBORN that came in the midst of an operation */
     struct redo redo;
     struct stages *stages;     /* net/stage.h */
     struct crossing *crossing; /* net/cross.h */
@@ -130,6 +131,14 @@ void remote_request(struct remote *r, int from, const struct message *m, int arg
                     struct str *argv);
 /* A hold is over: executes what was deferred, lets sessions go on. */
 void remote_go_on(struct remote *r);
+
+/* In the midst of an operation (net/cross_amid.c): handles what has come, up to a message that must
+ * wait; how many messages there were. */
+int remote_drain_amid(struct remote *r);
+/* There is such a message: a worker has died. */
+static inline bool remote_has_late(const struct remote *r) {
+    return r->late.first;
+}
 
 /* Prepares a gather of SPREAD_ALL_RANDOM. */
 void remote_draw(struct remote *r, struct gather *g, int db);

@@ -219,7 +219,7 @@ def test_what_a_script_publishes_reaches_all(server: Server, clients: list[Clien
         listener.call("SUBSCRIBE", "news")
     script = "return redis.call('PUBLISH', 'news', ARGV[1])"
     for n in range(3):
-        assert clients[n].value("EVAL", script, 1, key_of(n, WORKERS), n) == 1
+        assert clients[n].value("EVAL", script, 1, key_of(n, WORKERS), n) == WORKERS
     for listener in listeners:
         assert sorted(listener.read()[-4:] for _ in range(3)) == [
             b"\n0\r\n",
