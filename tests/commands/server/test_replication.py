@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.commands.python_commands import FakeServer
+from tests.commands.python_commands import FakeClient
 
 NO_LINKS = b"-ERR replication is not supported by this version of shmredis\r\n"
 NOT_INTEGER = b"-ERR value is not an integer or out of range\r\n"
@@ -28,9 +28,5 @@ NOT_INTEGER = b"-ERR value is not an integer or out of range\r\n"
         ("FAILOVER x", b"-ERR syntax error\r\n"),
     ],
 )
-def test_replies(words: str, reply: bytes) -> None:
-    server = FakeServer()
-    try:
-        assert server.connect().call(*words.split()) == reply
-    finally:
-        server.close()
+def test_replies(client: FakeClient, words: str, reply: bytes) -> None:
+    assert client.call(*words.split()) == reply

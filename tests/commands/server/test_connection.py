@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,18 +11,6 @@ from tests.commands.python_commands import FakeClient, FakeServer
 SYNTAX = b"-ERR syntax error\r\n"
 WRONGPASS = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
 BAD_NAME = b"-ERR Client names cannot contain spaces, newlines or special characters.\r\n"
-
-
-@pytest.fixture
-def server() -> Iterator[FakeServer]:
-    server = FakeServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def client(server: FakeServer) -> FakeClient:
-    return server.connect()
 
 
 def fields_of(line: bytes) -> dict[str, str]:
