@@ -1,4 +1,4 @@
-/* freeze.h - the state of one instant kept in the object while its owner goes on (DESIGN 4).
+/* freeze.h - the state of one instant kept in the object while its owner goes on.
  *
  *   LIVE      base -> MAP_SHARED           the object is the present state
  *   FROZEN    base -> MAP_PRIVATE          the object is the state of the instant; what the owner

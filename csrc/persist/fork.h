@@ -1,4 +1,4 @@
-/* fork.h - a child process that writes what the data are at one instant (core_files.h, DESIGN 4).
+/* fork.h - a child process that writes what the data are at one instant (core_files.h).
  *
  *   prepared ──instant──► forked, arena frozen ──child reaped──► thawing ──► arena live
  *
