@@ -67,12 +67,6 @@ class Tree:
 
 
 @pytest.fixture
-def arena() -> Iterator[Any]:
-    with new_arena(64 * MIB) as arena:
-        yield arena
-
-
-@pytest.fixture
 def tree(arena: Any) -> Iterator[Tree]:
     tree = Tree(arena)
     yield tree
