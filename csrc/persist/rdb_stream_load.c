@@ -226,7 +226,7 @@ static bool load_producer(struct rdb_reader *r, struct arena *a, struct stream *
     struct str name, iid;
     struct stream_id id, there;
     uint64_t n;
-    if (!rdb_get_string(r, RDB_PLACE_KEY, &name) || !rdb_get_length(r, &n)) return false;
+    if (!rdb_get_string(r, RDB_PLACE_LATER, &name) || !rdb_get_length(r, &n)) return false;
     for (; n > 0; n--) {
         if (!rdb_get_string(r, RDB_PLACE_FIELD, &iid) || !get_id(r, &id)) return false;
         if (stream_idmp_find(a, s, name, iid, 0, &there))

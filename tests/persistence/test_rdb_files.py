@@ -72,6 +72,15 @@ def test_template_hashes_are_saved_as_pairs(engine: Engine) -> None:
         assert other.call("OBJECT", "ENCODING", "h") == b"listpack"
 
 
+def test_streams_of_several_producers_keep_their_keys(engine: Engine) -> None:
+    for i in range(6):
+        engine.call("XADD", f"stream{i % 2}", "IDMP", f"producer{i % 3}", f"id{i}", "*", "f", "v")
+    with new_engine() as back:
+        load_bytes(back, save_bytes(engine))
+        assert back.call("KEYS", "*") == engine.call("KEYS", "*")
+        assert digest(back) == digest(engine)
+
+
 def test_an_empty_server_has_a_file(engine: Engine) -> None:
     data = save_bytes(engine)
     facts = load_bytes(engine, data)
