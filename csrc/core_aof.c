@@ -25,10 +25,6 @@ bool engine_aof_busy(const struct engine *eng) {
     return eng->remote && cross_held(eng->remote);
 }
 
-uint32_t engine_life(const struct engine *eng) {
-    return eng->remote ? eng->remote->links->epoch : 1;
-}
-
 static uint64_t catch_up(struct engine *eng) {
     return eng->remote ? redo_reached(eng->remote) : 0;
 }

@@ -36,8 +36,6 @@ void engine_aof_info(const struct engine *eng, struct aof_info *out);
 /* Several workers: says that this worker's parts of all commands of several workers until now are
  * in the log, or in what the file continues. Not while `engine_aof_busy`: it is held by one. */
 void engine_aof_claim(struct engine *eng);
-/* Which life of this worker it is, since the server began: the first is 1. */
-uint32_t engine_life(const struct engine *eng);
 bool engine_aof_busy(const struct engine *eng);
 /* A line into the log that its readers skip: "TXN-DROP <id>". Not beginning with '#'. */
 void engine_aof_note(struct engine *eng, const char *line);

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from shmredis.config import Config
+from shmredis.faults import fault
 from shmredis.front.acceptor import Acceptor
 from shmredis.front.handover import Handover
 from shmredis.front.host import tell_supervisor
@@ -89,6 +90,7 @@ class Front:
         self._watch_signals()
         self._listening.begin()
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain_wakeups)
+        os.write(self._wake_write, b"\0")  # a worker may have died before signals were watched
         if self._lobby:
             self._selector.register(self._lobby, selectors.EVENT_READ, self._lobby.look)
         self._welcome_clients()
@@ -278,6 +280,7 @@ class Front:
         if self._open or not self._supervisor.loaded:
             return
         self._open = True
+        fault("front.opening")
         self._drop_old_logs()
         if said := describe_start([w.origin for w in self._supervisor.workers if w.origin]):
             log.info("%s", said)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
 from shmredis.config.declared_modules import ModuleLine
+from shmredis.faults import fault
 from shmredis.front.control import ControlMemory
 from shmredis.front.shm import (
     adopt_object,
@@ -21,6 +22,7 @@ from shmredis.front.shm import (
 )
 from shmredis.front.worker_process import Plan, ServerIdentity, WorkerProcess, warm_start
 from shmredis.module.loaded import Entry
+from shmredis.persistence.aof_verdict import Verdict
 from shmredis.scripting.store import ScriptStore
 from shmredis.worker.main import run_worker
 
@@ -45,6 +47,7 @@ class Supervisor:
         self.users = UserJournal()
         self.modules: list[ModuleLine | Entry] = list(config.modules)
         self._scripts_fd = _scripts_object(base_name, keep=warm_start(config))
+        self._verdict = Verdict()
         plan = Plan(
             config,
             base_name,
@@ -53,9 +56,11 @@ class Supervisor:
             self.users,
             self.modules,
             self._scripts_fd,
+            self._verdict,
             run_worker,
         )
         self._base_name = base_name
+        self._logged = bool(config["appendonly"])
         self.workers = [WorkerProcess(plan, i) for i in range(count)]
 
     def start(self, spawn: Callable[[WorkerProcess], None]) -> None:
@@ -65,6 +70,7 @@ class Supervisor:
                 remove_stale(object_name(self._base_name, index))
         for worker in self.workers:
             spawn(worker)
+            fault("front.spawned")
         for worker in self.workers:
             if why := worker.wait_ready():
                 raise StartFailed(why)
@@ -116,14 +122,21 @@ class Supervisor:
             worker.begin_stop(keep=keep)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         has_data = any(worker.has_data for worker in self.workers)
-        for worker in self.workers:
-            worker.finish_stop(deadline, keep=keep)
+        in_order = [worker.finish_stop(deadline, keep=keep) for worker in self.workers]
+        if self._logged and any(in_order) and not all(in_order):
+            self._drop_arenas()
         self.users.close()
+        self._verdict.close()
         os.close(self._scripts_fd)
         if not (keep and has_data):
             remove_object(scripts_name(self._base_name))
         if self._control:
             self._control.close()
+
+    def _drop_arenas(self) -> None:
+        """Some have ended in order and some not: those may lack parts of commands that these have."""
+        for worker in self.workers:
+            remove_object(object_name(self._base_name, worker.index))
 
 
 def _scripts_object(base_name: str, *, keep: bool) -> int:

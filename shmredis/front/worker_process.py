@@ -16,6 +16,7 @@ from shmredis.front.channel import Kind, receive_with_sockets, socket_pair
 from shmredis.front.control import ControlMemory
 from shmredis.front.shm import adopt_object, create_object, object_name, remove_object
 from shmredis.module.loaded import Entry
+from shmredis.persistence.aof_verdict import Verdict
 from shmredis.persistence.origin import Origin
 
 __all__ = ["Birth", "Plan", "ServerIdentity", "WorkerProcess", "warm_start"]
@@ -48,6 +49,7 @@ class Plan:
     users: UserJournal
     modules: "list[ModuleLine | Entry]"  # those that a worker begins with
     scripts_fd: int  # scripting/store.py
+    verdict: Verdict  # on what the logs of all workers have
     run: "Callable[[Plan, int, socket.socket, Birth], int]"  # index, channel; the exit status
 
 
@@ -207,19 +209,25 @@ class WorkerProcess:
         """Whether there is something in its arena that is whole."""
         return bool(self.origin or (self._adopted and not self.ready))
 
-    def finish_stop(self, deadline_s: float, *, keep: bool) -> None:
-        """Waits for its end; kills it if it does not come in time.
+    def finish_stop(self, deadline_s: float, *, keep: bool) -> bool:
+        """Waits for its end; kills it if it does not come in time. Whether it has ended in order.
 
         What it was still loading is of no use to anybody.
         """
         if self._owns and not (keep and self.has_data):
             remove_object(self._name)
-        if not self.pid:
-            return
-        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > deadline_s:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-                break
-            time.sleep(0.005)
+        status = self._wait(deadline_s) if self.pid else -1
         self._forget()
+        return status == 0
+
+    def _wait(self, deadline_s: float) -> int:
+        """How the process has ended."""
+        pid, status = 0, 0
+        while not pid:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if not pid and time.monotonic() > deadline_s:
+                os.kill(self.pid, signal.SIGKILL)
+                pid, status = os.waitpid(self.pid, 0)
+            if not pid:
+                time.sleep(0.005)
+        return status

@@ -15,7 +15,7 @@ from shmredis.config import Config
 from shmredis.faults import fault
 from shmredis.persistence.aof_manifest import LogFile, Manifest, Role, parse_manifest
 
-__all__ = ["Folder", "folders_in", "own_folder", "sync_folder"]
+__all__ = ["Folder", "folders_in", "own_folder", "sync_file", "sync_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +124,15 @@ class Folder:
             old,
             self.path,
         )
+
+
+def sync_file(path: Path) -> None:
+    """Has its bytes on disk. Raises: OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
 
 
 def sync_folder(path: Path) -> None:

@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from shmredis.config import Config
+from shmredis.faults import fault
 from shmredis.persistence.aof_folder import Folder, folders_in, sync_folder
 
 __all__ = ["finish_layout", "layout_to_load", "prepare_layout"]
@@ -31,6 +32,16 @@ def _left(config: Config) -> Path:
     return whole.with_name(whole.name + ".reshape")
 
 
+def _gone(config: Config) -> Path:
+    left = _left(config)
+    return left.with_name(left.name + ".gone")
+
+
+def _rename(path: Path, target: Path) -> None:
+    path.rename(target)
+    sync_folder(target.parent)
+
+
 def _fits(folders: dict[int, Folder], count: int) -> bool:
     """Whether these are the folders of so many workers; -1 stands for the one of a single worker."""
     return set(folders) == ({-1} if count == 1 else set(range(count)))
@@ -39,14 +50,19 @@ def _fits(folders: dict[int, Folder], count: int) -> bool:
 def prepare_layout(config: Config, count: int) -> None:
     """Before workers are spawned. Raises: OSError."""
     whole, left = _whole(config), _left(config)
-    folders = folders_in(whole, config["appendfilename"])
+    shutil.rmtree(_gone(config), ignore_errors=True)
     if left.exists():
         log.warning("The append-only files are still those of another number of workers")
         shutil.rmtree(whole, ignore_errors=True)
-    elif config["appendonly"] and folders and not _fits(folders, count):
-        log.info("The append-only files are of %d workers; %d will load them", len(folders), count)
-        whole.rename(left)
-        sync_folder(left.parent)
+        if not config["appendonly"]:  # nobody is going to load them now
+            _rename(left, whole)
+    elif config["appendonly"]:
+        folders = folders_in(whole, config["appendfilename"])
+        if folders and not _fits(folders, count):
+            text = "The append-only files are of %d workers; %d will load them"
+            log.info(text, len(folders), count)
+            _rename(whole, left)
+    fault("layout.prepared")
 
 
 def finish_layout(config: Config) -> None:
@@ -54,9 +70,9 @@ def finish_layout(config: Config) -> None:
     left = _left(config)
     if not left.exists():
         return
-    gone = left.with_name(left.name + ".gone")
-    left.rename(gone)
-    sync_folder(left.parent)
+    gone = _gone(config)
+    _rename(left, gone)
+    fault("layout.finished")
     with contextlib.suppress(OSError):
         shutil.rmtree(gone)
 

@@ -18,7 +18,8 @@ from shmredis._core import ffi, lib
 from shmredis.commands.info_aof import AofFigures
 from shmredis.config import Config
 from shmredis.engine import Engine
-from shmredis.persistence.aof_folder import Folder
+from shmredis.faults import fault
+from shmredis.persistence.aof_folder import Folder, sync_file
 from shmredis.persistence.aof_manifest import LogFile, Manifest
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_rewrite import Base, Libraries
@@ -62,6 +63,8 @@ class AppendLog:
         others: Others,
         spawn: Callable[..., "asyncio.Task[None]"],
         end_turn: Callable[[], None],
+        *,
+        one_of_several: bool = False,
     ) -> None:
         self._engine = engine
         self._handle = engine.handle
@@ -71,6 +74,7 @@ class AppendLog:
         self._others = others
         self._spawn = spawn
         self._end_turn = end_turn
+        self._one_of_several = one_of_several
         self._numbers = itertools.count(time.time_ns() + 1)
         self._started = False
         self._manifest = Manifest()
@@ -149,14 +153,11 @@ class AppendLog:
             manifest = self._folder.delete_history(manifest)
         self._manifest = manifest
         if not manifest.files:
-            self._begin()
+            self._begin(dropped)
         elif not manifest.incrementals:
-            self._append_to(manifest, self._folder.incremental(1), new=True)
+            self._append_to(manifest, self._folder.incremental(1), dropped, new=True)
         else:
-            self._append_to(manifest, manifest.incrementals[-1], new=False)
-        for name in sorted(dropped):
-            lib.engine_aof_note(self._handle, f"TXN-DROP {name}".encode())
-        lib.engine_aof_claim(self._handle)
+            self._append_to(manifest, manifest.incrementals[-1], dropped, new=False)
 
     def resume(self) -> None:
         """The arena was taken over: goes on with the log if that has all that the arena has.
@@ -182,7 +183,6 @@ class AppendLog:
         log.info("The append-only file lacks what the arena has: it gets a new base")
         self._started = True
         self._renew(manifest)
-        lib.engine_aof_claim(self._handle)
 
     def _renew(self, old: Manifest) -> None:
         """A new base with what the arena has, and an empty incremental file. Raises: OSError."""
@@ -194,11 +194,12 @@ class AppendLog:
         except OSError:
             base.drop()
             raise
+        fault("aof.renewing")
         self._append_to(old.rewritten(file, first.seq), first, new=True)
         if not self._config["aof-disable-auto-gc"]:
             self._manifest = self._folder.delete_history(self._manifest)
 
-    def _begin(self) -> None:
+    def _begin(self, dropped: Iterable[str]) -> None:
         """A first base with what there is, and an empty incremental file."""
         file = self._folder.base(1, rdb=self._config["aof-use-rdb-preamble"])
         base = self._make_base("temp-rewriteaof")
@@ -210,22 +211,41 @@ class AppendLog:
         log.info("Creating AOF base file %s on server start", file.name)
         incremental = self._folder.incremental(1)
         log.info("Creating AOF incr file %s on server start", incremental.name)
-        self._append_to(Manifest(base=file), incremental, new=True)
+        self._append_to(Manifest(base=file), incremental, dropped, new=True)
 
-    def _append_to(self, manifest: Manifest, file: LogFile, *, new: bool) -> None:
+    def _append_to(
+        self, manifest: Manifest, file: LogFile, dropped: Iterable[str] = (), *, new: bool
+    ) -> None:
+        """The log goes on in this file. A manifest never names a new one that does not say yet what its
+        base has of commands of several workers."""
         fd = self._folder.create(file) if new else self._folder.open_to_append(file)
         try:
+            size = os.fstat(fd).st_size
+            self._check(lib.engine_aof_open(self._handle, fd, file.seq, size))
+            self._settle(fd, dropped)
             if new:
                 manifest = manifest.with_incremental(file)
                 self._write_manifest(manifest)
-            size = os.fstat(fd).st_size
-            self._check(lib.engine_aof_open(self._handle, fd, file.seq, size))
         finally:
             os.close(fd)
         self._manifest = manifest
         self._count_sizes()
         base = (manifest.base,) if manifest.base else ()
         self._base_size = self._folder.size(base)
+
+    def _settle(self, fd: int, dropped: Iterable[str]) -> None:
+        """Says which parts do not count, and that all others do, on disk: nobody will know it later.
+
+        Other logs may be rewritten as soon as all workers have come so far.
+        """
+        fault("aof.settling")
+        for name in sorted(dropped):
+            lib.engine_aof_note(self._handle, f"TXN-DROP {name}".encode())
+            fault("aof.dropped")
+        lib.engine_aof_claim(self._handle)
+        fault("aof.settled")
+        if self._one_of_several:
+            os.fdatasync(fd)
 
     def _write_manifest(self, manifest: Manifest) -> None:
         self._folder.write(manifest)
@@ -255,9 +275,13 @@ class AppendLog:
         was_on = self.on
         self.close()
         self._engine.execute(0, [b"FLUSHALL", b"SYNC"])
-        recovery = AofRecovery(self._engine, self._config, index, count, _is_there)
-        while not recovery.step():
-            pass
+        recovery = AofRecovery(self._engine, self._config, index, count, _is_there, None)
+        lib.engine_load_begin(self._handle)
+        try:
+            while not recovery.step():
+                pass
+        finally:
+            lib.engine_load_end(self._handle)
         if was_on:
             self.start(recovery.result.dropped)
 
@@ -460,10 +484,14 @@ class AppendLog:
         seq = (old.base.seq if old.base else 0) + 1
         file = self._folder.base(seq, rdb=base.rdb)
         await self._later(base.complete, ending, self._folder.place(file))
+        switched_on = not self._manifest.files
+        temporary = self._folder.path / self._temporary_incremental
+        if self._one_of_several:  # what it claims is told by no other file from now on
+            await self._later(sync_file, temporary if switched_on else self._folder.place(first))
         if self._killed:
             return
-        if not self._manifest.files:
-            (self._folder.path / self._temporary_incremental).rename(self._folder.place(first))
+        if switched_on:
+            temporary.rename(self._folder.place(first))
             old = old.with_incremental(first)
         else:
             old = self._manifest

@@ -16,9 +16,9 @@ from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import Folder, own_folder
 from shmredis.persistence.aof_layout import layout_to_load
 from shmredis.persistence.aof_load import AofError, AofLoad, Call, LoadRules, manifest_of
-from shmredis.persistence.aof_transactions import Parts, incomplete, parts_in
+from shmredis.persistence.aof_verdict import Verdict, read_parts
 
-__all__ = ["AofRecovery", "Recovered", "has_parts_only"]
+__all__ = ["AofRecovery", "Recovered"]
 
 ALONE = -1
 
@@ -37,9 +37,21 @@ class Recovered:
 class AofRecovery:
     """Loads in slices; `done` and `total` are bytes."""
 
-    def __init__(self, engine: Engine, config: Config, index: int, count: int, call: Call) -> None:
-        """Raises: AofError, OSError."""
+    def __init__(
+        self,
+        engine: Engine,
+        config: Config,
+        index: int,
+        count: int,
+        call: Call,
+        verdict: Verdict | None,
+    ) -> None:
+        """`verdict` is that of the start of the server. Without one, this worker is brought back.
+
+        Raises: AofError, OSError.
+        """
         self._engine = engine
+        self._verdict = verdict
         self._config = config
         self._index = index
         self._count = count
@@ -73,20 +85,24 @@ class AofRecovery:
         return next(self._work, None) is None
 
     def _load(self) -> Iterator[bool]:
-        judges = self._judges
-        logs = _parts_in(self._folders if judges else self._chosen())
+        left_out = self._left_out()
         for number, folder in self._chosen().items():
-            dropped = incomplete(logs, number) if judges else logs[number].dropped
+            dropped = left_out[number]
             self.result.dropped |= dropped
             if self._fits:
                 yield from self._load_folder(self._engine, folder, dropped, self._call)
             else:
                 yield from self._take(folder, dropped)
 
-    @property
-    def _judges(self) -> bool:
-        """When a single worker is brought back, the others have their parts, so its own count, too."""
-        return bool(set(self._folders) - {ALONE}) and lib.engine_life(self._engine.handle) == 1
+    def _left_out(self) -> dict[int, set[str]]:
+        """Parts of commands that do not count, by folder. Raises: AofError, OSError.
+
+        When a single worker is brought back, the others have their parts, so its own count, too, but for
+        those that were left out at the start of the server.
+        """
+        if self._verdict and set(self._folders) != {ALONE}:
+            return self._verdict.judge(self._config).left_out
+        return {number: parts.dropped for number, parts in read_parts(self._chosen()).items()}
 
     def _load_folder(
         self, engine: Engine, folder: Folder, dropped: set[str], call: Call
@@ -106,29 +122,6 @@ class AofRecovery:
             if status := lib.engine_take_keys(self._engine.handle, scratch.handle):
                 why = ffi.string(lib.core_status_text(status)).decode()
                 raise AofError(f"The keys of {folder.path} cannot be taken over: {why}")
-
-
-def _parts_in(folders: dict[int, Folder]) -> dict[int, Parts]:
-    """What all folders say of commands of several workers. Raises: AofError, OSError."""
-    logs = {}
-    for number, folder in folders.items():
-        manifest = manifest_of(folder)
-        files = manifest.files if manifest else ()
-        paths = [folder.place(file) for file in files]
-        logs[number] = parts_in(path for path in paths if path.exists())
-    return logs
-
-
-def has_parts_only(config: Config) -> bool:
-    """Whether a command of several workers is in some of their logs, but not in all that it belongs to.
-
-    True also if that cannot be told.
-    """
-    try:
-        logs = _parts_in(layout_to_load(config)[0])
-    except (AofError, OSError):
-        return True
-    return any(incomplete(logs, worker) - log.dropped for worker, log in logs.items())
 
 
 @contextmanager

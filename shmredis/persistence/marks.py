@@ -1,7 +1,9 @@
 """Which files say the same as an arena, so that a later server can tell whether they still do.
 
 The marks lie in the superblock (csrc/mem/arena.h). Files that are not as they were noted have been
-replaced by somebody since: then they are what the user wants to be loaded.
+replaced or edited by somebody since: then they are what the user wants to be loaded. A log that is written
+to changes all the time, so its files are noted at an orderly end; after any other end their size says what
+can be told.
 """
 
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from typing import Any, Protocol
 import xxhash
 
 from shmredis._core import ffi, lib
+from shmredis.persistence.aof_folder import Folder
+from shmredis.persistence.aof_manifest import ManifestError
 
 __all__ = ["FileMark", "Marks", "aof_manifest", "marks_of", "note_files"]
 
@@ -62,7 +66,7 @@ class Marks:
         Only the files that a start would load count.
         """
         if noted.print != self.print:
-            return "it belongs to a server with other files"
+            return "it belongs to a server with other files, or they were changed"
         if appendonly and noted.aof != self.aof:
             return "the append only file is not the one it goes with"
         if not appendonly and noted.rdb != self.rdb:
@@ -78,24 +82,38 @@ def aof_manifest(config: Config, worker: int) -> Path:
     return folder / f"{config['appendfilename']}.manifest"
 
 
-def marks_of(config: Config, worker: int) -> Marks:
-    """The files of a worker as they are now."""
+def _log_print(config: Config, worker: int) -> int:
+    """A number for the files of a log as they are, 0: there is none."""
+    folder = Folder(aof_manifest(config, worker).parent, config["appendfilename"])
+    try:
+        manifest = folder.read()
+    except (ManifestError, OSError):
+        return 0
+    marks = [FileMark.of(folder.place(file)) for file in manifest.files] if manifest else []
+    return xxhash.xxh3_64_intdigest(repr(marks).encode()) if marks else 0
+
+
+def marks_of(config: Config, worker: int, *, at_end: bool = False) -> Marks:
+    """The files of a worker as they are now. `at_end`: its log is not written to any more."""
     words = [config[name] for name in ("dbfilename", "appenddirname", "appendfilename")]
     place = Path.cwd().stat()
     words += [config["appendonly"], place.st_dev, place.st_ino]
+    number = xxhash.xxh3_64_intdigest("\0".join(map(str, words)).encode())
+    if at_end and config["appendonly"]:
+        number ^= _log_print(config, worker)
     return Marks(
-        xxhash.xxh3_64_intdigest("\0".join(map(str, words)).encode()),
+        number,
         FileMark.of(Path(config["dbfilename"])),
         FileMark.of(aof_manifest(config, worker)),
     )
 
 
-def note_files(engine: Any, config: Config, worker: int) -> None:
+def note_files(engine: Any, config: Config, worker: int, *, at_end: bool = False) -> None:
     """The files now say what this worker's arena says, or lead to it with their tail.
 
     To be called after they were loaded or written, and after CONFIG SET of where they are.
     """
-    marks = marks_of(config, worker)
+    marks = marks_of(config, worker, at_end=at_end)
     rdb = ffi.new("struct file_mark *", (marks.rdb.inode, marks.rdb.size, marks.rdb.mtime_ns))
     aof = ffi.new("struct file_mark *", (marks.aof.inode, marks.aof.size, marks.aof.mtime_ns))
     lib.engine_note_files(engine.handle, marks.print, rdb, aof)

@@ -100,7 +100,7 @@ def _part_from_arena(plan: Plan, index: int, beginning: Beginning, ending: Endin
             remove_object(object_name(plan.base_name, index))
             remove_object(scripts_name(plan.base_name))
     if ending is Ending.LEAVE and engine.option("loading") != lib.LOADING_SELF:
-        note_files(engine, plan.config, index)
+        note_files(engine, plan.config, index, at_end=in_order)
         if in_order:
             lib.engine_seal(engine.handle)
     lib.engine_delete(engine.handle)

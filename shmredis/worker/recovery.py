@@ -4,7 +4,7 @@ Order (DESIGN 5): arena, append only file, RDB file, nothing. An arena is taken 
 it (csrc/db/attach.h) and, when the server starts, if the files are those that go with it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shmredis._core import ffi, lib
@@ -12,8 +12,10 @@ from shmredis.engine import Engine
 from shmredis.front.shm import object_base, object_name, replace_object
 from shmredis.front.worker_process import Birth, Plan
 from shmredis.persistence.aof_folder import own_folder
-from shmredis.persistence.aof_recovery import has_parts_only
+from shmredis.persistence.aof_load import AofError
+from shmredis.persistence.aof_manifest import ManifestError
 from shmredis.persistence.aof_tail import LogPlace
+from shmredis.persistence.aof_verdict import Verdict
 from shmredis.persistence.marks import Marks, marks_of, note_files
 from shmredis.persistence.origin import Origin, Source
 from shmredis.slots import slot_range
@@ -23,6 +25,7 @@ __all__ = ["Beginning", "StartError", "begin"]
 FROZEN = "as of the start of the last snapshot: what was written later is lost"
 TAIL = "as of the start of the last snapshot, and what was logged since"
 PARTS = "a command of several workers has not reached all of them"
+EDITED = "the append only file was changed"
 GUESTS = "its worker ended inside a command over keys of several workers"
 
 
@@ -41,6 +44,7 @@ class Beginning:
     origin: Origin
     first: bool
     since: LogPlace | None = None
+    verdict: Verdict | None = None  # when the server starts: on what the logs have
 
 
 def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
@@ -57,6 +61,8 @@ def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
         lib.engine_load_begin(beginning.engine.handle)  # nobody may look into it yet
     lib.engine_set_say(beginning.engine.handle, lib.python_say)
     lib.engine_set_slots(beginning.engine.handle, slots[0], slots[-1])
+    if birth.first:
+        beginning = replace(beginning, verdict=plan.verdict)
     _join(plan, index, beginning.engine.handle)
     lib.engine_drop_guests(beginning.engine.handle)
     note_files(beginning.engine, plan.config, index)
@@ -110,13 +116,37 @@ def _objection(plan: Plan, index: int, birth: Birth, report: Any, since: LogPlac
         return FROZEN
     if not birth.first:
         return ""  # of this very server
-    now = marks_of(plan.config, index)
+    now = marks_of(plan.config, index, at_end=report.sealed)
     if why := now.objection(Marks.from_report(report), appendonly=appendonly):
         return why
+    if appendonly and _is_edited(plan, index, report):
+        return EDITED
     crashed = appendonly and plan.control and not report.sealed
-    if crashed and (report.aof_ahead or has_parts_only(plan.config)):
+    if crashed and (report.aof_ahead or not _is_complete(plan)):
         return PARTS
     return ""
+
+
+def _is_edited(plan: Plan, index: int, report: Any) -> bool:
+    """Whether somebody else has written to the log: its end is not where this arena's worker left it."""
+    folder = own_folder(plan.config, index, plan.config["workers"])
+    try:
+        manifest = folder.read()
+        if not manifest or manifest.last_incremental != report.aof_seq:
+            return False
+        size = folder.place(manifest.incrementals[-1]).stat().st_size
+    except (ManifestError, OSError):
+        return True
+    most = size if report.frozen else report.aof_position + report.aof_ahead
+    return not report.aof_position <= size <= most
+
+
+def _is_complete(plan: Plan) -> bool:
+    """Whether all logs have all parts of what others have of commands of several workers."""
+    try:
+        return plan.verdict.judge(plan.config).complete
+    except (AofError, OSError):
+        return False
 
 
 def _fresh(plan: Plan, index: int, fd: int) -> Engine:

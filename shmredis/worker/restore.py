@@ -34,6 +34,7 @@ class Restoration:
         self._origin = beginning.origin
         self._since = beginning.since
         self._first = beginning.first
+        self._verdict = beginning.verdict
         self._patience_s = 0.0 if beginning.first else PATIENCE_S
         self._channel = channel
         server.append_log.changed = self._note_files
@@ -60,7 +61,7 @@ class Restoration:
             self._bring_libraries()
             server.append_log.resume()
             self._tell(b"R", self._origin)
-        elif load := find_load(server):
+        elif load := find_load(server, self._verdict):
             self._begin_load(load)
         else:
             lib.engine_load_end(server.engine.handle)

@@ -104,6 +104,7 @@ class Server:
             self.snapshots.part,
             self.spawn,
             self._turn_changed,
+            one_of_several=workers is not None,
         )
         self._follow_config()
         self.commands = CommandTable(engine)

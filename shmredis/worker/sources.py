@@ -14,6 +14,7 @@ from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_load import AofError, AofLoad, LoadRules
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_tail import LogPlace
+from shmredis.persistence.aof_verdict import Verdict
 from shmredis.persistence.origin import Source
 from shmredis.scripting import Scripting
 from shmredis.worker.loader import Load, LoadFailed, RdbFileLoad
@@ -89,15 +90,15 @@ class Server(Protocol):
     scripting: Scripting
 
 
-def find_load(server: Server) -> Load | None:
+def find_load(server: Server, verdict: Verdict | None) -> Load | None:
     """What a worker without data begins with; None: nothing. Raises: LoadFailed."""
-    return _find(server, aof=server.config["appendonly"], merge=False)
+    return _find_log(server, verdict) if server.config["appendonly"] else _find_rdb(server)
 
 
 def load_now(server: Server, *, merge: bool) -> bool:
     """Loads dump.rdb at once, into what is there; false: it failed, and the log says why."""
     try:
-        load = _find(server, aof=False, merge=merge)
+        load = _find_rdb(server, merge=merge)
         if load is None:
             log.warning("There is no file to be loaded")
             return False
@@ -114,19 +115,23 @@ def load_now(server: Server, *, merge: bool) -> bool:
     return True
 
 
-def _find(server: Server, *, aof: bool, merge: bool) -> Load | None:
-    """Raises: LoadFailed."""
+def _find_log(server: Server, verdict: Verdict | None) -> Load | None:
+    """Raises: LoadFailed, OSError."""
     engine, config, workers = server.engine, server.config, server.workers
-    path = Path(config["dbfilename"])
+    index, count = (workers.index, workers.count) if workers else (0, 1)
     try:
-        if aof:
-            index, count = (workers.index, workers.count) if workers else (0, 1)
-            recovery = AofRecovery(engine, config, index, count, server.scripting.replay)
-            return AofFilesLoad(recovery) if recovery.result.found else None
-        load_library = server.scripting.load_found
-        return RdbFileLoad(engine, config, path, load_library, merge=merge)
+        recovery = AofRecovery(engine, config, index, count, server.scripting.replay, verdict)
     except AofError as error:
         raise LoadFailed(str(error)) from None
+    return AofFilesLoad(recovery) if recovery.result.found else None
+
+
+def _find_rdb(server: Server, *, merge: bool = False) -> Load | None:
+    """Raises: LoadFailed."""
+    path = Path(server.config["dbfilename"])
+    load_library = server.scripting.load_found
+    try:
+        return RdbFileLoad(server.engine, server.config, path, load_library, merge=merge)
     except FileNotFoundError:
         return None
     except OSError as error:
