@@ -332,13 +332,23 @@ void call_set_silent(struct call *c, bool silent); /* what comes now is not prop
 /* Whether its user may run that command here: 1 or 0; -1: there is no such command, -2: it takes
  * another number of arguments. */
 int call_may(struct call *c, const char *request, size_t n);
-bool call_has_written(const struct call *c);  /* something has changed */
+bool call_has_written(const struct call *c); /* something has changed */
+/* What is being executed, NULL: nothing: the outermost call, and the innermost. */
+struct call *engine_inside_first(const struct engine *eng);
+struct call *engine_inside_last(const struct engine *eng);
+/* Another number for each outermost one. */
+uint64_t engine_inside_serial(const struct engine *eng);
+/* Scripts are run by Lua's interface in C, net/script.h: of the library in that file, in the thread
+ * whose address tostring() tells. False: it hides its interface. */
+bool engine_set_lua(struct engine *eng, const char *library, uint64_t thread);
 void engine_forget_reach(struct engine *eng); /* scripts mean something else now, net/reach.h */
 /* A script that runs for long: between begin and end the engine may be asked to serve sockets
  * (engine_busy_poll, then engine_next_ready), most of whose commands are refused with BUSY. May be
  * done again and again until the script is over. */
 void engine_busy_begin(struct engine *eng, bool function, bool wrote);
 int engine_busy_poll(struct engine *eng); /* drain_outcome bits */
+/* Between the two: the client whose command the script is; 0: it is of another worker. */
+uint64_t engine_busy_client(const struct engine *eng);
 void engine_busy_end(struct engine *eng);
 void engine_busy_over(struct engine *eng);
 /* Several workers: whether another one wants the script of this one ended; asking takes the wish.
@@ -347,8 +357,6 @@ bool engine_busy_wanted(struct engine *eng);
 /* Has other workers' scripts that run for long ended. */
 enum busy_kill { BUSY_NONE, BUSY_KILLED, BUSY_UNKILLABLE, BUSY_OTHER /* of the other kind */ };
 int engine_busy_kill(struct engine *eng, bool function);
-/* Between the two: the client whose command the script is; 0: it is of another worker. */
-uint64_t engine_busy_client(const struct engine *eng);
 /* Propagates a command as if one of C had changed something: for commands of Python that change
  * what the server keeps. */
 void engine_propagate_command(struct engine *eng, int db, const char *request, size_t n);

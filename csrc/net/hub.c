@@ -49,6 +49,7 @@ void hub_delete(struct hub *hub) {
     free(hub->turn.touched);
     busy_delete(hub);
     free(hub->inside_words.p);
+    free(hub->script);
     for (int i = 0; i < INSIDE_DEPTH; i++) {
         resp_free(&hub->inside[i].parser);
         free(hub->inside[i].reply.p);

@@ -63,7 +63,10 @@ struct hub {
     void (*inside_run)(struct call *c, int row, const char *words, size_t n, const uint32_t *ends,
                        int argc, int resp); /* Python's; net/inside.h */
     struct inside_frame inside[INSIDE_DEPTH];
+    struct call *inside_call[INSIDE_DEPTH]; /* what is being executed, outermost first */
     int inside_depth;
+    uint64_t inside_serial;     /* of the outermost one: how many there were */
+    struct script *script;      /* net/script.h */
     struct reply inside_words;  /* arguments as Python reads them */
     bool busy;                  /* sockets are served in the middle of a script: net/busy.h */
     unsigned busy_state;        /* enum script_state */

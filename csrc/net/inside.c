@@ -12,6 +12,7 @@
 #include "net/monitor.h"
 #include "net/pubsub.h"
 #include "net/reach.h"
+#include "net/script.h"
 
 static_assert(sizeof(struct text) == sizeof(struct str), "Python reads argument vectors");
 static_assert(offsetof(struct text, n) == offsetof(struct str, n), "as struct text");
@@ -65,9 +66,10 @@ void cmd_inside(struct call *c) {
         return;
     }
     c->inside = &in;
-    hub->inside_depth++;
+    hub->inside_call[hub->inside_depth++] = c;
+    hub->inside_serial += hub->inside_depth == 1;
     batch_begin(c->eng);
-    run_handler(c);
+    if (!script_run(c)) run_handler(c);
     batch_end(c->eng);
     hub->inside_depth--;
     c->inside = NULL;
@@ -224,16 +226,34 @@ int call_may(struct call *c, const char *request, size_t n) {
 }
 
 int call_run(struct call *c, const char *request, size_t n, struct text *reply) {
+    struct inside_frame *f = &c->eng->hub->inside[c->eng->hub->inside_depth - 1];
+    int outcome = CALL_DONE;
+    if (parse(f, request, n)) {
+        outcome = inside_run(c, f);
+    } else {
+        f->reply.n = 0;
+        reply_error(&f->reply, "ERR Protocol error");
+    }
+    *reply = (struct text){ f->reply.p, f->reply.n };
+    return outcome;
+}
+
+void inside_make_room(struct inside_frame *f, int words) {
+    struct resp_parser *p = &f->parser;
+    if (LIKELY(words <= p->capacity)) return;
+    p->argv = realloc(p->argv, (size_t)words * sizeof *p->argv);
+    ASSERT(p->argv);
+    p->capacity = words;
+}
+
+int inside_run(struct call *c, struct inside_frame *f) {
     struct engine *eng = c->eng;
-    struct inside_frame *f = &eng->hub->inside[eng->hub->inside_depth - 1];
     struct command_row *row = NULL;
     int outcome = CALL_DONE;
     f->reply.n = 0;
     f->reply.errored = false;
     f->reply.resp = c->inside->resp;
-    if (!parse(f, request, n))
-        reply_error(&f->reply, "ERR Protocol error");
-    else if (c->inside->limits & CALL_SCRIPT)
+    if (c->inside->limits & CALL_SCRIPT)
         row = resolve_for_script(eng, f->parser.argc, f->parser.argv, &f->reply);
     else
         row = dispatch_resolve(eng, f->parser.argc, f->parser.argv, &f->reply);
@@ -245,6 +265,18 @@ int call_run(struct call *c, const char *request, size_t n, struct text *reply) 
         else if (c->inside->reached)
             outcome = CALL_REACHED;
     }
-    *reply = (struct text){ f->reply.p, f->reply.n };
     return outcome;
+}
+
+struct call *engine_inside_first(const struct engine *eng) {
+    return eng->hub->inside_depth ? eng->hub->inside_call[0] : NULL;
+}
+
+struct call *engine_inside_last(const struct engine *eng) {
+    int depth = eng->hub->inside_depth;
+    return depth ? eng->hub->inside_call[depth - 1] : NULL;
+}
+
+uint64_t engine_inside_serial(const struct engine *eng) {
+    return eng->hub->inside_serial;
 }

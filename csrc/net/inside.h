@@ -19,12 +19,14 @@
 #include "cmd/call.h"
 #include "net/resp.h"
 
-#define INSIDE_DEPTH 4 /* a script that calls a command of a module that calls … */
+#define INSIDE_DEPTH 4   /* a script that calls a command of a module that calls … */
+#define INSIDE_NUMBERS 8 /* arguments of a command that a script gives as numbers */
 
 /* Buffers of one level. */
 struct inside_frame {
-    struct resp_parser parser;
+    struct resp_parser parser; /* has the words of the command */
     struct reply reply;
+    char number[INSIDE_NUMBERS][64];
 };
 
 /* One such command being executed: call.inside. */
@@ -40,5 +42,10 @@ struct inside {
 
 /* The function of their rows. */
 void cmd_inside(struct call *c);
+/* Room for so many words of a command. */
+void inside_make_room(struct inside_frame *f, int words);
+/* Runs the command whose words are in the frame, which is the call's; the reply is there, settled.
+ * The outcome is that of call_run (core.h); if it is not CALL_DONE, nothing has happened. */
+int inside_run(struct call *c, struct inside_frame *f);
 
 #endif

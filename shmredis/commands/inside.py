@@ -46,6 +46,12 @@ class Call:
         self._inside = inside
         self.argv = _long_argv(self._read()) if argv is None else argv
 
+    @classmethod
+    def of(cls, inside: "Inside", handle: Any) -> "Call":
+        """One that the core executes by itself."""
+        lib.call_facts(handle, _facts)
+        return cls(inside, handle, _facts.resp)
+
     def _read(self) -> Any:
         lib.call_facts(self.handle, _facts)
         return _facts

@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from shmredis._core import lib
-from shmredis.commands.inside import Call
+from shmredis.commands.inside import Call, Inside
 from shmredis.commands.resp import CommandError, Reply
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ class Host(Protocol):
     def busy_threshold_ms(self) -> int:
         """busy-reply-threshold; 0: scripts may run as long as they like, and nobody is served."""
 
+    @property
+    def inside(self) -> Inside: ...
+
     def serve_while_busy(self) -> None:
         """Serves sockets once, between engine_busy_begin and engine_busy_end."""
 
@@ -46,18 +49,24 @@ class Watch:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        # set by the engine for each script: it happens too often for a method
-        self.call: Call | None = None
-        self.function: bytes | None = None  # its name, if it is one of a library
-        self.ticked_s = 0.0  # when Lua asked first, a millisecond after the beginning; 0: not yet
+        self.function: bytes | None = None  # the name of the one that runs, set by the engine
+        self._ticked_s = 0.0  # when Lua asked first, a millisecond after the beginning
+        self._serial = 0  # of the script that this was
         self._loading_s = 0.0  # since when a library is being loaded
         self._reason: bytes | None = None
         self.is_busy = False
 
-    def end_busy(self) -> None:
-        """A script that ran for long has ended."""
-        self.is_busy, self._reason = False, None
-        lib.engine_busy_over(self._host.engine.handle)
+    @property
+    def call(self) -> Call | None:
+        """The command that runs the script, or several within each other."""
+        handle = lib.engine_inside_first(self._host.engine.handle)
+        return Call.of(self._host.inside, handle) if handle else None
+
+    def over(self) -> None:
+        """A script has ended that was asked about."""
+        if self.is_busy:
+            self.is_busy, self._reason = False, None
+            lib.engine_busy_over(self._host.engine.handle)
 
     def begin_load(self) -> None:
         self._loading_s = time.monotonic()
@@ -79,14 +88,16 @@ class Watch:
         now_s = time.monotonic()
         if self._loading_s:
             return LOAD_TIMEOUT if now_s - self._loading_s > LOAD_LIMIT_S else None
-        if not self.ticked_s:
-            self.ticked_s = now_s
+        serial = lib.engine_inside_serial(self._host.engine.handle)
+        if serial != self._serial:
+            self._serial, self._ticked_s = serial, now_s
         limit_ms = self._host.busy_threshold_ms
-        if self.call is None or not limit_ms or (now_s - self.ticked_s) * 1000 < limit_ms:
+        call = self.call
+        if call is None or not limit_ms or (now_s - self._ticked_s) * 1000 < limit_ms:
             return None
         if not self.is_busy:
             self._say(limit_ms)
-        self._serve(self.call)
+        self._serve(call)
         return self._reason
 
     def _say(self, limit_ms: int) -> None:
@@ -113,9 +124,9 @@ class Watch:
 
     def kill(self, *, function: bool) -> None:
         """SCRIPT KILL, FUNCTION KILL: here or at another worker. Raises: CommandError."""
-        if self.is_busy and self.call:
+        if self.is_busy and (call := self.call):
             self._check_kind(function)
-            if self.call.has_written:
+            if call.has_written:
                 raise CommandError(UNKILLABLE)
             self._reason = KILLED
             return
@@ -145,9 +156,10 @@ class Watch:
 
     def running(self) -> Reply:
         """The function that runs, for FUNCTION STATS. Raises: CommandError when it is a script."""
-        if self.call is None or not self.is_busy:
+        call = self.call
+        if call is None or not self.is_busy:
             return None
         self._check_kind(True)
-        duration_ms = int((time.monotonic() - self.ticked_s) * 1000)
-        command: Reply = list(self.call.argv)
+        duration_ms = int((time.monotonic() - self._ticked_s) * 1000)
+        command: Reply = list(call.argv)
         return {"name": self.function, "command": command, "duration_ms": duration_ms}

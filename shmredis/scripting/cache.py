@@ -30,7 +30,7 @@ class Script:
 class ScriptCache:
     """All scripts of a worker. `compile` raises a CommandError for a script that is none."""
 
-    def __init__(self, compile: Callable[[Script], None], forget: Callable[[bytes], None]) -> None:
+    def __init__(self, compile: Callable[[Script], None], forget: Callable[[Script], None]) -> None:
         self._compile = compile
         self._forget = forget
         self.by_text: dict[bytes, Script] = {}
@@ -77,7 +77,7 @@ class ScriptCache:
     def _remove(self, sha: bytes) -> None:
         script = self._by_sha.pop(sha)
         del self.by_text[script.text]
-        self._forget(sha)
+        self._forget(script)
 
     def find(self, sha: bytes) -> Script | None:
         """The script with this SHA1, in any letter case."""

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import lupa.lua51
 from lupa.lua51 import LuaError
 
 from shmredis._core import ffi, lib
 from shmredis.commands.arguments import integer
 from shmredis.commands.inside import Call
-from shmredis.commands.resp import CommandError, encode_error
+from shmredis.commands.resp import CommandError
 from shmredis.scripting.busy import Host, Watch
 from shmredis.scripting.cache import Script, ScriptCache
 from shmredis.scripting.functions import Libraries
@@ -33,9 +34,9 @@ NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 READ_ONLY_COMMAND = "ERR Can not execute a script with write flag using *_ro command."
 NO_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 
+ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+
 _text = ffi.new("struct text *")
-_call_run = lib.call_run
-_buffer = ffi.buffer
 
 
 class Scripting:
@@ -45,8 +46,6 @@ class Scripting:
         self._log_line = log_line
         self._host = host
         self._lua: Runtime | None = None  # made when the first script comes
-        self._handle: Any = None  # of the call that runs a script now
-        self._call: Call | None = None
         self._store: ScriptStore | None = None
         self.watch = Watch(host)
         self.cache = ScriptCache(self._compile, self._forget)
@@ -143,10 +142,21 @@ class Scripting:
                 "set_repl": self._set_propagated,
                 "acl_check_cmd": self._check_command,
                 "tick": self.watch.tick,
+                "over": self.watch.over,
+                "attach": self._attach,
                 "memory_limit": MEMORY_LIMIT >> 10,
             }
             self._lua = Runtime(host, HARD_LIMIT * MEMORY_LIMIT)
         return self._lua
+
+    def _attach(self, thread: bytes) -> bool:
+        """Lets the core use the interpreter by itself; `thread` is what tostring() says of one."""
+        _, _, address = thread.partition(b": ")
+        engine, library = self._host.engine.handle, lupa.lua51.__file__
+        try:
+            return bool(lib.engine_set_lua(engine, library.encode(), int(address, 16)))
+        except ValueError:  # it is told of in another way
+            return False
 
     @property
     def memory_used(self) -> int:
@@ -160,10 +170,10 @@ class Scripting:
         if isinstance(f, tuple):
             problem = f[1].decode("utf-8", "surrogateescape")
             raise CommandError(f"ERR Error compiling script (new function): {problem}")
-        self.lua.define(script.sha, f)
+        self.lua.define(script.sha, f, None if script.header.present else script.text)
 
-    def _forget(self, sha: bytes) -> None:
-        self.lua.forget(sha)
+    def _forget(self, script: Script) -> None:
+        self.lua.forget(script.sha, script.text)
 
     def _load_library(self, code: bytes) -> tuple[Any, ...]:
         self.watch.begin_load()
@@ -203,7 +213,7 @@ class Scripting:
         if header.present or read_only:
             limits = _limits(call, header.flags, header.present, read_only)
             lib.call_set_limits(call.handle, limits)
-        return self._execute(call, None, script.sha, self.lua.run, script.sha, keys)
+        return self._execute(self.lua.run, script.sha, call.resp, keys, *call.argv[3:])
 
     def call_function(self, call: Call, *, read_only: bool) -> bytes:
         """FCALL and FCALL_RO."""
@@ -213,47 +223,38 @@ class Scripting:
             raise CommandError("ERR Function not found")
         keys = count_keys(argv, "ERR Bad number of keys provided")
         lib.call_set_limits(call.handle, _limits(call, function.flags, True, read_only))
-        name, run = function.name, self.lua.call_function
-        return self._execute(call, name, name, run, function.call, keys)
-
-    def _execute(
-        self,
-        call: Call,
-        function: bytes | None,
-        name: bytes,
-        run: Callable[..., Any],
-        what: Any,
-        keys: int,
-    ) -> bytes:
-        """`function` is the name of one of a library, `name` what errors call it."""
-        watch = self.watch
-        self._call, self._handle = call, call.handle
-        watch.call, watch.function, watch.ticked_s = call, function, 0.0
+        run, self.watch.function = self.lua.call_function, function.name
         try:
-            reply = run(what, call.resp, keys, *call.argv[3:])
-        except LuaError as error:
-            self.lua.collect()
-            reply = (None, f"ERR {error or 'not enough memory'}".encode(), b"", None)
+            return self._execute(run, function.call, function.name, call.resp, keys, *call.argv[3:])
         finally:
-            self._call = self._handle = watch.call = None
-            if watch.is_busy:
-                watch.end_busy()
-        return reply if isinstance(reply, bytes) else failure(reply, name)
+            self.watch.function = None
+
+    def _execute(self, run: Callable[..., Any], *arguments: Any) -> bytes:
+        try:
+            reply = run(*arguments)
+        except LuaError as error:
+            reply = (None, self.lua.failed(str(error or "not enough memory").encode()))
+        return reply if isinstance(reply, bytes) else b"-%b\r\n" % reply[1].translate(ONE_LINE)
 
     # --- what the Lua side calls ---
 
     def _run_command(self, request: bytes) -> bytes | bool:
         """The RESP reply; False: the script is going to be run again, and has to stop."""
         try:
-            outcome = _call_run(self._handle, request, len(request), _text)
-            if outcome == 0:
-                return _buffer(_text.p, _text.n)[:]  # type: ignore[no-any-return]
-            if outcome < 0:
-                return bytes(_buffer(_text.p, _text.n)) if self._call.has_written else False  # type: ignore[union-attr]
-            return self._call.run_request(request)  # type: ignore[union-attr]
+            handle = self._innermost()
+            outcome = lib.call_run(handle, request, len(request), _text)
+            if outcome > 0:
+                return Call.of(self._host.inside, handle).run_request(request)
+            if outcome < 0 and not lib.call_has_written(handle):
+                return False
+            return bytes(ffi.buffer(_text.p, _text.n))
         except Exception:
             log.exception("a command of a script failed unexpectedly")
             return INTERNAL_ERROR
+
+    def _innermost(self) -> Any:
+        """The call that runs a script now; NULL: none does."""
+        return lib.engine_inside_last(self._host.engine.handle)
 
     def _log(self, level: float, text: bytes) -> None:
         try:
@@ -262,16 +263,17 @@ class Scripting:
             log.exception("a script cannot log")
 
     def _set_resp(self, version: float) -> None:
-        if self._handle is not None:
-            lib.call_set_resp(self._handle, int(version))
+        if handle := self._innermost():
+            lib.call_set_resp(handle, int(version))
 
     def _set_propagated(self, on: bool) -> None:
-        if self._handle is not None:
-            lib.call_set_silent(self._handle, not on)
+        if handle := self._innermost():
+            lib.call_set_silent(handle, not on)
 
     def _check_command(self, request: bytes) -> bool | bytes:
         """Whether the user may run it; or what is wrong with it."""
-        answer = lib.call_may(self._handle, request, len(request)) if self._handle else -1
+        handle = self._innermost()
+        answer = lib.call_may(handle, request, len(request)) if handle else -1
         return NO_COMMAND[answer] if answer < 0 else bool(answer)
 
 
@@ -301,11 +303,3 @@ def _limits(call: Call, flags: ScriptFlag, declared: bool, read_only: bool) -> i
     if read_only or flags & ScriptFlag.NO_WRITES:
         limits |= lib.CALL_READ_ONLY
     return int(limits)
-
-
-def failure(reply: tuple[Any, bytes, bytes, Any], name: bytes) -> bytes:
-    """The error line of a script that failed; `name` is its SHA1 or that of the function."""
-    _, text, place, ended = reply
-    if not ended or place:
-        text = b"%b script: %b%b" % (text, name, place)
-    return encode_error(text.decode("utf-8", "surrogateescape"))

@@ -16,7 +16,18 @@ from shmredis.scripting.bytecode import keep_frames
 
 __all__ = ["Runtime"]
 
-FILES = ("sandbox", "replies", "redis", "cjson", "cmsgpack", "struct", "bit", "functions", "seal")
+FILES = (
+    "sandbox",
+    "replies",
+    "run",
+    "redis",
+    "cjson",
+    "cmsgpack",
+    "struct",
+    "bit",
+    "functions",
+    "seal",
+)
 SOURCE_NAME = b"=shmredis"
 
 
@@ -51,6 +62,7 @@ class Runtime:
         self.load_library: Callable[..., Any] = lib[b"load_library"]
         self.call_function: Callable[..., Any] = lib[b"call_function"]
         self.collect: Callable[..., Any] = lib[b"collect"]
+        self.failed: Callable[..., bytes] = lib[b"failed"]
 
     @property
     def memory_used(self) -> int:

@@ -89,8 +89,6 @@ ESCAPES = {
     "a library": "string.rep = nil",
     "a library by rawset": "rawset(string, 'rep', nil)",
     "a library by table.insert": "table.insert(string, 1)",
-    "a library by table.remove": "table.remove(redis)",
-    "a library by table.sort": "table.sort(redis)",
     "a library's metatable": "setmetatable(redis, {})",
     "the globals": "_G.x = 1",
     "the globals by rawset": "rawset(_G, 'x', 1)",

@@ -1,42 +1,14 @@
--- redis.lua - the table `redis` of scripts, and the running of scripts.
+-- redis.lua - the table `redis` of scripts.
 local host, lib = ...
 
 local byte, sub, find, format, concat = string.byte, string.sub, string.find, string.format, table.concat
-local ipairs, select, type, tostring, tonumber, error, rawget = ipairs, select, type, tostring, tonumber, error, rawget
-local xpcall, floor, unpack, gsub = xpcall, math.floor, unpack, string.gsub
-local heads = lib.heads
-local host_call, decode, encode, getinfo = host.call, lib.decode, lib.encode, lib.getinfo
+local select, type, tostring, tonumber, error = select, type, tostring, tonumber, error
+local floor, ceil = math.floor, math.ceil
+local heads, host_call, decode = lib.heads, host.call, lib.decode
 
-local running = false -- a script may run commands
-local client_resp, script_resp = 2, 2
-
--- --- errors ---
-
--- The end of it, as a table of text, source and line.
+-- The end of a script, as a table of text, source and line.
 local function raise(text)
     error({ err = text }, 0)
-end
-
--- The place in a script that was executed last.
-local function place()
-    for level = 3, 40 do
-        local i = getinfo(level, "Sl")
-        if not i then return end
-        if i.what ~= "C" and i.what ~= "tail" and i.source ~= "=shmredis" then return i.source, i.currentline end
-    end
-end
-
-local function handle_error(problem)
-    lib.settle()
-    local source, line = place()
-    if lib.ended then return { err = lib.ended, ended = true, source = source, line = line } end
-    if type(problem) == "string" and find(problem, "^shmredis:%d+: ") then
-        local where = source and gsub(source, "^[@=]", "") .. ":" .. line .. ": " or ""
-        problem = gsub(problem, "^shmredis:%d+: ", function() return where end)
-    end
-    if type(problem) ~= "table" then problem = { err = "ERR " .. tostring(problem) } end
-    if source then problem.source, problem.line = source, line end
-    return problem
 end
 
 -- --- commands ---
@@ -66,7 +38,7 @@ end
 
 local function reply_of(n, ...)
     if n == 0 then raise("ERR Please specify at least one argument for this redis lib call") end
-    if not running then raise("ERR redis.call/pcall can only be called inside a script invocation") end
+    if not lib.running then raise("ERR redis.call/pcall can only be called inside a script invocation") end
     local reply = host_call(request(n, ...))
     if reply == false then
         lib.ended = "ERR the script begins anew"
@@ -76,20 +48,9 @@ local function reply_of(n, ...)
 end
 
 local function call(...)
-    local n, a, b = select("#", ...), ...
-    local reply
-    if n == 2 and running and type(a) == "string" and type(b) == "string" then -- the usual reading command
-        reply = host_call("*2\r\n" .. heads[#a] .. a .. "\r\n" .. heads[#b] .. b .. "\r\n")
-    end
-    if not reply then reply = reply_of(n, ...) end
-    local kind = byte(reply)
-    if kind == 36 then -- a bulk string, most often
-        local stop = find(reply, "\r", 2, true)
-        if byte(reply, 2) == 45 then return false end
-        return sub(reply, stop + 2, -3)
-    end
+    local reply = reply_of(select("#", ...), ...)
     local value = decode(reply, 1)
-    if kind == 45 then error(value, 0) end
+    if byte(reply) == 45 then error(value, 0) end
     return value
 end
 
@@ -103,6 +64,10 @@ local pcall = pcall
 local function protected_call(...)
     return caught(pcall(call, ...))
 end
+
+-- The core has both in C (csrc/net/script.c), which leave what is unusual to these.
+local fast_call, fast_pcall = lib.attach(call, protected_call)
+if fast_call then call, protected_call = fast_call, fast_pcall end
 
 local function sha1hex(...)
     if select("#", ...) ~= 1 then raise("ERR wrong number of arguments") end
@@ -129,7 +94,8 @@ local function log(...)
     local n = select("#", ...)
     local level = ...
     if n < 2 then raise("ERR redis.log() requires two arguments or more.") end
-    if type(level) ~= "number" then raise("ERR First argument must be a number (log level).") end
+    level = tonumber(level)
+    if not level then raise("ERR First argument must be a number (log level).") end
     if level < 0 or level > 3 then raise("ERR Invalid log level.") end
     local words = {}
     for i = 2, n do
@@ -141,16 +107,16 @@ end
 
 local function setresp(...)
     if select("#", ...) ~= 1 then raise("ERR redis.setresp() requires one argument.") end
-    local version = ...
+    local version = floor(tonumber((...)) or 0)
     if version ~= 2 and version ~= 3 then raise("ERR RESP version must be 2 or 3.") end
-    script_resp = version
+    lib.script_resp = version
     host.setresp(version)
 end
 
 local function set_repl(...)
     if select("#", ...) ~= 1 then raise("ERR redis.set_repl() requires one argument.") end
-    local flags = tonumber((...)) or -1
-    if flags < 0 or flags > 3 or flags ~= floor(flags) then
+    local flags = floor(tonumber((...)) or 0)
+    if flags < 0 or flags > 3 then
         raise("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
     end
     host.set_repl(flags % 2 == 1)
@@ -203,77 +169,27 @@ local function draw()
     return floor((high * 16777216 + low) / 131072)
 end
 
+-- A number as an int of C; `name` is who wants it.
+local function int(v, i, n, name)
+    local number = tonumber(v)
+    if not number then
+        error("bad argument #" .. i .. " to '" .. name .. "' (number expected, got " ..
+            (i > n and "no value" or type(v)) .. ")", 3)
+    end
+    number = number < 0 and ceil(number) or floor(number)
+    return (number + 2147483648) % 4294967296 - 2147483648
+end
+
 function lib.maths.random(...)
     local r = draw() % 2147483647 / 2147483647
     local n, a, b = select("#", ...), ...
     if n == 0 then return r end
-    if n == 1 then a, b = 1, a end
     if n > 2 then error("wrong number of arguments", 2) end
-    for i, v in ipairs(n == 1 and { b } or { a, b }) do
-        if not tonumber(v) then
-            error("bad argument #" .. i .. " to 'random' (number expected, got " .. type(v) .. ")", 2)
-        end
-    end
-    if floor(a) > floor(b) then
-        error("bad argument #" .. (n == 1 and 1 or 2) .. " to 'random' (interval is empty)", 2)
-    end
-    return floor(r * (floor(b) - floor(a) + 1)) + floor(a)
+    local low = n == 1 and 1 or int(a, 1, n, "random")
+    local high = n == 1 and int(a, 1, n, "random") or int(b, 2, n, "random")
+    if low > high then error("bad argument #" .. n .. " to 'random' (interval is empty)", 2) end
+    return floor(r * (high - low + 1)) + low
 end
-function lib.maths.randomseed(n)
-    seed(floor(tonumber(n) or 0))
-end
-
--- --- running ---
-
-local scripts = {} -- compiled, by SHA1
-
-function lib.define(sha, f)
-    scripts[sha] = f
-end
-function lib.forget(sha)
-    scripts[sha] = nil
-end
-
--- Values into KEYS (the first n) and ARGV.
-local function split(n, ...)
-    local total = select("#", ...)
-    if n == 1 and total == 1 then return { (...) }, {} end
-    if n == 0 then return {}, { ... } end
-    if n == total then return { ... }, {} end
-    local keys, all = {}, { ... }
-    for i = 1, n do keys[i] = all[i] end
-    return keys, { select(n + 1, ...) }
-end
-
-local function finish(ok, value)
-    running, lib.ended = false, nil
-    lib.tidy()
-    if ok then return encode(value, client_resp, script_resp) end
-    if type(value) ~= "table" then value = { err = "ERR " .. tostring(value) } end
-    local text = rawget(value, "err")
-    if type(text) ~= "string" then text = "ERR unknown error" end
-    local source, line = rawget(value, "source"), rawget(value, "line")
-    local at = source and line and format(", on %s:%d.", tostring(source), line) or ""
-    return nil, text, at, rawget(value, "ended")
-end
-
-local function begin(resp)
-    client_resp, script_resp, running = resp, 2, true
-end
-
-local globals = lib.globals
-
--- The reply as RESP, or nil and what went wrong: the text and the place.
-function lib.run(sha, resp, n, ...)
-    globals.KEYS, globals.ARGV = split(n, ...)
-    begin(resp)
-    return finish(xpcall(scripts[sha], handle_error))
-end
-
--- The same for a function of a library, which takes its keys and arguments.
-function lib.call_function(f, resp, n, ...)
-    local keys, args = split(n, ...)
-    globals.KEYS, globals.ARGV = nil, nil
-    begin(resp)
-    return finish(xpcall(function() return f(keys, args) end, handle_error))
+function lib.maths.randomseed(...)
+    seed(int((...), 1, select("#", ...), "randomseed"))
 end

@@ -88,14 +88,19 @@ lib.decode = decode
 local DEPTH = 7000 -- of tables in tables
 local encode
 
+-- It ends at a zero byte, as texts of C do.
 local function one_line(s)
+    local stop = find(s, "\0", 1, true)
+    if stop then s = sub(s, 1, stop - 1) end
     return (gsub(s, "[\r\n]", " "))
 end
+lib.one_line = one_line
 
 local function double_text(n)
     if n ~= n then return "nan" end
     if n == 1 / 0 then return "inf" end
     if n == -1 / 0 then return "-inf" end
+    if n == 0 and 1 / n < 0 then return "-0" end
     return lib.number_text(n)
 end
 
@@ -145,44 +150,39 @@ local function encode_array(out, t, resp, script_resp, depth)
     out[place] = "*" .. n .. "\r\n"
 end
 
--- Tables with one of these fields stand for what Lua has no word for.
-local function encode_special(out, t, resp, script_resp, depth)
-    local v = rawget(t, "err")
-    if type(v) == "string" then
-        out[#out + 1] = "-" .. one_line(v) .. "\r\n"
-        return true
+local function encode_big_number(out, v, resp)
+    local text = one_line(v)
+    out[#out + 1] = resp > 2 and "(" .. text .. "\r\n" or "$" .. #text .. "\r\n" .. text .. "\r\n"
+end
+
+local function encode_error(out, v)
+    out[#out + 1] = "-" .. one_line(v) .. "\r\n"
+end
+
+local function encode_status(out, v)
+    out[#out + 1] = "+" .. one_line(v) .. "\r\n"
+end
+
+-- Tables with one of these fields stand for what Lua has no word for: how they are written, and what of them.
+local SPECIAL = {
+    { "err", "string", encode_error },
+    { "ok", "string", encode_status },
+    { "double", "number", encode_double },
+    { "map", "table", encode_map },
+    { "set", "table", encode_set },
+    { "big_number", "string", encode_big_number },
+}
+local function special(t)
+    for i = 1, #SPECIAL do
+        local row = SPECIAL[i]
+        local v = rawget(t, row[1])
+        if v ~= nil and type(v) == row[2] then return row[3], v end
     end
-    v = rawget(t, "ok")
-    if type(v) == "string" then
-        out[#out + 1] = "+" .. one_line(v) .. "\r\n"
-        return true
-    end
-    v = rawget(t, "double")
-    if type(v) == "number" then
-        encode_double(out, v, resp)
-        return true
-    end
-    v = rawget(t, "map")
-    if type(v) == "table" then
-        encode_map(out, v, resp, script_resp, depth)
-        return true
-    end
-    v = rawget(t, "set")
-    if type(v) == "table" then
-        encode_set(out, v, resp, script_resp, depth)
-        return true
-    end
-    v = rawget(t, "big_number")
-    if type(v) == "string" then
-        local text = one_line(v)
-        out[#out + 1] = resp > 2 and "(" .. text .. "\r\n" or "$" .. #text .. "\r\n" .. text .. "\r\n"
-        return true
-    end
-    v = rawget(t, "verbatim_string")
+    local v = rawget(t, "verbatim_string")
     if type(v) == "table" and type(rawget(v, "string")) == "string" and type(rawget(v, "format")) == "string" then
-        encode_verbatim(out, v, resp)
-        return true
+        return encode_verbatim, v
     end
+    return encode_array, t
 end
 
 function encode(out, v, resp, script_resp, depth)
@@ -202,9 +202,10 @@ function encode(out, v, resp, script_resp, depth)
     elseif kind == "table" then
         if depth == DEPTH then
             out[#out + 1] = "-ERR reached lua stack limit\r\n"
-        elseif not encode_special(out, v, resp, script_resp, depth + 1) then
-            encode_array(out, v, resp, script_resp, depth + 1)
+            return
         end
+        local write, part = special(v)
+        return write(out, part, resp, script_resp, depth + 1) -- a tail call: there may be 7,000 levels
     else
         out[#out + 1] = resp > 2 and "_\r\n" or "$-1\r\n"
     end

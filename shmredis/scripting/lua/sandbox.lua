@@ -30,11 +30,13 @@ local function protect(t, shown)
     return proxy
 end
 lib.protect = protect
+lib.contents = contents
 
 local function check_writable(t)
     if contents[t] then error(READONLY, 0) end
 end
 
+lib.real_globals = _G
 local globals = {}
 lib.globals = globals -- of scripts; KEYS and ARGV come and go
 local function no_such_global(_, name)
@@ -80,29 +82,41 @@ function globals.load(reader, name)
     end
     local pieces = {}
     while true do
-        local piece = reader()
+        local ok, piece = pcall(reader)
+        if not ok then return nil, piece end
         if piece == nil or piece == "" then break end
-        if type(piece) ~= "string" then return nil, "reader function must return a string" end
+        if type(piece) ~= "string" and type(piece) ~= "number" then
+            return nil, "reader function must return a string"
+        end
         pieces[#pieces + 1] = piece
     end
     return load_source(concat(pieces), name or "=(load)")
 end
 
-function globals.rawget(t, k)
+-- Calls with too few arguments go on to the functions of Lua, which say so.
+local function missing(n, ...)
+    return select("#", ...) < n
+end
+
+function globals.rawget(...)
+    local t, k = ...
+    if missing(2, ...) then rawget(...) end
     return rawget(contents[t] or t, k)
 end
 
 globals.rawequal = rawequal
 
-function globals.rawset(t, k, ...)
+function globals.rawset(...)
+    local t, k, v = ...
     check_writable(t)
-    if select("#", ...) == 0 then error("bad argument #3 to 'rawset' (value expected)", 2) end
-    local v = ...
+    if missing(3, ...) then rawset(...) end
     return rawset(t, k, v)
 end
 
-function globals.setmetatable(t, meta)
+function globals.setmetatable(...)
+    local t, meta = ...
     check_writable(t)
+    if missing(2, ...) then setmetatable(...) end
     return setmetatable(t, meta)
 end
 
@@ -113,13 +127,17 @@ local function copy(t)
     return out
 end
 
-function globals.next(t, k)
+function globals.next(...)
+    local t, k = ...
+    if missing(1, ...) then next(...) end
     return next(contents[t] or t, k)
 end
 
-function globals.pairs(t)
+function globals.pairs(...)
+    local t = ...
     if type(t) ~= "table" then
-        error("bad argument #1 to 'pairs' (table expected, got " .. (t == nil and "no value" or type(t)) .. ")", 2)
+        local got = missing(1, ...) and "no value" or type(t)
+        error("bad argument #1 to 'pairs' (table expected, got " .. got .. ")", 2)
     end
     if contents[t] then return next, copy(contents[t]), nil end
     return pairs(t)
@@ -136,11 +154,14 @@ local function caught(ok, problem, ...)
 end
 
 function globals.pcall(...)
+    if missing(1, ...) then return false, "attempt to call a boolean value" end -- as Redis says
     return caught(pcall(...))
 end
 
 -- An error that the hook raises calls the handler with hooks off: one that loops would never end.
-function globals.xpcall(f, handler)
+function globals.xpcall(...)
+    local f, handler = ...
+    if missing(2, ...) then error("bad argument #2 to 'xpcall' (value expected)", 2) end
     return xpcall(f, function(problem)
         if lib.ended then return problem end
         return handler(problem)
@@ -150,6 +171,14 @@ end
 -- --- libraries ---
 
 local string_meta = getmetatable("")
+
+-- The function behind a check of its arguments. Lua's errors call a function by the name of the variable that it
+-- is called by, so the variable has that name.
+local loaded, pass = loadstring, function(...) return ... end
+local function checked(name, f, check)
+    local text = gsub("local NAME, check, pass = ... return function(...) check(...) return pass(NAME(...)) end", "NAME", name)
+    return loaded(text, "=shmredis")(f, check, pass)
+end
 
 local function take(names, from)
     local out = {}
@@ -163,27 +192,31 @@ local strings = take("byte char dump find format gfind gmatch gsub len lower mat
 -- The matcher calls itself for each repetition; of too many the stack of C would overflow. (How long it
 -- takes is the script's own affair: it cannot be ended there, in Redis neither.)
 local REPETITIONS = 1000
-for name, f in pairs({ find = string.find, match = string.match, gmatch = string.gmatch, gsub = string.gsub }) do
-    strings[name] = function(s, pattern, ...)
-        if type(pattern) == "string" and #pattern > REPETITIONS then
-            local _, n = gsub(pattern, "[*+?-]", "")
-            if n > REPETITIONS then error("pattern too complex", 2) end
-        end
-        return f(s, pattern, ...)
-    end
+local function check_pattern(_, pattern)
+    if type(pattern) ~= "string" or #pattern <= REPETITIONS then return end
+    local _, n = gsub(pattern, "[*+?-]", "")
+    if n > REPETITIONS then error("pattern too complex", 3) end
+end
+for _, name in ipairs({ "find", "match", "gmatch", "gsub" }) do
+    strings[name] = checked(name, string[name], check_pattern)
 end
 strings.gfind = strings.gmatch
+strings.dump = checked("dump", string.dump, function(f)
+    if type(f) == "function" and getinfo(f, "S").source == "=shmredis" then error("unable to dump given function", 3) end
+end)
 
-local tables = take("concat foreach foreachi getn maxn", table)
-for name, f in pairs({ insert = table.insert, remove = table.remove, sort = table.sort, setn = table.setn }) do
-    tables[name] = function(t, ...)
-        check_writable(t)
-        if type(t) ~= "table" then
-            error("bad argument #1 to '" .. name .. "' (table expected, got " .. (t == nil and "no value" or type(t)) .. ")", 2)
-        end
-        return f(t, ...)
-    end
+-- A text that cannot be had at all would take long to fail.
+local longest = host.memory_limit * 1024
+local rep = string.rep
+function strings.rep(...)
+    local s, n = ...
+    if type(s) == "string" and type(n) == "number" and #s * n > longest then error("not enough memory", 0) end
+    local text = rep(...)
+    return text
 end
+
+local tables = take("concat foreach foreachi getn maxn remove setn sort", table)
+tables.insert = checked("insert", table.insert, check_writable) -- the others change what is there, and a proxy is empty
 
 local maths = take("abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max " ..
     "min mod modf pi pow rad sin sinh sqrt tan tanh", math)
@@ -192,7 +225,7 @@ lib.maths = maths
 -- --- coroutines, in which the hook has to be set, too ---
 
 local HOOK_EVERY = 100000 -- instructions
-local create, resume = coroutine.create, coroutine.resume
+local create, wrap = coroutine.create, coroutine.wrap
 
 -- Memory that a script may have, in units of 1024 bytes. It is looked at now and then; the interpreter's own
 -- limit is above, for what grows at once.
@@ -202,6 +235,8 @@ local function lacks_memory()
     count("collect")
     return count("count") > host.memory_limit and "ERR not enough memory" or nil
 end
+
+function lib.collect() count("collect") end
 
 -- What a script has left is not kept for long: whatever comes next needs the room.
 local collect_above = host.memory_limit / 4
@@ -214,6 +249,7 @@ end
 
 -- lib.tick is asked now and then whether the script is to end; it says why.
 local function hook()
+    lib.ticked = true
     lib.ended = lib.ended or lib.tick() or lacks_memory()
     if not lib.ended then return end
     sethook(hook, "", 1) -- no pcall gets in the way
@@ -228,25 +264,27 @@ end
 sethook(hook, "", HOOK_EVERY)
 lib.tick = host.tick
 
-local function create_watched(f)
-    if type(f) ~= "function" then error("bad argument #1 to 'create' (Lua function expected)", 2) end
+function lib.watch(thread) sethook(thread, hook, "", HOOK_EVERY) end
+
+local function check_lua(f, name)
+    if type(f) ~= "function" or getinfo(f, "S").what == "C" then
+        error("bad argument #1 to '" .. name .. "' (Lua function expected)", 3)
+    end
+end
+
+local coroutines = take("resume running status yield", coroutine)
+function coroutines.create(f)
+    check_lua(f, "create")
     local co = create(f)
     sethook(co, hook, "", HOOK_EVERY)
     return co
 end
-
-local function resumed(ok, problem, ...)
-    if ok then return problem, ... end
-    error(problem, type(problem) == "string" and 3 or 0)
-end
-
-local coroutines = take("resume running status yield", coroutine)
-coroutines.create = create_watched
 function coroutines.wrap(f)
-    local co = create_watched(f)
-    return function(...)
-        return resumed(resume(co, ...))
-    end
+    check_lua(f, "wrap")
+    return wrap(function(...)
+        sethook(hook, "", HOOK_EVERY)
+        return f(...)
+    end)
 end
 
 globals.string = protect(strings)
@@ -258,7 +296,9 @@ globals.os = protect({ clock = os.clock })
 -- Methods of strings are those that scripts see.
 string_meta.__index = globals.string
 local shown_string_meta = protect({ __index = globals.string })
-function globals.getmetatable(x)
+function globals.getmetatable(...)
+    local x = ...
+    if missing(1, ...) then getmetatable(...) end
     if type(x) == "string" then return shown_string_meta end
     if contents[x] then return metatables[x] end
     return getmetatable(x)
@@ -291,4 +331,3 @@ function lib.seal()
     local real = lib.real_globals
     for name in pairs(copy(real)) do real[name] = nil end
 end
-lib.real_globals = _G

@@ -1,6 +1,5 @@
 -- seal.lua - the last file: from here on nothing but what scripts may see is in reach.
 local host, lib = ...
 
-lib.collect = function() collectgarbage("collect") end
 collectgarbage("setpause", 150)
 lib.seal()
