@@ -149,7 +149,8 @@ static bool may_run(const struct call *c, struct command_row *row, int argc, con
     if (flags & CMD_NOSCRIPT && in->limits & CALL_SCRIPT)
         return dispatch_refuse(c->eng, row, out,
                                "ERR This Redis command is not allowed from script");
-    if (flags & CMD_WRITE && in->limits & CALL_READ_ONLY)
+    bool writes = dispatch_effects(row) & (CMD_WRITE | CMD_MAY_REPLICATE);
+    if (in->limits & CALL_READ_ONLY && writes)
         return dispatch_refuse(c->eng, row, out,
                                "ERR Write commands are not allowed from read-only scripts.");
     if (!dispatch_loaded(c->eng, row, LOADING_SELF, out)) return false;

@@ -53,7 +53,12 @@ def function_delete(ctx: Context) -> Reply:
 @command("FUNCTION FLUSH", arity=-2, flags=CHANGES, acl="scripting", group="scripting")
 @everywhere()
 def function_flush(ctx: Context) -> Reply:
-    if len(ctx.argv) > 3 or (len(ctx.argv) == 3 and word(ctx.argv[2]) not in ("SYNC", "ASYNC")):
+    if len(ctx.argv) > 3:
+        asked = ctx.argv[1].decode("utf-8", "surrogateescape")
+        raise CommandError(
+            f"ERR unknown subcommand or wrong number of arguments for '{asked}'. Try FUNCTION HELP."
+        )
+    if len(ctx.argv) == 3 and word(ctx.argv[2]) not in ("SYNC", "ASYNC"):
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     ctx.server.scripting.libraries.flush()
     log_everywhere(ctx)

@@ -27,6 +27,7 @@ MEMORY_LIMIT = 512 << 20  # bytes that a script may have
 HARD_LIMIT = 4  # times as much as that is what Lua can get at all
 LEVELS = ("debug", "verbose", "notice", "warning")
 SMALL = {b"%d" % n: n for n in range(100)}  # numbers of keys
+SHA_LENGTH = 40
 NOT_INTEGER = "ERR value is not an integer or out of range"
 INTERNAL_ERROR = b"-ERR internal error\r\n"
 NO_COMMAND = {-1: b"Invalid command passed to", -2: b"Wrong number of args for"}
@@ -202,7 +203,7 @@ class Scripting:
     def eval_sha(self, call: Call, *, read_only: bool) -> bytes:
         """EVALSHA and EVALSHA_RO."""
         argv = call.argv
-        keys = count_keys(argv)
+        keys = count_keys(argv) if len(argv[1]) == SHA_LENGTH else 0
         script = self.cache.find(argv[1])
         if script is None:
             raise CommandError(NO_SCRIPT)

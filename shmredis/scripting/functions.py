@@ -7,6 +7,7 @@ from typing import Any
 
 from shmredis._core import lib
 from shmredis.commands.resp import CommandError
+from shmredis.config.parser import split_words
 from shmredis.scripting.payload import PayloadError, read_payload, write_payload
 from shmredis.scripting.shebang import FLAG_NAMES, ScriptFlag
 
@@ -49,13 +50,13 @@ class Libraries:
     def __init__(self, load_code: Callable[[bytes], tuple[Any, ...]]) -> None:
         self._load_code = load_code
         self.all: dict[bytes, Library] = {}
-        self._functions: dict[bytes, Function] = {}
+        self._functions: dict[bytes, Function] = {}  # by name in lower case, as FCALL finds them
         self.changed: Callable[[], None] = lambda: None
 
     # --- asking ---
 
     def find(self, name: bytes) -> Function | None:
-        return self._functions.get(name)
+        return self._functions.get(name.lower())
 
     def sources(self) -> tuple[bytes, ...]:
         """The code of each library."""
@@ -104,20 +105,21 @@ class Libraries:
         return library
 
     def _check_names(self, library: Library, old: Library | None) -> None:
+        given_up = {name.lower() for name in old.functions} if old else set()
         for name in library.functions:
-            taken = name in self._functions and not (old and name in old.functions)
-            if taken:
+            if name.lower() in self._functions.keys() - given_up:
                 raise CommandError(f"ERR Function {name.decode()} already exists")
 
     def _replace(self, library: Library) -> None:
         if library.name in self.all:
             self._remove(library.name)
         self.all[library.name] = library
-        self._functions.update(library.functions)
+        for name, function in library.functions.items():
+            self._functions[name.lower()] = function
 
     def _remove(self, name: bytes) -> None:
         for function in self.all.pop(name).functions:
-            del self._functions[function]
+            self._functions.pop(function.lower(), None)
 
     def delete(self, name: bytes) -> None:
         """Raises: CommandError."""
@@ -177,12 +179,15 @@ def _read_metadata(code: bytes) -> tuple[bytes, bytes]:
     line, newline, rest = code.partition(b"\n")
     if not newline:
         raise CommandError("ERR Invalid library metadata")
-    words = line[2:].split(b" ")
-    engine, words = words[0].strip(), b" ".join(words[1:]).split()
+    try:
+        words = [word.encode("latin-1") for word in split_words(line.decode("latin-1"))]
+    except ValueError:
+        raise CommandError("ERR Invalid library metadata") from None
+    engine = words[0][2:]
     if not engine:
         raise CommandError("ERR Engine '' not found")
     name = None
-    for word in words:
+    for word in words[1:]:
         if not word.lower().startswith(b"name="):
             shown = word.decode("utf-8", "surrogateescape")
             raise CommandError(f"ERR Invalid metadata value given: {shown}")

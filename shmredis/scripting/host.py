@@ -11,6 +11,9 @@ from shmredis.commands.version import REDIS_VERSION
 
 __all__ = ["plain_functions", "version_number"]
 
+ROUNDER = float(3 << 51)  # a number beside which another has no fraction left
+DOUBLE, LOW_WORD = struct.Struct("<d"), struct.Struct("<I")
+
 _text = ffi.new("char[64]")
 
 
@@ -31,8 +34,9 @@ def sha1hex(text: bytes) -> bytes:
     return hashlib.sha1(text, usedforsecurity=False).hexdigest().encode()
 
 
-def pack_double(value: float, form: bytes) -> bytes:
-    """The bytes of a number; `form` as in Python's struct: "<d", ">f"."""
+def pack_double(value: float | bytes, form: bytes) -> bytes:
+    """The bytes of a number, maybe as text; `form` as in Python's struct: "<d", ">f"."""
+    value = float(value)
     try:
         return struct.pack(form.decode(), value)
     except OverflowError:  # too large for a float
@@ -57,8 +61,8 @@ def _signed(n: int) -> int:
 
 
 def _bits_of(value: float) -> int:
-    """The low 32 bits of a number, rounded to an integer. NaN and infinities have none."""
-    return round(value) & 0xFFFFFFFF if math.isfinite(value) else 0
+    """The low 32 bits of a number, rounded to an integer, as they are in a sum with ROUNDER."""
+    return int(LOW_WORD.unpack_from(DOUBLE.pack(value + ROUNDER))[0])
 
 
 _OPERATIONS: dict[bytes, Callable[[int, int], int]] = {

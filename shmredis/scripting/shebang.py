@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from shmredis.commands.resp import CommandError
+from shmredis.config.parser import split_words
 
 __all__ = ["FLAG_NAMES", "Header", "ScriptFlag", "read_header"]
 
@@ -44,8 +45,11 @@ def read_header(script: bytes) -> Header:
     line, newline, rest = script.partition(b"\n")
     if not newline:
         raise CommandError("ERR Invalid script shebang")
-    words = line.decode("utf-8", "surrogateescape").split()
-    if not words or words[0] != "#!lua":
+    try:
+        words = split_words(line.decode("utf-8", "surrogateescape"))
+    except ValueError:
+        raise CommandError("ERR Invalid engine in script shebang") from None
+    if words[0] != "#!lua":
         raise CommandError(f"ERR Unexpected engine in script shebang: {words[0]}")
     flags = ScriptFlag.NONE
     for word in words[1:]:
@@ -57,7 +61,7 @@ def read_header(script: bytes) -> Header:
 
 def _flags(text: str) -> ScriptFlag:
     flags = ScriptFlag.NONE
-    for name in filter(None, text.split(",")):
+    for name in text.split(",") if text else ():
         if name not in FLAG_NAMES:
             raise CommandError(f"ERR Unexpected flag in script shebang: {name}")
         flags |= FLAG_NAMES[name]

@@ -7,7 +7,7 @@ local select, ipairs = select, ipairs
 local concat, floor, error, type, next, tonumber, tostring = table.concat, math.floor, error, type, next, tonumber, tostring
 local rawget, setmetatable, getmetatable, pcall = rawget, setmetatable, getmetatable, pcall
 
-local null = lib.newproxy()
+local null, contents = lib.null or lib.newproxy(), lib.contents
 local array_mt = {} -- marks empty tables that were arrays
 local HUGE = 1 / 0
 
@@ -48,7 +48,7 @@ local function encoder(s)
         for k in next, t do
             if type(k) ~= "number" or k < 1 or k ~= floor(k) then return nil end
             n = n + 1
-            if k > max then max = k end
+            if k > max and k <= 2147483647 then max = k end
         end
         if max == 0 then return nil end
         if s.sparse_ratio > 0 and max > n * s.sparse_ratio and max > s.sparse_safe then
@@ -96,7 +96,7 @@ local function encoder(s)
         elseif kind == "nil" or v == null then
             out[#out + 1] = "null"
         elseif kind == "table" then
-            depth = depth + 1
+            depth, v = depth + 1, contents[v] or v
             if depth > s.encode_depth then error("Cannot serialise, excessive nesting (" .. depth .. ")", 0) end
             local n = array_length(v)
             if n then
@@ -179,12 +179,12 @@ local function decoder(s)
     end
 
     local function number_at(at)
-        local _, last = find(text, "^-?%d+%.?%d*[eE]?[+-]?%d*", at)
+        local _, last = find(text, "^[-+]?%d+%.?%d*[eE]?[+-]?%d*", at)
         if not last then return nil end
         if s.decode_invalid then
             local _, hex = find(text, "^-?0[xX]%x+", at)
             if hex then return host.parse_double(sub(text, at, hex)), hex + 1 end
-        elseif find(text, "^-?0%d", at) then
+        elseif find(text, "^-?0[%dxX]", at) then
             return nil
         end
         while last >= at do
@@ -202,7 +202,7 @@ local function decoder(s)
             return byte(text, at) == 45 and -HUGE or HUGE, (long or last) + 1
         end
         _, last = find(text, "^[+-]?[nN][aA][nN]", at)
-        if last then return 0 / 0, last + 1 end
+        if last then return byte(text, at) == 45 and 0 / 0 or -(0 / 0), last + 1 end
     end
 
     local function skip(at)
@@ -296,7 +296,10 @@ local function decoder(s)
     end
 
     local function whole()
-        if byte(text, 1) == 0 or byte(text, 2) == 0 then error("JSON parser does not support UTF-16 or UTF-32", 0) end
+        if #text > 1 and (byte(text, 1) == 0 or byte(text, 2) == 0) then
+            error("JSON parser does not support UTF-16 or UTF-32", 0)
+        end
+        text = sub(text, 1, (find(text, "\0", 1, true) or 0) - 1) -- a zero byte is the end
         local v, at = value(skip(1), 0)
         at = skip(at)
         if at <= #text then unexpected("the end", at) end
@@ -321,49 +324,77 @@ end
 
 -- --- settings ---
 
+local function wrong(i, name, why)
+    error("bad argument #" .. i .. " to '" .. name .. "' (" .. why .. ")", 4)
+end
+
+-- Arguments that set something: an integer, or one of some words; nil leaves it as it is.
+local function set_integer(s, field, n, i, name, min, max)
+    if n == nil then return s[field] end
+    local number = tonumber(n)
+    if not number then wrong(i, name, "number expected, got " .. type(n)) end
+    number = number < 0 and -floor(-number) or floor(number)
+    if number < min or number > max then wrong(1, name, "expected integer between " .. min .. " and " .. max) end
+    s[field] = number
+    return number
+end
+
+local function set_switch(s, field, on, i, name, words)
+    if on == nil then return s[field] end
+    if on == "off" then on = false end
+    if on == "on" then on = true end
+    if type(on) ~= "boolean" and not (words and words[on]) then
+        if type(on) ~= "string" and type(on) ~= "number" then wrong(i, name, "string expected, got " .. type(on)) end
+        wrong(i, name, "invalid option '" .. tostring(on) .. "'")
+    end
+    s[field] = on
+    return on
+end
+
+local function check_count(most, name, ...)
+    if select("#", ...) > most then wrong(most + 1, name, "found too many arguments") end
+end
+
 local function integer_setting(s, field, name, min, max)
-    return function(n)
-        if n ~= nil then
-            n = floor(tonumber(n) or min - 1)
-            if n < min or n > max then
-                error("bad argument #1 to '" .. name .. "' (expected integer between " .. min .. " and " .. max .. ")", 2)
-            end
-            s[field] = n
-        end
-        return s[field]
+    return function(...)
+        check_count(1, name, ...)
+        local value = set_integer(s, field, (...), 1, name, min, max)
+        return value
     end
 end
 
-local function switch(s, field, words)
-    return function(on)
-        if on ~= nil then
-            if on == "off" then on = false end
-            if on == "on" then on = true end
-            if type(on) ~= "boolean" and not (words and words[on]) then
-                error("bad argument #1 to '?' (invalid option '" .. tostring(on) .. "')", 2)
-            end
-            s[field] = on
-        end
-        return s[field]
+local function switch(s, field, name, words)
+    return function(...)
+        check_count(1, name, ...)
+        local value = set_switch(s, field, (...), 1, name, words)
+        return value
+    end
+end
+
+local LARGEST = 2147483647
+local function sparse_setting(s)
+    local name = "encode_sparse_array"
+    return function(...)
+        check_count(3, name, ...)
+        local on, ratio, safe = ...
+        on = set_switch(s, "sparse_convert", on, 1, name)
+        ratio = set_integer(s, "sparse_ratio", ratio, 2, name, 0, LARGEST)
+        safe = set_integer(s, "sparse_safe", safe, 3, name, 0, LARGEST)
+        return on, ratio, safe
     end
 end
 
 local function new()
     local s = settings()
     local cjson = { encode = encoder(s), decode = decoder(s), null = null, _NAME = "cjson", _VERSION = "2.1.0" }
-    cjson.encode_max_depth = integer_setting(s, "encode_depth", "encode_max_depth", 1, 2147483647)
-    cjson.decode_max_depth = integer_setting(s, "decode_depth", "decode_max_depth", 1, 2147483647)
+    cjson.encode_max_depth = integer_setting(s, "encode_depth", "encode_max_depth", 1, LARGEST)
+    cjson.decode_max_depth = integer_setting(s, "decode_depth", "decode_max_depth", 1, LARGEST)
     cjson.encode_number_precision = integer_setting(s, "precision", "encode_number_precision", 1, 14)
-    cjson.encode_keep_buffer = switch(s, "keep_buffer")
-    cjson.encode_invalid_numbers = switch(s, "encode_invalid", { null = true })
-    cjson.decode_invalid_numbers = switch(s, "decode_invalid")
-    cjson.decode_array_with_array_mt = switch(s, "array_mt")
-    local ratio = integer_setting(s, "sparse_ratio", "encode_sparse_array", 0, 2147483647)
-    local safe = integer_setting(s, "sparse_safe", "encode_sparse_array", 0, 2147483647)
-    local convert = switch(s, "sparse_convert")
-    function cjson.encode_sparse_array(on, r, n)
-        return convert(on), ratio(r), safe(n)
-    end
+    cjson.encode_keep_buffer = switch(s, "keep_buffer", "encode_keep_buffer")
+    cjson.encode_invalid_numbers = switch(s, "encode_invalid", "encode_invalid_numbers", { null = true })
+    cjson.decode_invalid_numbers = switch(s, "decode_invalid", "decode_invalid_numbers")
+    cjson.decode_array_with_array_mt = switch(s, "array_mt", "decode_array_with_array_mt")
+    cjson.encode_sparse_array = sparse_setting(s)
     return cjson
 end
 

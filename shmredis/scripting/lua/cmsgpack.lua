@@ -146,7 +146,8 @@ local function map(s, at, n, depth)
     for _ = 1, n do
         k, at = unpack_value(s, at, depth + 1)
         v, at = unpack_value(s, at, depth + 1)
-        if k == nil or k ~= k then error(BAD, 0) end
+        if k == nil then error({ err = "ERR table index is nil" }, 0) end
+        if k ~= k then error({ err = "ERR table index is NaN" }, 0) end
         out[k] = v
     end
     return out, at
@@ -161,7 +162,8 @@ local KINDS = {
     [203] = function(s, at) return real(s, at, 8, ">d") end,
 }
 for i = 0, 3 do
-    KINDS[204 + i] = function(s, at) return unsigned(s, at, 2 ^ i) end
+    local read = i == 3 and signed or unsigned -- of 64 bits there are only signed ones
+    KINDS[204 + i] = function(s, at) return read(s, at, 2 ^ i) end
     KINDS[208 + i] = function(s, at) return signed(s, at, 2 ^ i) end
 end
 local function counted(code, size, make)
@@ -172,20 +174,20 @@ local function counted(code, size, make)
     end
 end
 for i, size in ipairs({ 1, 2, 4 }) do
-    counted(216 + i, size, bytes) -- strings
-    counted(195 + i, size, bytes) -- binary
+    counted(216 + i, size, bytes)
 end
 counted(220, 2, array)
 counted(221, 4, array)
 counted(222, 2, map)
 counted(223, 4, map)
 
-local MAX_DEPTH = 180 -- calls of C, of which Lua allows 200; deeper data are refused
+local MAX_DEPTH = 2600 -- of arrays in arrays; a level takes three places on a stack of 8,000
+local MOST = 7990 -- results, which go on that stack, too
 
 function unpack_value(s, at, depth)
     local b = byte(s, at)
     if not b then error(MISSING, 0) end
-    if depth > MAX_DEPTH * 40 then error(BAD, 0) end
+    if depth > MAX_DEPTH then error("stack overflow (in function mp_decode_to_lua_array)", 0) end
     at = at + 1
     if b < 128 then return b, at end
     if b >= 224 then return b - 256, at end
@@ -197,41 +199,61 @@ function unpack_value(s, at, depth)
     return kind(s, at, depth)
 end
 
-local pcall = pcall
-local function unpacked(name, s, limit, offset)
+local pcall, tonumber = pcall, tonumber
+local function wrong(i, name, wanted, n, v)
+    error("bad argument #" .. i .. " to '" .. name .. "' (" .. wanted .. " expected, got " ..
+        (i > n and "no value" or type(v)) .. ")", 4)
+end
+
+-- The i-th of n arguments as an integer; `default` if it need not be there.
+local function integer(i, name, default, n, v)
+    if v == nil and default then return default end
+    local number = tonumber(v)
+    if not number then wrong(i, name, "number", n, v) end
+    return number < 0 and -floor(-number) or floor(number)
+end
+
+local function unpacked(name, n_args, s, limit, offset)
     if type(s) == "number" then s = tostring(s) end
-    if type(s) ~= "string" then
-        error("bad argument #1 to '" .. name .. "' (string expected, got " .. (s == nil and "no value" or type(s)) .. ")", 3)
-    end
+    if type(s) ~= "string" then wrong(1, name, "string", n_args, s) end
     if offset < 0 or limit < 0 then
         error("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #s .. ".", 3)
     end
     if offset > #s then error("Start offset " .. offset .. " greater than input length " .. #s .. ".", 3) end
     local out, n, at = {}, 0, offset + 1
     while at <= #s and (limit == 0 or n < limit) do
+        if n == MOST then error("stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)", 3) end
         local ok, value, after = pcall(unpack_value, s, at, 0)
         if not ok then error(value, 3) end
         n = n + 1
         out[n], at = value, after
     end
-    return out, n, at > #s and -1 or at - 1
+    return out, n, limit > 0 and (at > #s and -1 or at - 1)
 end
 
-function cmsgpack.unpack(s)
-    local out, n = unpacked("unpack", s, 0, 0)
+local function results(out, n, offset)
+    if offset then return offset, unpack(out, 1, n) end
     return unpack(out, 1, n)
 end
 
-local function with_offset(out, n, offset)
-    return offset, unpack(out, 1, n)
+function cmsgpack.unpack(...)
+    local out, n, offset = unpacked("unpack", select("#", ...), (...), 0, 0)
+    return results(out, n, offset)
 end
 
-function cmsgpack.unpack_one(s, offset)
-    return with_offset(unpacked("unpack_one", s, 1, offset or 0))
+function cmsgpack.unpack_one(...)
+    local n_args, s, offset = select("#", ...), ...
+    offset = integer(2, "unpack_one", 0, n_args, offset)
+    local out, n, at = unpacked("unpack_one", n_args, s, 1, offset)
+    return results(out, n, at)
 end
 
-function cmsgpack.unpack_limit(s, limit, offset)
-    return with_offset(unpacked("unpack_limit", s, limit or 0, offset or 0))
+function cmsgpack.unpack_limit(...)
+    local n_args, s, limit, offset = select("#", ...), ...
+    limit = integer(2, "unpack_limit", nil, n_args, limit)
+    offset = integer(3, "unpack_limit", 0, n_args, offset)
+    local out, n, at = unpacked("unpack_limit", n_args, s, limit, offset)
+    return results(out, n, at)
 end
 
 cmsgpack._NAME = "cmsgpack"

@@ -6,7 +6,7 @@ local setmetatable, frexp, ceil = setmetatable, math.frexp, math.ceil
 local floor, error, type, tonumber, select, unpack = math.floor, error, type, tonumber, select, unpack
 local pack_double, unpack_double = host.pack_double, host.unpack_double
 
-local MAX_INTEGER, MAX_ALIGN = 32, 8
+local MAX_INTEGER, MAX_ALIGN, WIDTH = 32, 8, 8
 local SIZES = { b = 1, B = 1, h = 2, H = 2, l = 8, L = 8, T = 8, f = 4, d = 8, x = 1 }
 local SIGNED = { b = true, h = true, l = true, i = true }
 
@@ -53,14 +53,12 @@ function Reader:next(done)
             self.little = true
         elseif letter == ">" then
             self.little = false
-        elseif letter == "=" then
-            self.little = true
         elseif letter == "!" then
             local n = self:number(MAX_ALIGN)
             if n == 0 or frexp(n) ~= 0.5 then error("alignment " .. n .. " is not a power of 2", 3) end
             self.align = n
         elseif letter ~= " " then
-            if not find(letter, "[bBhHlLTiIfdxsc]") then error("bad argument #1 to '" .. self.name .. "' (invalid format option '" .. letter .. "')", 3) end
+            if self.name ~= "size" and not find(letter, "[bBhHlLTiIfdxsc]") then error("bad argument #1 to '" .. self.name .. "' (invalid format option '" .. letter .. "')", 3) end
             local size = self:size(letter)
             return letter, size, self:padding(letter, size, done)
         end
@@ -71,7 +69,7 @@ local function put_integer(n, size, little)
     local out = {}
     n = n < 0 and ceil(n) or floor(n)
     for i = 1, size do
-        out[i] = char(n % 256)
+        out[i] = i > WIDTH and "\0" or char(n % 256) -- there are no more bytes in a number
         n = floor(n / 256)
     end
     if not little then
@@ -81,8 +79,9 @@ local function put_integer(n, size, little)
 end
 
 local function get_integer(s, at, size, little, signed)
-    local n, first, last, step = 0, at + size - 1, at, -1
-    if not little then first, last, step = at, at + size - 1, 1 end
+    local width = size > WIDTH and WIDTH or size -- what goes beyond is left out
+    local n, first, last, step = 0, at + width - 1, at, -1
+    if not little then first, last, step = at + size - width, at + size - 1, 1 end
     local top = byte(s, first)
     local negative = signed and top >= 128
     for i = first, last, step do
@@ -105,6 +104,7 @@ end
 local struct = {}
 
 function struct.pack(form, ...)
+    if type(form) == "number" then form = form .. "" end
     if type(form) ~= "string" then error("bad argument #1 to 'pack' (string expected, got " ..
         (form == nil and "no value" or type(form)) .. ")", 2) end
     local r, out, done, used, values = reader(form, "pack"), {}, 0, 0, { ... }
@@ -128,7 +128,9 @@ function struct.pack(form, ...)
                 if #text < size then error("bad argument #" .. used + 2 .. " to 'pack' (string too short)", 2) end
                 add(sub(text, 1, size))
             elseif letter == "f" or letter == "d" then
-                add(pack_double(argument(values[used], used + 1, "number"), (r.little and "<" or ">") .. letter))
+                local n = argument(values[used], used + 1, "number")
+                if n == 0 and 1 / n < 0 then n = "-0" end -- the number would lose its sign on the way
+                add(pack_double(n, (r.little and "<" or ">") .. letter))
             else
                 add(put_integer(argument(values[used], used + 1, "number"), size, r.little))
             end
@@ -138,6 +140,11 @@ function struct.pack(form, ...)
 end
 
 function struct.unpack(form, data, start)
+    if type(form) == "number" then form = form .. "" end
+    if type(data) == "number" then data = data .. "" end
+    if start ~= nil and not tonumber(start) then
+        error("bad argument #3 to 'unpack' (number expected, got " .. type(start) .. ")", 2)
+    end
     if type(form) ~= "string" or type(data) ~= "string" then
         error("bad argument #" .. (type(form) == "string" and 2 or 1) .. " to 'unpack' (string expected, got " ..
             (type(form) == "string" and (data == nil and "no value" or type(data)) or
@@ -161,8 +168,8 @@ function struct.unpack(form, data, start)
             out[n], done = sub(data, done + 1, stop - 1), stop
         elseif letter == "c" then
             if size == 0 then
-                local length = out[n]
-                if n == 0 or type(length) ~= "number" then
+                local length = tonumber(out[n])
+                if n == 0 or not length then
                     error("format 'c0' needs a previous size", 2)
                 end
                 size, n = floor(length), n - 1
@@ -188,6 +195,7 @@ function struct.unpack(form, data, start)
 end
 
 function struct.size(form)
+    if type(form) == "number" then form = form .. "" end
     if type(form) ~= "string" then error("bad argument #1 to 'size' (string expected, got " ..
         (form == nil and "no value" or type(form)) .. ")", 2) end
     local r, done = reader(form, "size"), 0
