@@ -26,8 +26,6 @@ void control_new_epoch(struct control *c, int worker);
  * are the eventfds of all workers, also duplicated; arenas are found as "<arena_base>.<n>". Before
  * any session is made. 0 or a status. */
 int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const char *arena_base);
-/* After that, in an arena that was taken over: deletes copies of other workers' keys. */
-void engine_drop_guests(struct engine *eng);
 /* Handles what others have sent, a batch at most, and sends what is ready: when this worker's
  * eventfd is readable (`rung`: reads it), and at the end of a turn of the event loop in which a
  * feed returned FEED_TURN. A set of bits. */

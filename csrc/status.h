@@ -32,8 +32,7 @@
       "to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error "     \
       "option). Please check the Redis logs for details about the RDB error.")                     \
     X(NOT_HERE, "ERR", "The key is at another worker")                                             \
-    X(FROZEN_KEY, "TRYAGAIN",                                                                      \
-      "a key that was not declared is at a worker that is writing a snapshot")                     \
+    X(AWAY_KEY, "ERR", "timed out waiting for the worker of a key")                                \
     X(SHM_OPEN, "ERR", "the shared-memory object cannot be opened")                                \
     X(SHM_SPACE, "ERR", "the shared-memory file system is too small")                              \
     X(SHM_MAP, "ERR", "the address range of the arena cannot be mapped")                           \

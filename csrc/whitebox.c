@@ -360,6 +360,12 @@ void wb_control_set_stuck(struct control *c, uint64_t ms) {
     c->stuck_ms = ms;
 }
 
+int wb_claims_used(const struct control *c) {
+    int used = 0;
+    for (uint32_t i = 0; i < CLAIMS; i++) used += atomic_load(&c->claims.word[i]) != 0;
+    return used;
+}
+
 struct links *wb_links_open(int fd, int self, const int *wake_fds, int *st) {
     static const bool never = false;
     status why;

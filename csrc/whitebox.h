@@ -53,6 +53,8 @@ uint64_t wb_links_waiting(const struct links *l); /* bytes that found no room in
 
 /* --- net/control.h: from when on a worker counts as stuck --- */
 void wb_control_set_stuck(struct control *c, uint64_t ms);
+/* Clients that wait for keys of several workers, as control memory knows them. */
+int wb_claims_used(const struct control *c);
 
 /* --- db/engine.h --- */
 struct arena *wb_engine_arena(struct engine *eng);

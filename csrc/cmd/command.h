@@ -38,6 +38,7 @@ enum command_flag {
     CMD_NO_MANDATORY_KEYS = 1 << 28, /* Python's, for COMMAND */
     CMD_SCRIPT_RUNNER = 1 << 29,     /* likewise */
     CMD_BUILDS = 1 << 26,            /* reads keys, but builds a value in the arena for its reply */
+    CMD_LAST = 1 << 30, /* waits for all workers: after a transaction that holds some of them */
 };
 
 enum key_flag {

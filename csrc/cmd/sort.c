@@ -323,7 +323,7 @@ static bool push_result(void *ctx, struct str text) {
 }
 
 static bool refused(struct sorting *s) {
-    if (s->foreign && s->trouble == ST_FROZEN_KEY)
+    if (s->foreign && s->trouble == ST_AWAY_KEY)
         reply_status(s->c->out, s->trouble);
     else if (s->foreign)
         reply_errorf(s->c->out,

@@ -2,6 +2,7 @@
 #include "net/block.h"
 
 #include "db/clock.h"
+#include "mem/fault.h"
 #include "net/access.h"
 #include "net/dispatch.h"
 #include "net/block_retry.h"
@@ -22,13 +23,15 @@ struct place {
 struct waiter {
     struct waiter *prev, *next; /* of all */
     struct session *session;    /* or NULL: another worker's */
-    uint64_t slot;
+    uint64_t slot, ticket;
     bool silent;
-    bool nudge; /* nothing is executed: another worker is told */
+    bool shared; /* it waits at other workers, too: net/block_retry.h */
+    bool told;   /* shared: its worker has been told that there may be something */
+    bool tried;  /* shared: it has just been executed everywhere, and has found nothing */
     struct kept *command;
-    struct command_row *row;
-    uint64_t until_ms; /* 0: for ever */
-    uint64_t again_ms; /* when to try though nothing has changed; 0: never */
+    struct command_row *row; /* NULL: only its client's worker may execute it */
+    uint64_t until_ms;       /* 0: for ever */
+    uint64_t again_ms;       /* when to try though nothing has changed; 0: never */
     int n;
     struct place place[];
 };
@@ -38,6 +41,8 @@ struct awaited {
     struct place *first, *last;
     struct awaited *next_ready;
     bool ready;
+    bool joint; /* changed together with keys of other workers: which one is popped is for whoever
+                   sees them all to say */
 };
 
 struct blocks {
@@ -46,6 +51,7 @@ struct blocks {
     struct awaited *ready, **ready_end;
     struct reply out;
     uint64_t sessions;
+    uint64_t tickets; /* of the only worker */
     bool serving;
 };
 
@@ -77,16 +83,47 @@ void blocks_delete(struct engine *eng) {
 
 /* --- waiting --- */
 
+static uint64_t next_ticket(struct engine *eng) {
+    if (eng->remote) return claim_ticket(eng->remote->links->control);
+    return ++eng->blocks->tickets;
+}
+
+/* The last place of the queue that is not behind that ticket. */
+static struct place *place_before(const struct awaited *k, uint64_t ticket) {
+    struct place *p = k->last;
+    while (p && p->waiter->ticket > ticket) p = p->prev;
+    return p;
+}
+
 static void stand_in(struct awaited *k, struct waiter *w) {
-    struct place *p = &w->place[w->n];
-    if (k->last && k->last->waiter == w) return; /* the same key twice */
-    *p = (struct place){ .waiter = w, .key = k, .prev = k->last };
-    if (k->last)
-        k->last->next = p;
+    struct place *p = &w->place[w->n], *before = place_before(k, w->ticket);
+    if (before && before->waiter == w) return; /* the same key twice */
+    *p = (struct place){
+        .waiter = w, .key = k, .prev = before, .next = before ? before->next : k->first
+    };
+    if (p->prev)
+        p->prev->next = p;
     else
         k->first = p;
-    k->last = p;
+    if (p->next)
+        p->next->prev = p;
+    else
+        k->last = p;
     w->n++;
+}
+
+static void note_ready(struct engine *eng, struct awaited *k) {
+    struct blocks *b = eng->blocks;
+    if (k->ready) return;
+    k->ready = true;
+    k->next_ready = NULL;
+    *b->ready_end = k;
+    b->ready_end = &k->next_ready;
+    eng->blocks_ready = true;
+}
+
+static void note_all_ready(struct engine *eng, struct waiter *w) {
+    for (int i = 0; i < w->n; i++) note_ready(eng, w->place[i].key);
 }
 
 static void forget_unawaited(struct blocks *b, struct awaited *k) {
@@ -107,11 +144,13 @@ static void leave(struct blocks *b, struct place *p) {
 }
 
 /* With room for so many keys. */
-static struct waiter *new_waiter(struct engine *eng, struct kept *command, int keys) {
+static struct waiter *new_waiter(struct engine *eng, struct kept *command, uint64_t ticket,
+                                 int keys) {
     struct blocks *b = eng->blocks;
     struct waiter *w = calloc(1, sizeof *w + (size_t)keys * sizeof *w->place);
     ASSERT(w);
     w->command = command;
+    w->ticket = ticket;
     w->prev = b->last;
     if (b->last)
         b->last->next = w;
@@ -127,18 +166,12 @@ static void wait_for(struct engine *eng, struct waiter *w, int db, struct str ke
     stand_in((struct awaited *)k, w);
 }
 
-void block_nudge(struct engine *eng, int from, uint64_t id, int db, struct str key) {
-    struct message m = { .id = id, .db = db };
-    struct waiter *w = new_waiter(eng, kept_new(from, &m, 0, NULL), 1);
-    w->nudge = true;
-    wait_for(eng, w, db, key);
-}
-
 static struct waiter *await(struct engine *eng, const struct message *m, int from,
                             const struct call *c) {
     const struct block_wish *wish = &c->wish;
     int keys = (wish->last - wish->first) / wish->step + 1;
-    struct waiter *w = new_waiter(eng, kept_new(from, m, c->argc, c->argv), keys);
+    uint64_t ticket = m->flags & MSG_TICKET ? m->value : next_ticket(eng);
+    struct waiter *w = new_waiter(eng, kept_new(from, m, c->argc, c->argv), ticket, keys);
     w->row = registry_find(eng->registry, (struct str){ c->cmd->name, strlen(c->cmd->name) });
     w->until_ms = wish->until_ms;
     w->again_ms = wish->again_ms;
@@ -169,6 +202,7 @@ void block_request(struct engine *eng, int from, const struct message *m, const 
 
 static void remove_waiter(struct engine *eng, struct waiter *w) {
     struct blocks *b = eng->blocks;
+    if (w->shared) note_all_ready(eng, w); /* for who has stood behind it */
     for (int i = 0; i < w->n; i++) leave(b, &w->place[i]);
     if (w->prev)
         w->prev->next = w->next;
@@ -201,7 +235,7 @@ void block_reply_end(struct reply *out, enum unblock_how how) {
 }
 
 static void end_waiting(struct engine *eng, struct waiter *w, enum unblock_how how) {
-    if (w->nudge) {
+    if (w->shared) {
         remove_waiter(eng, w);
         return;
     }
@@ -257,19 +291,11 @@ void block_forget_worker(struct engine *eng, int worker) {
 
 /* --- changes --- */
 
-static void note_ready(struct engine *eng, struct awaited *k) {
-    struct blocks *b = eng->blocks;
-    if (k->ready) return;
-    k->ready = true;
-    k->next_ready = NULL;
-    *b->ready_end = k;
-    b->ready_end = &k->next_ready;
-    eng->blocks_ready = true;
-}
-
 void block_changed(struct engine *eng, struct str key, int db) {
     struct key_node *k = keytable_find(&eng->blocks->keys, eng, db, key);
-    if (k) note_ready(eng, (struct awaited *)k);
+    if (!k) return;
+    note_ready(eng, (struct awaited *)k);
+    if (eng->remote && eng->remote->joint) ((struct awaited *)k)->joint = true;
 }
 
 void block_replaced(struct engine *eng, int db) {
@@ -279,21 +305,12 @@ void block_replaced(struct engine *eng, int db) {
             if (k->db == db) note_ready(eng, (struct awaited *)k);
 }
 
-/* Executes the command of a waiter; false: it found nothing. */
-static bool attempt(struct engine *eng, struct waiter *w) {
-    if (w->nudge) {
-        retry_tell(eng->remote, w->command->from, w->command->head.id);
-        remove_waiter(eng, w);
-        return true;
-    }
+/* Executes the command of a waiter, with the reply in blocks.out; false: it found nothing. */
+static bool execute(struct engine *eng, struct waiter *w) {
     struct reply *out = &eng->blocks->out;
     struct kept *k = w->command;
     out->n = 0;
     out->resp = k->head.resp;
-    if (w->session && !access_waited(w->session, w->row, k->argc, k->argv, out)) {
-        answer(eng, w, (struct str){ out->p, out->n });
-        return true;
-    }
     struct call c = { .eng = eng,
                       .out = out,
                       .cmd = &w->row->cmd,
@@ -311,39 +328,157 @@ static bool attempt(struct engine *eng, struct waiter *w) {
     w->again_ms = c.wish.again_ms;
     if (c.wish.wanted) return false;
     reply_settle(out);
-    answer(eng, w, (struct str){ out->p, out->n });
     return true;
 }
 
-/* The longest waiting first. One that finds nothing keeps its place; if the key is gone, those
- * behind it need not try. */
+enum attempt {
+    ATTEMPT_SERVED,  /* or it does not wait any more: it is gone */
+    ATTEMPT_NOTHING, /* it keeps its place */
+    ATTEMPT_OPEN     /* likewise; nobody behind it may be served before it is known */
+};
+
+/* The client's session may do so no longer: the error is its reply. */
+static bool is_forbidden(struct engine *eng, struct waiter *w) {
+    struct reply *out = &eng->blocks->out;
+    out->n = 0;
+    out->resp = w->command->head.resp;
+    return w->session &&
+           !access_waited(w->session, w->row, w->command->argc, w->command->argv, out);
+}
+
+static enum attempt attempt(struct engine *eng, struct waiter *w) {
+    const struct reply *out = &eng->blocks->out;
+    if (!is_forbidden(eng, w) && !execute(eng, w)) return ATTEMPT_NOTHING;
+    answer(eng, w, (struct str){ out->p, out->n });
+    return ATTEMPT_SERVED;
+}
+
+/* --- who waits at several workers --- */
+
+/* Executes it for its client, unless another worker does so first. */
+static enum attempt serve_shared(struct engine *eng, struct waiter *w) {
+    struct remote *r = eng->remote;
+    struct control *control = r->links->control;
+    int asker = w->command->from;
+    uint64_t ticket = w->ticket;
+    if (!claim_take(control, ticket, r->self)) {
+        w->again_ms = eng->now_ms + 1;
+        return ATTEMPT_OPEN;
+    }
+    FAULT("block.taken");
+    if (!execute(eng, w)) {
+        claim_return(control, ticket, r->self);
+        return ATTEMPT_NOTHING;
+    }
+    claim_serve(control, ticket, r->self);
+    FAULT("block.served");
+    remove_waiter(eng, w);
+    retry_serve(r, asker, ticket, (struct str){ eng->blocks->out.p, eng->blocks->out.n });
+    return ATTEMPT_SERVED;
+}
+
+static bool is_over(const struct engine *eng, const struct waiter *w) {
+    int taker;
+    return claim_state(eng->remote->links->control, w->ticket, &taker) == CLAIM_OVER;
+}
+
+static enum attempt attempt_shared(struct engine *eng, struct waiter *w, bool alone) {
+    int taker;
+    enum claim_state state = claim_state(eng->remote->links->control, w->ticket, &taker);
+    if (state == CLAIM_OVER || state == CLAIM_SERVED) {
+        remove_waiter(eng, w);
+        return ATTEMPT_SERVED;
+    }
+    if (state == CLAIM_TAKEN) w->again_ms = eng->now_ms + 1; /* it may be given back */
+    if (state != CLAIM_OPEN) return ATTEMPT_OPEN;
+    if (w->tried) {
+        w->tried = false;
+        return ATTEMPT_NOTHING;
+    }
+    if (w->row && alone) return serve_shared(eng, w);
+    if (!w->told) retry_tell(eng->remote, w->command->from, w->ticket);
+    w->told = true;
+    return ATTEMPT_OPEN;
+}
+
+/* The waiter of that ticket in the queue of a key; NULL: none. */
+static struct waiter *find_shared(struct engine *eng, int db, struct str key, uint64_t ticket) {
+    struct key_node *k = keytable_find(&eng->blocks->keys, eng, db, key);
+    const struct place *p = k ? place_before((struct awaited *)k, ticket) : NULL;
+    return p && p->waiter->ticket == ticket ? p->waiter : NULL;
+}
+
+/* Where the keys are among the words of a MSG_AWAIT: of a command, or all of them. */
+static int awaited_keys(const struct command_row *row, int argc, const struct str *argv,
+                        struct key_at *out) {
+    if (row) return command_keys(&row->cmd, argc, argv, out, argc);
+    for (int i = 0; i < argc; i++) out[i].index = i;
+    return argc;
+}
+
+void block_await(struct engine *eng, const struct message *m, int argc, const struct str *argv) {
+    struct command_row *row = m->flags & MSG_SERVE ? registry_row(eng->registry, m->row - 1) : NULL;
+    struct key_at *keys = malloc((size_t)argc * sizeof *keys);
+    ASSERT(keys && argc > 1);
+    argc--; /* the last word: when it may find something though nothing has changed */
+    int n = awaited_keys(row, argc, argv, keys);
+    struct waiter *old = find_shared(eng, m->db, argv[keys[0].index], m->id);
+    struct waiter *w = new_waiter(eng, kept_new((int)m->value, m, argc, argv), m->id, n);
+    w->shared = true;
+    w->row = row;
+    w->again_ms = load_u64(argv[argc].p);
+    w->tried = old != NULL;
+    if (old) remove_waiter(eng, old);
+    for (int i = 0; i < n; i++) wait_for(eng, w, m->db, argv[keys[i].index]);
+    free(keys);
+}
+
+/* --- serving --- */
+
+/* It is also told that a key is gone: XREADGROUP, whose group is gone with it. */
+static bool minds_absence(const struct engine *eng, const struct waiter *w) {
+    int index = w->row ? w->row->index : w->command->head.row - 1;
+    return registry_row(eng->registry, index)->cmd.keys[0].flags & KF_CHANGED;
+}
+
+/* The longest waiting first. One that finds nothing keeps its place. */
 static void serve_key(struct engine *eng, struct awaited *k) {
     struct key key;
     for (struct place *p = k->first, *next; p; p = next) {
         next = p->next;
-        if (attempt(eng, p->waiter)) continue;
-        if (!key_find(eng, k->key.db, k->key.name, KEY_PEEK, &key)) return;
+        struct waiter *w = p->waiter;
+        bool there = key_find(eng, k->key.db, k->key.name, KEY_PEEK, &key);
+        if (!there && !minds_absence(eng, w)) {
+            w->tried = false;
+            continue;
+        }
+        enum attempt found = w->shared ? attempt_shared(eng, w, !k->joint) : attempt(eng, w);
+        if (found == ATTEMPT_OPEN) return;
     }
+    k->joint = false;
 }
 
 static bool may_serve(const struct engine *eng) {
     return !eng->blocks->serving && !(eng->remote && remote_is_held(eng->remote));
 }
 
-static void sooner(uint64_t *next_ms, uint64_t now_ms, uint64_t at_ms) {
-    if (at_ms && at_ms - now_ms < *next_ms) *next_ms = at_ms - now_ms;
-}
-
 /* Ends a waiter whose time is over, tries one whose time has come. */
 static void look_after(struct engine *eng, struct waiter *w, uint64_t *next_ms) {
     uint64_t now_ms = eng->now_ms;
-    if (w->again_ms && w->again_ms <= now_ms && may_serve(eng) && attempt(eng, w)) return;
+    if (w->shared && is_over(eng, w)) {
+        remove_waiter(eng, w);
+        return;
+    }
+    bool again = w->again_ms && w->again_ms <= now_ms && may_serve(eng);
+    if (w->shared && again) note_all_ready(eng, w);
+    if (w->shared && again) w->again_ms = 0;
+    if (!w->shared && again && attempt(eng, w) == ATTEMPT_SERVED) return;
     if (w->until_ms && w->until_ms <= now_ms) {
         end_waiting(eng, w, UNBLOCK_TIMEOUT);
         return;
     }
-    sooner(next_ms, now_ms, w->until_ms);
-    if (w->again_ms > now_ms) sooner(next_ms, now_ms, w->again_ms);
+    block_sooner(next_ms, now_ms, w->until_ms);
+    if (w->again_ms > now_ms) block_sooner(next_ms, now_ms, w->again_ms);
 }
 
 uint64_t block_tick(struct engine *eng) {
@@ -352,7 +487,7 @@ uint64_t block_tick(struct engine *eng) {
         next = w->next;
         look_after(eng, w, &next_ms);
     }
-    if (eng->remote) retry_tick(eng->remote);
+    if (eng->remote) retry_tick(eng->remote, &next_ms);
     return next_ms;
 }
 

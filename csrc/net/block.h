@@ -6,7 +6,11 @@
  * keeps the command. When one of the keys has changed, and the command that changed it is over, the
  * waiters are executed again, the longest waiting first, until one finds nothing. The reply goes
  * into the slot that was opened in the session's output, or to the worker that has sent the
- * command.
+ * command. Who came first is told by tickets (net/claims.h), since commands come from clients of
+ * all workers.
+ *
+ * Of one who waits for keys of several workers, too, each owner has a waiter in its place of the
+ * queue (net/block_retry.h). Who comes behind it is not served while it is being served.
  *
  * Owns      waiters with copies of their commands (malloc). A session's input waits meanwhile
  * behind its barrier.
@@ -26,8 +30,9 @@ void blocks_delete(struct engine *eng);
 void block_session(struct session *s, const struct call *c);
 /* A command that another worker has sent waits; m->id is where the reply belongs. */
 void block_request(struct engine *eng, int from, const struct message *m, const struct call *c);
-/* Worker `from` wants to hear, once, when the key has changed (net/block_retry.h). */
-void block_nudge(struct engine *eng, int from, uint64_t id, int db, struct str key);
+/* MSG_AWAIT: a client waits for keys of this worker and of others. Takes the place of what is known
+ * of it from before. */
+void block_await(struct engine *eng, const struct message *m, int argc, const struct str *argv);
 /* A key has changed, or may be another one. */
 void block_changed(struct engine *eng, struct str key, int db);
 void block_replaced(struct engine *eng, int db);
@@ -38,13 +43,17 @@ static inline void block_after(struct engine *eng) {
 }
 /* Ends what has waited long enough; ms until the next one has, UINT64_MAX: none. */
 uint64_t block_tick(struct engine *eng);
+/* That time is to come, 0: never; *next_ms: until the first of all such. */
+static inline void block_sooner(uint64_t *next_ms, uint64_t now_ms, uint64_t at_ms) {
+    if (at_ms && at_ms - now_ms < *next_ms) *next_ms = at_ms - now_ms;
+}
 
 enum unblock_how { UNBLOCK_TIMEOUT, UNBLOCK_ERROR, UNBLOCK_SILENTLY };
 /* What a client gets that has waited in vain. */
 void block_reply_end(struct reply *out, enum unblock_how how);
 /* CLIENT UNBLOCK; false: it does not wait. */
 bool block_end(struct session *s, enum unblock_how how);
-/* MSG_UNBLOCK: the same for a command of another worker, or its nudges. */
+/* MSG_UNBLOCK: the same for a command of another worker. */
 void block_end_request(struct engine *eng, int from, uint64_t id, enum unblock_how how);
 /* The session goes; a worker has died. */
 void block_forget_session(struct session *s);

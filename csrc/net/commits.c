@@ -17,6 +17,10 @@ uint64_t commit_number(int worker, uint32_t epoch, uint64_t counter) {
            (counter & COUNTER_MASK) << 1;
 }
 
+int commit_worker(uint64_t number) {
+    return (int)((number & NUMBER_BITS) >> WORKER_SHIFT);
+}
+
 uint32_t commit_epoch(uint64_t number) {
     return (uint32_t)(number >> EPOCH_SHIFT) & EPOCH_MASK;
 }
@@ -78,4 +82,24 @@ bool commit_read(struct control *c, uint64_t *position, uint64_t *number) {
     *number = entry & NUMBER_BITS & ~DONE;
     ++*position;
     return true;
+}
+
+bool commit_find(struct control *c, uint64_t number, uint64_t *position) {
+    uint64_t tail = commit_tail(c);
+    for (uint64_t at = tail > COMMITS ? tail - COMMITS : 0;; at++) {
+        uint64_t entry = atomic_load(&c->commits.entry[at % COMMITS]);
+        bool present = is_from_lap(entry, at);
+        if (!present && at >= tail) return false;
+        if (!present || (entry & NUMBER_BITS & ~DONE) != number) continue;
+        *position = at;
+        return true;
+    }
+}
+
+bool commit_is_owed(const struct control *c, int worker) {
+    for (uint32_t i = 0; i < COMMITS; i++) {
+        uint64_t entry = atomic_load(&c->commits.entry[i]);
+        if (!is_free(c, entry) && commit_worker(entry) == worker) return true;
+    }
+    return false;
 }

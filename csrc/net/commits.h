@@ -27,6 +27,7 @@ struct commit_log {
 };
 
 uint64_t commit_number(int worker, uint32_t epoch, uint64_t counter);
+int commit_worker(uint64_t number);
 /* The epoch in a number, and as much as a number has of an epoch. */
 uint32_t commit_epoch(uint64_t number);
 uint32_t commit_epoch_of(uint32_t epoch);
@@ -36,6 +37,10 @@ bool commit_append(struct control *c, uint64_t number, uint64_t *position);
 void commit_done(struct control *c, uint64_t position);
 /* A position from which all commits to come will be read. */
 uint64_t commit_tail(struct control *c);
+/* Where that number was committed; false: it was not, or so long ago that nobody needs to know. */
+bool commit_find(struct control *c, uint64_t number, uint64_t *position);
+/* Whether something that the worker has committed in its present life is not done. */
+bool commit_is_owed(const struct control *c, int worker);
 /* The number at *position, which moves on; false: nothing is committed there yet. */
 bool commit_read(struct control *c, uint64_t *position, uint64_t *number);
 

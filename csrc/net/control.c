@@ -17,7 +17,7 @@ size_t control_head_bytes(void) {
 }
 
 size_t control_bytes(int workers) {
-    return control_ring_offset(workers, workers, 0);
+    return control_vault_offset(workers, workers);
 }
 
 static struct control *map(int fd) {
@@ -78,7 +78,8 @@ void control_new_epoch(struct control *c, int worker) {
     atomic_store(&w->largest_client, 0);
     for (int db = 0; db < CONTROL_DATABASES; db++) atomic_store(&w->keys[db], 0);
     share_reset(&w->share);
-    atomic_store(&w->hold, 0);
+    atomic_store(&w->held_before, atomic_exchange(&w->hold, 0));
+    claims_forget(c, worker);
     control_beat(c, worker);
     atomic_fetch_add(&w->epoch, 1);
 }

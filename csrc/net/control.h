@@ -1,6 +1,7 @@
 /* control.h - what workers share beside their arenas: one shared-memory object of the server.
  *
  *   | header | one block a worker | rings: one an ordered pair of workers, from 0->0 to n-1->n-1 |
+ *   | vaults: one a worker |
  *
  * Each field has one writer, named below; others read it. Atomics are lock-free and hold between
  * processes. Whoever dies leaves only single words half done, and no word can be half written.
@@ -14,13 +15,15 @@
 #include <stdatomic.h>
 
 #include "mem/share.h"
+#include "net/claims.h"
 #include "net/commits.h"
 #include "net/ring.h"
+#include "net/vault.h"
 #include "status.h"
 
 #define WORKERS_MAX SHARE_WORKERS_MAX
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
-#define CONTROL_LAYOUT 4u
+#define CONTROL_LAYOUT 5u
 #define CONTROL_DATABASES 16
 #define CONTROL_SCRIPTS 4096
 
@@ -42,6 +45,8 @@ struct control_worker {
     _Atomic uint32_t script;
     /* the operation that holds it, and 1 when that has claimed it; 0: none (net/hold.c) */
     _Atomic uint64_t hold;
+    /* by the front: the same of its last life, when that ended */
+    _Atomic uint64_t held_before;
     /* by the worker: what was committed before that position is executed in it (net/redo.h) */
     _Atomic uint64_t applied;
     struct arena_share share; /* its arena as others may read it, mem/share.h */
@@ -55,12 +60,16 @@ struct control {
     struct control_worker worker[WORKERS_MAX];
     _Atomic uint64_t reach[CONTROL_SCRIPTS]; /* what is known of scripts, net/reach.c; by anybody */
     struct commit_log commits;
+    struct claims claims;
 };
 
 /* The part before the rings, in whole pages. */
 size_t control_head_bytes(void);
 static inline size_t control_ring_offset(int workers, int from, int to) {
     return control_head_bytes() + (size_t)(from * workers + to) * RING_OBJECT_BYTES;
+}
+static inline size_t control_vault_offset(int workers, int worker) {
+    return control_ring_offset(workers, workers, 0) + (size_t)worker * VAULT_BYTES;
 }
 
 /* The worker lives and goes on. */

@@ -49,7 +49,7 @@ static uint64_t new_id(struct remote *r) {
 }
 
 static void tell(struct remote *r, int to, enum message_kind kind, uint64_t operation) {
-    struct message m = { .kind = (uint8_t)kind, .id = operation };
+    struct message m = { .kind = kind & 0x3f, .id = operation };
     remote_send(r, to, &m, (struct str){ NULL, 0 });
 }
 
@@ -110,7 +110,7 @@ static void ask_next(struct remote *r, struct cross *o) {
     int w = __builtin_ctzll(o->needs & ~o->holds);
     o->asked |= UINT64_C(1) << w;
     if (w == r->self)
-        cross_hold(r, w, o->id);
+        cross_hold(r, w, &(struct message){ .id = o->id });
     else
         tell(r, w, MSG_HOLD, o->id);
 }
@@ -146,10 +146,42 @@ void cross_widen(struct remote *r, struct cross *o) {
     restart(r, o);
 }
 
+/* Has a worker that was brought back held before it serves anybody (MSG_AGAIN). */
+static void hold_again(struct remote *r, struct cross *o, int worker) {
+    struct message m = { .kind = MSG_HOLD, .flags = MSG_AGAIN, .id = o->id };
+    o->holds &= ~(UINT64_C(1) << worker);
+    o->asked |= UINT64_C(1) << worker;
+    remote_send(r, worker, &m, (struct str){ NULL, 0 });
+}
+
+static void held_again(struct remote *r, struct cross *o, int worker) {
+    if (!hold_claim(r->links->control, worker, o->id)) {
+        hold_again(r, o, worker);
+        return;
+    }
+    o->holds |= UINT64_C(1) << worker;
+    if (o->pausing) cross_step(r, o);
+}
+
+void cross_step(struct remote *r, struct cross *o) {
+    o->begun = true;
+    o->pausing = o->holds != o->needs;
+    if (o->pausing) return;
+    switch (o->step) {
+    case STEP_SPREAD: cross_spread(r, o); return;
+    case STEP_CALL: cross_call(r, o); return;
+    default: cross_put_due(r, o);
+    }
+}
+
 void cross_holding(struct remote *r, int from, uint64_t operation) {
     struct cross *o = cross_find(r, operation);
     if (!o) {
         tell(r, from, MSG_RELEASE, operation);
+        return;
+    }
+    if (o->claimed) {
+        held_again(r, o, from);
         return;
     }
     o->holds |= UINT64_C(1) << from;
@@ -180,14 +212,20 @@ static void abandon(struct remote *r, struct cross *o, const char *line) {
     cross_finish(r, o);
 }
 
-/* Its keys are with whoever needs them already: a worker that has died while it was held is sent
- * again what it may have lost. False: the operation has not begun to change anything. */
+/* The operation has begun to change something: a worker that has died while it was held is sent
+ * again what it may have lost, and held again if there is more to come. False: it has not begun. */
 static bool go_on_without(struct remote *r, struct cross *o, int dead) {
-    bool runs = o->all && o->claimed, instant = o->command->head.flags & MSG_INSTANT;
-    if (!o->claimed || o->fetching || instant || (!runs && !o->shipping)) return false;
-    o->lost = true;
+    bool instant = o->command->head.flags & MSG_INSTANT;
+    if (!o->claimed || instant || !(o->all || o->shipping || o->begun)) return false;
     if (o->shipping >> dead & 1) cross_ship_again(r, o, dead);
-    if (runs && cross_awaits_run(o, dead)) cross_run_again(r, o, dead);
+    if (o->all && cross_awaits_run(o, dead)) cross_run_again(r, o, dead);
+    if (o->task && (o->all || !o->shipping || o->step != STEP_END)) hold_again(r, o, dead);
+    if (!o->fetching && r->crossing->due != o) return true;
+    cross_drop_copies(r, o); /* they are copied anew */
+    r->crossing->due = NULL;
+    o->fetching = 0;
+    o->step = STEP_WORK;
+    o->pausing = true;
     return true;
 }
 

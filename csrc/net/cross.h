@@ -13,6 +13,9 @@
  *
  * A task is what else is done under such holds, on copies of the keys that it names: a transaction.
  *
+ * A worker that dies while it is held is held again when it is brought back, before it serves
+ * anybody, if the operation has begun to change something and is not done: it happens whole.
+ *
  * A hold is given up when its holder dies, and taken back from one that is stuck (net/hold.c). An
  * operation that needs a stuck worker waits without holding others; one that has waited longer than
  * HOLD_WAIT_MS ends with an error, having changed nothing.
@@ -31,14 +34,18 @@ void cross_begin(struct remote *r, int from, const struct message *m, int argc, 
 /* The instant of a snapshot that could not be staged: everybody is held. */
 void cross_instant(struct remote *r, const struct kept *instant);
 
+/* A task is done in rounds: in each it runs on copies of its keys. What it has written is shipped
+ * after each round. */
 enum task_verdict {
-    TASK_DONE, /* what was written is shipped; r->out is the reply, an error: nothing was written */
-    TASK_SPREAD, /* it is shipped, then `spread` is run by the workers in `spread_to` */
+    TASK_DONE,   /* r->out is the reply; an error: nothing was written */
+    TASK_SPREAD, /* next, `spread` is run by the workers in `spread_to`; then comes another round */
+    TASK_CALL,   /* next, `call` does something else; cross_called then has another round begin */
     TASK_LOST    /* a command in it has found that a held worker has died */
 };
 struct cross_task {
     /* All are held and the keys are here; after a spread command, with its joined reply. */
     enum task_verdict (*run)(struct remote *r, struct cross_task *t, struct str spread_reply);
+    void (*call)(struct remote *r, struct cross_task *t);
     void (*delete)(struct cross_task *t);
     struct kept *spread; /* malloc, the task's: whoever has asked for it may go meanwhile */
     enum spread how;
@@ -48,6 +55,8 @@ struct cross_task {
  * besides; m->id is of a pending of this worker. Takes over the task. */
 void cross_begin_task(struct remote *r, const struct message *m, int n, const struct carried *keys,
                       uint64_t workers, struct cross_task *task);
+/* What a task has called is done. */
+void cross_called(struct remote *r, const struct cross_task *task);
 /* While an operation executes here: makes a key available that it has not named before, and has it
  * logged and brought back with the others. Without an operation, own keys are. False: its owner is
  * not held. *st: why it could not be brought. */
@@ -88,7 +97,7 @@ void cross_grant(struct remote *r);
 /* A turn of the event loop after a release: the next hold may come. */
 void cross_rested(struct remote *r);
 /* Messages. */
-void cross_hold(struct remote *r, int from, uint64_t operation);
+void cross_hold(struct remote *r, int from, const struct message *m);
 void cross_holding(struct remote *r, int from, uint64_t operation);
 void cross_release(struct remote *r, int from, uint64_t operation);
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv);

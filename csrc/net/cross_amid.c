@@ -172,7 +172,7 @@ status cross_amid_fetch(struct remote *r, int owner, int db, struct str name) {
     struct cross *o = r->crossing->running;
     struct message m = { .kind = MSG_FETCH, .id = o->id };
     const struct carried key = { .db = db, .name = name };
-    if (o->lost) return ST_FROZEN_KEY;
+    if (o->lost) return ST_AWAY_KEY;
     struct aside aside = put_aside(r);
     o->fetching = UINT64_C(1) << owner;
     carry_send(r, owner, &m, 1, &key, (struct str){ NULL, 0 });
@@ -181,5 +181,5 @@ status cross_amid_fetch(struct remote *r, int owner, int db, struct str name) {
     if (done) return ST_OK;
     o->lost = true;
     o->fetching = 0;
-    return o->trouble == ST_OK ? ST_FROZEN_KEY : o->trouble;
+    return o->trouble == ST_OK ? ST_AWAY_KEY : o->trouble;
 }

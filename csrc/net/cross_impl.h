@@ -6,6 +6,15 @@
 
 struct hold;
 
+/* What an operation does when its present step is over. */
+enum cross_step {
+    STEP_END,
+    STEP_WORK, /* executes, on copies of its keys */
+    /* of a task: */
+    STEP_SPREAD,
+    STEP_CALL
+};
+
 /* A command that is executed here over keys of several workers. */
 struct cross {
     struct cross *next;
@@ -17,14 +26,16 @@ struct cross {
     uint64_t needs, asked, holds, fetching, shipping; /* bits of workers */
     status trouble;                                   /* of the copies of foreign keys */
     struct str spread_reply; /* of the command that the task had spread; .p NULL: none */
-    bool again;              /* a command of the task is to be spread next */
+    enum cross_step step;    /* of a task: what comes next */
+    bool begun;              /* some of a task has happened: it is to happen whole */
+    bool pausing;            /* until a worker that was brought back is held again */
     struct kept *amid;       /* a command about all keys in the midst of it, or NULL */
     uint64_t amid_to;        /* bits of the workers that run it */
     uint64_t begun_ms;
     bool waiting;            /* for a stuck worker, holding nobody meanwhile */
     bool claimed;            /* all holds are; none can be taken back any more */
-    bool wide;               /* all are held, and keys may be brought while it executes */
     struct brought *brought; /* names of these keys */
+    bool waits;              /* its command has found nothing, and waits for keys */
     bool fetched;            /* there are copies of foreign keys here */
     bool lost;               /* a held worker has died: it cannot go on after this round */
     uint64_t sent_owners;
@@ -58,6 +69,8 @@ void cross_set_error(struct cross *o, const char *line);
 void cross_widen(struct remote *r, struct cross *o);
 /* Lets go, replies, and forgets it. */
 void cross_finish(struct remote *r, struct cross *o);
+/* Takes the next step, as soon as all are held. */
+void cross_step(struct remote *r, struct cross *o);
 
 /* --- cross_keys.c: foreign keys --- */
 /* Brings them here; those that are still on their way then are `fetching`. */
@@ -81,6 +94,9 @@ status cross_amid_fetch(struct remote *r, int owner, int db, struct str name);
 /* --- cross_run.c: executing, once all holds are there --- */
 /* It goes on when the message at hand is dealt with. */
 void cross_put_due(struct remote *r, struct cross *o);
+/* The steps of a task besides. */
+void cross_spread(struct remote *r, struct cross *o);
+void cross_call(struct remote *r, struct cross *o);
 /* This worker's part of a command that all execute, or of an instant; the reply is in r->out. */
 void cross_run_part(struct remote *r, const struct message *m, int argc, struct str *argv);
 /* Each worker executes the command on its keys. */

@@ -6,6 +6,7 @@
 #include "net/cross_impl.h"
 #include "net/cross_log.h"
 #include "net/hub.h"
+#include "net/redo.h"
 #include "net/tracking.h"
 
 /* --- other workers' arenas --- */
@@ -218,6 +219,12 @@ static uint64_t changed_owners(const struct remote *r, const struct cross *o) {
     return owners;
 }
 
+static uint8_t flags_of(const struct remote *r, const struct cross *o) {
+    unsigned flags = carry_needed(&r->eng->arena) ? MSG_RECORDS : 0;
+    if (o->waits) flags |= MSG_QUIET;
+    return (uint8_t)(flags | (o->command->head.flags & MSG_TICKET));
+}
+
 void cross_ship_keys(struct remote *r, struct cross *o) {
     uint64_t position = 0, owners = changed_owners(r, o);
     if (!owners) return;
@@ -226,7 +233,7 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
     const struct str owners_word = { (const char *)&owners, sizeof owners };
     bool logs = cross_log_position(r, &position);
     struct message m = { .kind = MSG_SHIP,
-                         .flags = carry_needed(&r->eng->arena) ? MSG_RECORDS : 0,
+                         .flags = flags_of(r, o),
                          .id = o->id,
                          .value = logs ? position + 1 : 0,
                          .client = o->command->head.client };
@@ -270,7 +277,7 @@ void cross_shipped(struct remote *r, int from, const struct message *m) {
         o->trouble = (status)m->value;
     } else if (m->value) {
         cross_set_error(o, status_text((status)m->value));
-        o->again = false;
+        o->step = STEP_END;
     }
     o->shipping &= ~(UINT64_C(1) << from);
     if (o->shipping || o->all || amid) return;
@@ -290,9 +297,9 @@ void cross_fetch(struct remote *r, int from, const struct message *m, int argc, 
 }
 
 /* Makes a written key what it is at the holder. */
-static status take_back(struct remote *r, int from, const struct carried *k) {
+static status take_back(struct remote *r, int from, const struct carried *k, bool quiet) {
     status st = k->record.p ? carry_take(r, k) : copy_key(r, from, k->db, k->name);
-    if (st == ST_OK) engine_modified(r->eng, k->name, k->db);
+    if (st == ST_OK && !quiet) engine_modified(r->eng, k->name, k->db);
     return st;
 }
 
@@ -301,24 +308,57 @@ void cross_answer_ship(struct remote *r, int to, const struct message *m, status
     remote_send(r, to, &answer, (struct str){ NULL, 0 });
 }
 
-/* The arena that the message is about is still there. */
-static bool sender_lives(const struct remote *r, int from, const struct message *m) {
-    return m->flags & MSG_RECORDS || commit_epoch(m->id) == commit_epoch_of(remote_epoch(r, from));
+/* The keys that the message is about are in it, or still with its sender: that lives, or its
+ * successor keeps them until this worker has told (net/redo.h). */
+static bool keys_are_there(struct remote *r, int from, const struct message *m) {
+    if (m->flags & MSG_RECORDS) return true;
+    uint32_t epoch = remote_epoch(r, from);
+    if (commit_epoch(m->id) == commit_epoch_of(epoch)) return true;
+    if (commit_epoch(m->id) != commit_epoch_of(epoch - 1)) return false;
+    const struct arena *view = cross_view(r, from);
+    return view && arena_super(view)->guests && !arena_super(view)->busy;
+}
+
+/* Whether a worker that has shipped something, and died, held this one, or its predecessor. */
+static bool was_held(const struct remote *r, int from, const struct message *m) {
+    const struct control_worker *w = &r->links->control->worker[r->self];
+    bool has_died = commit_epoch(m->id) != commit_epoch_of(remote_epoch(r, from));
+    return has_died && redo_holds(r) && atomic_load(&w->held_before) == (m->id | 1);
+}
+
+/* The change, its record in the log and that it is executed here are one. */
+static status take_all_back(struct remote *r, int from, const struct message *m, int argc,
+                            struct str *argv) {
+    uint64_t owners = load_u64(argv[argc - 1].p);
+    status st = ST_OK;
+    int n;
+    struct carried *keys = carry_read(r, m, argc - 1, argv, &n);
+    arena_enter(&r->eng->arena);
+    r->eng->hub->acting = tracker_client(m->client);
+    r->joint = !(m->flags & MSG_TICKET);
+    for (int i = 0; i < n && st == ST_OK; i++)
+        st = take_back(r, from, &keys[i], m->flags & MSG_QUIET);
+    r->joint = false;
+    r->eng->hub->acting = 0;
+    if (st == ST_OK && m->value) {
+        cross_log_keys(r, m->value - 1, owners, n, keys);
+        redo_applied(r, m->value);
+    }
+    arena_leave(&r->eng->arena);
+    free(keys);
+    r->eng->stats.dirty += (uint64_t)n;
+    return st;
 }
 
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
-    bool may = m->flags & MSG_AGAIN || (holds_has(r, from, m->id) && sender_lives(r, from, m));
-    status st = may ? ST_OK : ST_SHM_OPEN;
     FAULT("cross.before_take_back");
-    uint64_t owners = load_u64(argv[argc - 1].p);
-    int n;
-    struct carried *keys = carry_read(r, m, argc - 1, argv, &n);
-    r->eng->hub->acting = tracker_client(m->client);
-    for (int i = 0; i < n && st == ST_OK; i++) st = take_back(r, from, &keys[i]);
-    r->eng->hub->acting = 0;
-    if (st == ST_OK && m->value) cross_log_keys(r, m->value - 1, owners, n, keys);
-    free(keys);
+    bool holds = holds_has(r, from, m->id) || was_held(r, from, m);
+    bool may = m->flags & MSG_AGAIN || (holds && keys_are_there(r, from, m));
+    if (!may && r->redo.shut)
+        return; /* who has sent it to the predecessor lives, and sends it again */
+    status st = may ? ST_OK : ST_SHM_OPEN;
+    bool has_it = m->value && redo_has(r, m->value - 1);
+    if (may && !has_it) st = take_all_back(r, from, m, argc, argv);
     FAULT("cross.taken_back");
-    r->eng->stats.dirty += (uint64_t)n;
     cross_answer_ship(r, from, m, st);
 }

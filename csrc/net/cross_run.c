@@ -10,27 +10,38 @@
 
 /* --- here, over copies of foreign keys --- */
 
+static void run_task(struct remote *r, struct cross *o) {
+    static const enum cross_step steps[] = { STEP_END, STEP_SPREAD, STEP_CALL, STEP_END };
+    struct str spread_reply = o->spread_reply;
+    o->spread_reply = (struct str){ NULL, 0 };
+    r->out.n = 0;
+    enum task_verdict verdict = o->task->run(r, o->task, spread_reply);
+    o->step = steps[verdict];
+    if (verdict == TASK_LOST) reply_error(&r->out, CROSS_LOST);
+    free((char *)(uintptr_t)spread_reply.p);
+}
+
 /* Does what there is to do with the keys. */
 static void work(struct remote *r, struct cross *o) {
     struct kept *c = o->command;
     uint64_t before = r->eng->stats.dirty;
     r->crossing->running = o;
+    r->joint = !(c->head.flags & MSG_TICKET);
     r->again = r->partly = false;
     if (o->task) {
-        r->out.n = 0;
-        enum task_verdict verdict = o->task->run(r, o->task, o->spread_reply);
-        o->again = verdict == TASK_SPREAD;
-        if (verdict == TASK_LOST) reply_error(&r->out, CROSS_LOST);
+        run_task(r, o);
     } else {
         r->asker = ASKER_CROSSING;
         bool done = remote_execute(r, &c->head, c->argc, c->argv);
         r->asker = ASKER_NONE;
+        o->waits = !done;
         if (!done) retry_ask(r, c);
         const struct command_row *row = registry_find(r->eng->registry, c->argv[0]);
         bool has_told = row && row->cmd.flags & CMD_INSIDE;
         if (!has_told) cross_changed(r, 0, (struct str){ NULL, 0 });
     }
     r->crossing->running = NULL;
+    r->joint = false;
     cross_set_reply(o, (struct str){ r->out.p, r->out.n });
     bool failed = r->out.n && r->out.p[0] == '-' && !r->partly;
     if (!failed && r->eng->stats.dirty != before) cross_ship_keys(r, o);
@@ -46,7 +57,7 @@ static void work_and_tell(struct remote *r, struct cross *o) {
 }
 
 static void execute(struct remote *r, struct cross *o) {
-    o->again = false;
+    o->step = STEP_END;
     if (o->trouble == ST_OK)
         work_and_tell(r, o);
     else
@@ -95,6 +106,7 @@ void cross_run_part(struct remote *r, const struct message *m, int argc, struct 
     aof_end_part(r->eng->aof);
     if (m->value) redo_applied(r, m->value);
     arena_leave(&r->eng->arena);
+    FAULT("cross.run");
 }
 
 void cross_run_everywhere(struct remote *r, struct cross *o) {
@@ -113,12 +125,6 @@ void cross_run_everywhere(struct remote *r, struct cross *o) {
     if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
 }
 
-/* What the task has done so far has happened everywhere; the rest of it cannot. */
-static void end_lost(struct remote *r, struct cross *o) {
-    cross_set_error(o, CROSS_LOST);
-    cross_finish(r, o);
-}
-
 /* A worker has run its part of a task's spread command. */
 static void spread_ran(struct remote *r, struct cross *o, int worker, struct str resp) {
     struct reply whole = { .resp = o->command->head.resp };
@@ -126,16 +132,13 @@ static void spread_ran(struct remote *r, struct cross *o, int worker, struct str
     gather_merge(o->all, &whole);
     gather_delete(o->all);
     o->all = NULL;
-    free((char *)(uintptr_t)o->spread_reply.p);
     o->spread_reply = (struct str){ whole.p, whole.n };
-    if (o->lost)
-        end_lost(r, o);
-    else
-        cross_put_due(r, o);
+    o->step = STEP_WORK;
+    cross_step(r, o);
 }
 
 /* Has the workers that a task's command is about run it. */
-static void spread(struct remote *r, struct cross *o) {
+void cross_spread(struct remote *r, struct cross *o) {
     const struct cross_task *t = o->task;
     const uint64_t self = UINT64_C(1) << r->self, everybody = UINT64_MAX >> (64 - r->n);
     struct message m = t->spread->head;
@@ -158,12 +161,22 @@ static void spread(struct remote *r, struct cross *o) {
 
 void cross_settle(struct remote *r, struct cross *o) {
     cross_drop_copies(r, o);
-    if (o->again && o->lost)
-        end_lost(r, o);
-    else if (o->again)
-        spread(r, o);
-    else
+    if (o->step == STEP_END)
         cross_finish(r, o);
+    else
+        cross_step(r, o);
+}
+
+void cross_call(struct remote *r, struct cross *o) {
+    o->task->call(r, o->task);
+}
+
+void cross_called(struct remote *r, const struct cross_task *task) {
+    struct cross *o = r->crossing->operations;
+    while (o && o->task != task) o = o->next;
+    if (!o) return;
+    o->step = STEP_WORK;
+    cross_step(r, o);
 }
 
 void cross_ran(struct remote *r, int from, const struct message *m, struct str resp) {

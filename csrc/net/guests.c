@@ -1,14 +1,14 @@
 /* guests.c - copies of other workers' keys that a command was using when its worker died.
  *
  * They lie among the worker's own keys while the command runs (cross_keys.c). The next worker,
- * which takes over the arena, deletes them: for it they are keys that nobody owns, and it could not
- * be frozen.
+ * which takes over the arena, deletes them before it serves anybody: for it they are keys that
+ * nobody owns, and it could not be frozen.
  */
 #include "cmd/keys.h"
-#include "core_workers.h"
 #include "db/engine.h"
 #include "db/keyspace.h"
 #include "mem/share.h"
+#include "net/redo.h"
 
 struct guest {
     struct guest *next;
@@ -42,7 +42,7 @@ static void delete_guest(struct engine *eng, int index, const struct guest *g) {
         key_delete(eng, &key, true);
 }
 
-void engine_drop_guests(struct engine *eng) {
+void guests_drop(struct engine *eng) {
     struct arena_super *super = arena_super(&eng->arena);
     uint64_t now_ms = eng->now_ms;
     if (!super->guests || eng->workers < 2) return;

@@ -55,16 +55,21 @@ void cross_grant(struct remote *r) {
     }
 }
 
-void cross_hold(struct remote *r, int from, uint64_t operation) {
+/* Where the next hold of the queue is to be: the last one, or the first that is not granted. */
+static struct hold **place_of_next(struct crossing *x, bool first) {
+    struct hold **at = &x->first;
+    if (first && !x->granted) return at;
+    while (*at && !(first && at != &x->first)) at = &(*at)->next;
+    return at;
+}
+
+void cross_hold(struct remote *r, int from, const struct message *m) {
     struct crossing *x = r->crossing;
-    struct hold *h = malloc(sizeof *h);
+    struct hold **at = place_of_next(x, m->flags & MSG_AGAIN), *h = malloc(sizeof *h);
     ASSERT(h);
-    *h = (struct hold){ .from = from, .operation = operation };
-    if (x->first)
-        x->last->next = h;
-    else
-        x->first = h;
-    x->last = h;
+    *h = (struct hold){ .next = *at, .from = from, .operation = m->id };
+    *at = h;
+    if (!h->next) x->last = h;
     cross_grant(r);
 }
 

@@ -284,6 +284,13 @@ uint64_t links_sent(const struct links *l, int to) {
     return l->link[to].sent;
 }
 
+struct str links_begun(struct links *l, int from) {
+    size_t n;
+    const char *p = ring_begun(&l->link[from].in, &n);
+    if (!p || load_u64(p) != WHOLE) return (struct str){ NULL, 0 };
+    return (struct str){ p + PREFIX, n - PREFIX };
+}
+
 uint64_t links_abandon(struct links *l, int from) {
     ring_skip_begun(&l->link[from].in);
     return ring_taken(&l->link[from].in);

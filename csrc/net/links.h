@@ -68,6 +68,9 @@ bool links_may_sleep(struct links *l);
 void links_doze(struct links *l, int ms);
 /* How many messages were ever sent to a worker. */
 uint64_t links_sent(const struct links *l, int to);
+/* At the start: the whole message that the predecessor of this worker had begun to take, or .p
+ * NULL. */
+struct str links_begun(struct links *l, int from);
 /* At the start: what the predecessor of this worker had begun to take is given up; returns how many
  * messages were ever taken. */
 uint64_t links_abandon(struct links *l, int from);

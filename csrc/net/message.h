@@ -25,9 +25,11 @@ enum message_kind {
     MSG_UNWATCH, /* -                        session          keys, likewise */
     MSG_TOUCHED, /* -                        -                a watched key, likewise */
     MSG_EVENT,   /* -                        kind of channel  channel and message */
-    MSG_NUDGE,   /* of the asker's pending   the asker        keys, as a command's arguments */
-    MSG_NUDGED,  /* of the receiver's        -                - */
-    MSG_UNBLOCK, /* of the asker's pending   enum unblock_how - */
+    MSG_AWAIT,   /* ticket                   the asker        net/block_retry.h */
+    MSG_NUDGED,  /* ticket                   -                - */
+    MSG_SERVED,  /* ticket                   -                RESP */
+    MSG_UNBLOCK, /* of the asker's pending,  enum unblock_how - */
+                 /* or a ticket */
     MSG_EVICT,   /* -                        -                - */
     MSG_RUN,     /* operation                position + 1     command, for all who are held */
     MSG_RAN,     /* operation                -                RESP */
@@ -48,8 +50,8 @@ enum message_kind {
 /* At the beginning of each (all workers have the same commands at the same registry indices); the
  * body follows. A command is u32 argc, then u32 length and bytes of each argument. */
 struct message {
-    uint8_t kind;
-    uint8_t resp : 2, flags : 6;
+    uint8_t kind : 6, resp : 2;
+    uint8_t flags;
     uint16_t row; /* MSG_REQUEST: registry index of the command + 1; 0: to be found by name */
     int32_t db;
     uint64_t id, value;
@@ -57,15 +59,19 @@ struct message {
 };
 enum message_flags {
     MSG_NO_TOUCH = 1,
-    MSG_QUIET = 2,    /* not propagated */
+    MSG_QUIET = 2,    /* not propagated; MSG_SHIP: nobody needs to hear of the change */
     MSG_RECORDS = 8,  /* MSG_SHIP: keys and records, net/carry.h */
     MSG_TRACKED = 16, /* what the command reads is to be remembered for `client` */
     MSG_AGAIN = 32,   /* MSG_STAGE, MSG_RUN, MSG_SHIP: a predecessor may have lost it, net/redo.h;
-                         MSG_STAGE has its position as value then */
-    MSG_INSTANT = 4   /* MSG_STAGE: no command, but the instant whose id is the one argument */
+                         MSG_STAGE has its position as value then. MSG_HOLD: of one whose
+                         predecessor was held, before all others */
+    MSG_INSTANT = 4,  /* MSG_STAGE: no command, but the instant whose id is the one argument */
+    MSG_TICKET = 64,  /* a blocking command: the value is its client's ticket, net/claims.h;
+                         MSG_SHIP: by such a command */
+    MSG_SERVE = 128   /* MSG_CROSS, such a command: whoever owns keys of it may execute it */
 };
 
-/* A command kept for later: arguments in one block of malloc. */
+/* A command kept for later: with its arguments in one block. */
 struct kept {
     struct kept *next;
     struct message head;
@@ -74,6 +80,18 @@ struct kept {
     uint64_t owners; /* a staged part: bits of the workers that have parts of its command */
     struct str argv[];
 };
+/* In a block of malloc; or at a place that has room for kept_bytes. */
 struct kept *kept_new(int from, const struct message *head, int argc, const struct str *argv);
+size_t kept_bytes(int argc, const struct str *argv);
+struct kept *kept_put(void *place, int from, const struct message *head, int argc,
+                      const struct str *argv);
+struct kept_list {
+    struct kept *first, *last;
+};
+void kept_append(struct kept_list *l, struct kept *k);
+/* The first one, or NULL. */
+struct kept *kept_take(struct kept_list *l);
+/* A copy (malloc) of what another process has put somewhere. */
+struct kept *kept_copy(const struct kept *other);
 
 #endif

@@ -63,6 +63,11 @@ static void forget_queue(struct multi *m) {
     *m = (struct multi){ .watched = m->watched, .watches = m->watches, .touched = m->touched };
 }
 
+void multi_free_detached(struct multi *m) {
+    forget_queue(m);
+    free(m);
+}
+
 static void unwatch(struct session *s) {
     struct multi *m = s->multi;
     if (s->eng->remote && m->watched) multi_unwatch_others(s);

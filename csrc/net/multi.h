@@ -32,6 +32,7 @@ struct held; /* net/multi_held.c */
 enum held_state {
     HELD_NOT,
     HELD_WAITING, /* for holds; or it has failed, and the reply is in the session's slot */
+    HELD_CALLING, /* for the reply of a command of Python, queue[at] */
     HELD_RUN,     /* commands on keys have run: their replies are in `chunk` */
     HELD_TOUCHED  /* a watched key had changed */
 };
@@ -68,6 +69,10 @@ static inline bool multi_is_running(const struct session *s) {
 static inline bool multi_is_executing(const struct session *s) {
     return UNLIKELY(s->multi != NULL) && (s->multi->running || s->multi->held_state != HELD_NOT);
 }
+/* A command of Python is being executed for EXEC, which holds other workers. */
+static inline bool multi_is_calling(const struct session *s) {
+    return UNLIKELY(s->multi != NULL) && s->multi->held_state == HELD_CALLING;
+}
 /* The command that EXEC is at. */
 static inline const struct queued *multi_current(const struct session *s) {
     return &s->multi->queue[s->multi->at];
@@ -91,6 +96,8 @@ void multi_note_end(const struct session *s);
 bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns);
 /* The command of Python has got its reply. */
 void multi_called(struct session *s);
+/* The same, while EXEC holds other workers: keeps the reply. */
+void multi_called_held(struct session *s, const char *resp, size_t n);
 /* It will get its reply later: others' commands come before the rest of the queue. */
 void multi_suspend(struct session *s);
 /* A transaction, or watched keys: the session is bound to this worker. */
@@ -111,8 +118,10 @@ enum remote_verdict multi_route(struct remote *r, struct session *s, const struc
 void multi_settle(struct session *s, struct reply *out);
 /* The owners of foreign keys that are no longer watched hear of it. */
 void multi_unwatch_others(struct session *s);
-/* The session is going, or its transaction is. */
+/* The session is going; a transaction under way is executed without it, and then frees what it has
+ * of it. */
 void multi_forget_held(struct multi *m);
+void multi_free_detached(struct multi *m);
 
 /* --- for net/multi_held.c --- */
 bool multi_is_watch(const struct command_row *row);

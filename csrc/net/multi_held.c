@@ -1,14 +1,15 @@
 /* multi_held.c - transactions and watches over keys of several workers.
  *
  * EXEC becomes a task under holds on all owners of its keys and of the watched ones (net/cross.h).
- * Commands on keys run on copies, in their order, and those of channels between them; those about
- * all keys (FLUSHALL, SCAN) by the workers themselves, between two rounds of copies. Their replies
- * are kept, and when the session goes on it answers with them and runs the rest of the queue: what
- * has nothing to do with keys, and commands of Python.
+ * Commands run in their order on copies of their keys; those about all keys (FLUSHALL, SCAN) are
+ * run by the workers themselves, and those of Python by the event loop, between two rounds of
+ * copies. Replies are kept, and when the session goes on it answers with them. Commands that wait
+ * for an instant of all workers (BGSAVE) come last, when nobody is held any more.
  */
 #include "cmd/call.h"
 #include "db/clock.h"
 #include "net/access.h"
+#include "net/acl.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
@@ -19,18 +20,47 @@
 
 struct held {
     struct cross_task task;
-    struct session *session; /* NULL: gone */
+    struct session *session;    /* NULL: gone, and the rest of the queue is executed for nobody */
+    struct multi *multi;        /* the session's; of its own when that is gone */
+    struct message head;        /* of what its commands ask for */
+    struct fieldset *fieldsets; /* none, when the session is gone */
     int at, db;
 };
 
+/* The queue and what is there of replies; who had watched keys is not known to have lost none. */
+static struct multi *detach(struct multi *m) {
+    struct multi *own = malloc(sizeof *own);
+    ASSERT(own);
+    *own = (struct multi){ .queue = m->queue,
+                           .n = m->n,
+                           .cap = m->cap,
+                           .chunk = m->chunk,
+                           .touched = m->touched || m->watches };
+    m->queue = NULL;
+    m->chunk = NULL;
+    m->n = m->cap = 0;
+    return own;
+}
+
 void multi_forget_held(struct multi *m) {
-    if (m->held) m->held->session = NULL;
+    struct held *h = m->held;
+    if (!h) return;
+    bool calling = m->held_state == HELD_CALLING;
+    struct remote *r = h->session->eng->remote;
+    h->session = NULL;
+    h->multi = detach(m);
+    h->head.flags &= (uint8_t)~MSG_TRACKED;
     m->held = NULL;
+    h->at += calling;
+    if (calling) cross_called(r, &h->task);
 }
 
 static void delete_held(struct cross_task *t) {
     struct held *h = (struct held *)t;
-    if (h->session) h->session->multi->held = NULL;
+    if (h->session)
+        h->session->multi->held = NULL;
+    else
+        multi_free_detached(h->multi);
     free(t->spread);
     free(h);
 }
@@ -41,9 +71,9 @@ static bool is_select(const struct queued *q) {
     return !strcmp(q->row->cmd.name, "SELECT");
 }
 
-static int selected(const struct session *s, const struct queued *q, int db) {
+static int selected(const struct engine *eng, const struct queued *q, int db) {
     int64_t to;
-    bool valid = is_select(q) && str_to_i64(q->argv[1], &to) && to >= 0 && to < s->eng->databases;
+    bool valid = is_select(q) && str_to_i64(q->argv[1], &to) && to >= 0 && to < eng->databases;
     return valid ? (int)to : db;
 }
 
@@ -58,19 +88,19 @@ struct key_set {
     uint64_t owners; /* bits of workers */
 };
 
-static void add_key(const struct session *s, struct key_set *set, struct carried key) {
-    if (key.db < 0 || key.db >= s->eng->databases) return;
+static void add_key(const struct engine *eng, struct key_set *set, struct carried key) {
+    if (key.db < 0 || key.db >= eng->databases) return;
     if (set->n == set->cap) {
         set->cap = set->cap ? 2 * set->cap : 32;
         set->key = realloc(set->key, (size_t)set->cap * sizeof *set->key);
         ASSERT(set->key);
     }
     set->key[set->n++] = key;
-    set->owners |= UINT64_C(1) << key_owner(key.name, s->eng->workers);
+    set->owners |= UINT64_C(1) << key_owner(key.name, eng->workers);
 }
 
 /* COPY and MOVE name a second database. */
-static void add_second(const struct session *s, struct key_set *set, const struct queued *q) {
+static void add_second(const struct engine *eng, struct key_set *set, const struct queued *q) {
     int64_t db = -1;
     struct str name = q->argv[1];
     if (!strcmp(q->row->cmd.name, "MOVE")) {
@@ -80,11 +110,11 @@ static void add_second(const struct session *s, struct key_set *set, const struc
         for (int i = 3; i + 1 < q->argc; i++)
             if (str_is(q->argv[i], "DB") && !str_to_i64(q->argv[i + 1], &db)) return;
     }
-    if (db >= 0 && db < s->eng->databases)
-        add_key(s, set, (struct carried){ .db = (int)db, .written = true, .name = name });
+    if (db >= 0 && db < eng->databases)
+        add_key(eng, set, (struct carried){ .db = (int)db, .written = true, .name = name });
 }
 
-static void add_command(const struct session *s, struct key_set *set, int db,
+static void add_command(const struct engine *eng, struct key_set *set, int db,
                         const struct queued *q) {
     int n = command_keys(&q->row->cmd, q->argc, q->argv, NULL, 0);
     if (!n || !q->row->cmd.fn) return;
@@ -93,11 +123,11 @@ static void add_command(const struct session *s, struct key_set *set, int db,
     command_keys(&q->row->cmd, q->argc, q->argv, keys, n);
     for (int i = 0; i < n; i++) {
         bool written = keys[i].flags & KF_WRITTEN;
-        add_key(s, set,
+        add_key(eng, set,
                 (struct carried){ .db = db, .written = written, .name = q->argv[keys[i].index] });
     }
     free(keys);
-    add_second(s, set, q);
+    add_second(eng, set, q);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -126,8 +156,8 @@ static void collect(const struct session *s, struct key_set *set) {
     const struct multi *m = s->multi;
     int db = s->db, workers = s->eng->workers;
     for (int i = 0; i < m->n; i++) {
-        db = selected(s, &m->queue[i], db);
-        add_command(s, set, db, &m->queue[i]);
+        db = selected(s->eng, &m->queue[i], db);
+        add_command(s->eng, set, db, &m->queue[i]);
         bool all = is_spread(&m->queue[i]) || reach_is_wide(s->eng->remote, &m->queue[i].row->cmd,
                                                             m->queue[i].argc, m->queue[i].argv);
         if (all) set->owners |= UINT64_MAX >> (64 - workers);
@@ -151,31 +181,39 @@ static void keep_reply(struct multi *m, int at, struct str resp) {
 static void note_changed(struct remote *r, const struct held *h, const struct queued *q) {
     if (q->row->cmd.flags & CMD_INSIDE) return; /* those inside have told: net/reach.h */
     struct key_set set = { 0 };
-    add_command(h->session, &set, h->db, q);
+    add_command(r->eng, &set, h->db, q);
     for (int i = 0; i < set.n; i++) cross_changed(r, set.key[i].db, set.key[i].name);
     free(set.key);
 }
 
-/* About what the client is told from its place in the queue on. */
-static bool subscribes(const struct queued *q) {
-    return q->row->cmd.flags & CMD_PUBSUB && q->row->spread == SPREAD_SESSION;
+/* Or may name some as it runs. */
+static bool has_keys(const struct queued *q) {
+    if (q->row->cmd.flags & CMD_INSIDE) return true;
+    return q->row->cmd.fn && command_keys(&q->row->cmd, q->argc, q->argv, NULL, 0);
+}
+
+/* Whose rights a command inside of a command has. */
+static const struct acl_user *acting_user(const struct remote *r, const struct held *h) {
+    if (h->session) return h->session->user;
+    return h->head.value ? acl_find(r->eng, h->head.value) : NULL;
 }
 
 static void run_here(struct remote *r, struct held *h, const struct queued *q) {
+    struct session *s = h->session;
     struct call c = { .eng = r->eng,
                       .out = &r->out,
                       .cmd = &q->row->cmd,
-                      .session = subscribes(q) ? h->session : NULL,
-                      .fieldsets = &h->session->fieldsets,
-                      .reader = tracking_reader(h->session),
-                      .client = h->session->id,
+                      .session = has_keys(q) ? NULL : s,
+                      .fieldsets = s ? &s->fieldsets : &h->fieldsets,
+                      .reader = s ? tracking_reader(s) : 0,
+                      .client = s ? s->id : 0,
                       .argc = q->argc,
                       .argv = q->argv,
                       .db = h->db,
                       .quiet = true };
     r->out.n = 0;
-    r->out.resp = h->session->resp;
-    r->eng->acting_user = h->session->user;
+    r->out.resp = s ? s->resp : h->head.resp;
+    r->eng->acting_user = acting_user(r, h);
     uint64_t before = r->eng->stats.dirty;
     dispatch_run(&c, q->row, clock_duration_ns());
     r->eng->acting_user = NULL;
@@ -185,21 +223,23 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
         reply_error(&r->out, REACH_ERROR);
     }
     reply_settle(&r->out);
-    keep_reply(h->session->multi, h->at, (struct str){ r->out.p, r->out.n });
+    keep_reply(h->multi, h->at, (struct str){ r->out.p, r->out.n });
 }
 
 /* Whether the client may still have it run; else the error is the reply that is kept. */
 static bool still_allowed(struct remote *r, struct held *h, const struct queued *q) {
     r->out.n = 0;
-    if (access_queued(h->session, q->row, q->argc, q->argv, &r->out)) return true;
-    keep_reply(h->session->multi, h->at, (struct str){ r->out.p, r->out.n });
+    if (!h->session || access_queued(h->session, q->row, q->argc, q->argv, &r->out)) return true;
+    keep_reply(h->multi, h->at, (struct str){ r->out.p, r->out.n });
     return false;
 }
 
 static enum task_verdict ask_for_spread(const struct remote *r, struct held *h,
                                         const struct queued *q) {
     struct cross_task *t = &h->task;
-    struct message m = remote_message(h->session, MSG_RUN, q->row);
+    struct message m = h->head;
+    m.kind = MSG_RUN;
+    m.row = (uint16_t)(q->row->index + 1);
     m.db = h->db;
     free(t->spread);
     t->spread = kept_new(r->self, &m, q->argc, q->argv);
@@ -209,36 +249,35 @@ static enum task_verdict ask_for_spread(const struct remote *r, struct held *h,
     return TASK_SPREAD;
 }
 
-/* Or may name some as it runs. */
-static bool has_keys(const struct queued *q) {
-    if (q->row->cmd.flags & CMD_INSIDE) return true;
-    return q->row->cmd.fn && command_keys(&q->row->cmd, q->argc, q->argv, NULL, 0);
-}
-
-static bool has_a_turn(const struct queued *q) {
-    return has_keys(q) || is_spread(q) || subscribes(q);
+/* Whether the queue may run; the first round begins with it. */
+static bool begin_queue(struct held *h) {
+    struct multi *m = h->multi;
+    if (m->chunk) return true;
+    if (h->session) multi_expire_watched(h->session);
+    if (m->touched) m->held_state = HELD_TOUCHED;
+    if (m->touched) return false;
+    m->chunk = calloc((size_t)m->n + 1, sizeof *m->chunk);
+    ASSERT(m->chunk);
+    return true;
 }
 
 static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct str spread_reply) {
     struct held *h = (struct held *)t;
+    struct multi *m = h->multi;
     r->out.n = 0;
-    if (!h->session) return TASK_DONE;
-    struct multi *m = h->session->multi;
-    if (!m->chunk) multi_expire_watched(h->session);
-    if (!m->chunk && m->touched) {
-        m->held_state = HELD_TOUCHED;
-        return TASK_DONE;
-    }
-    if (!m->chunk) m->chunk = calloc((size_t)m->n + 1, sizeof *m->chunk);
-    ASSERT(m->chunk);
+    if (!begin_queue(h)) return TASK_DONE;
     if (spread_reply.p) keep_reply(m, h->at++, spread_reply);
     for (; h->at < m->n; h->at++) {
         const struct queued *q = &m->queue[h->at];
-        h->db = selected(h->session, q, h->db);
-        if (h->session->tracking) tracking_foresee(h->session, q->row, q->argc, q->argv);
-        if (!has_a_turn(q) || !still_allowed(r, h, q)) continue;
+        struct session *s = h->session;
+        h->db = selected(r->eng, q, h->db);
+        if (s && s->tracking) tracking_foresee(s, q->row, q->argc, q->argv);
+        if (q->row->cmd.flags & CMD_LAST || !still_allowed(r, h, q)) continue;
         if (is_spread(q)) return ask_for_spread(r, h, q);
-        run_here(r, h, q);
+        if (q->row->cmd.fn)
+            run_here(r, h, q);
+        else if (s)
+            return TASK_CALL;
         if (UNLIKELY(cross_is_lost(r))) break;
     }
     r->out.n = 0;
@@ -247,10 +286,34 @@ static enum task_verdict run_held(struct remote *r, struct cross_task *t, struct
     return TASK_DONE;
 }
 
+/* The event loop is to execute the command of Python that the queue is at. */
+static void call_python(struct remote *r, struct cross_task *t) {
+    const struct held *h = (struct held *)t;
+    struct session *s = h->session;
+    if (!s) {
+        cross_called(r, t);
+        return;
+    }
+    s->multi->at = h->at;
+    s->multi->held_state = HELD_CALLING;
+    s->last_command = s->multi->queue[h->at].row->index;
+    s->calling = true;
+    hub_note_ready(r->eng->hub, s->id, FEED_CALL);
+    remote_wake_self(r);
+}
+
+void multi_called_held(struct session *s, const char *resp, size_t n) {
+    struct multi *m = s->multi;
+    keep_reply(m, m->held->at++, (struct str){ resp, n });
+    m->held_state = HELD_WAITING;
+    cross_called(s->eng->remote, &m->held->task);
+}
+
 void multi_settle(struct session *s, struct reply *out) {
     struct multi *m = s->multi;
     switch (m->held_state) {
-    case HELD_NOT: return;
+    case HELD_NOT:
+    case HELD_CALLING: return;
     case HELD_WAITING:
         multi_note_end(s);
         multi_end(s);
@@ -273,8 +336,10 @@ static void begin_held(struct remote *r, struct session *s, const struct command
     struct message head = remote_message(s, MSG_CROSS, row);
     struct held *h = calloc(1, sizeof *h);
     ASSERT(h);
-    *h = (struct held){ .task = { .run = run_held, .delete = delete_held },
+    *h = (struct held){ .task = { .run = run_held, .call = call_python, .delete = delete_held },
                         .session = s,
+                        .multi = s->multi,
+                        .head = head,
                         .db = s->db };
     s->multi->held = h;
     s->multi->held_state = HELD_WAITING;

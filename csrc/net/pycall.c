@@ -10,7 +10,7 @@
 
 /* The arguments of the command of Python that is being executed. */
 static int called(const struct session *s, const struct str **argv) {
-    if (multi_is_running(s)) {
+    if (multi_is_running(s) || multi_is_calling(s)) {
         *argv = multi_current(s)->argv;
         return multi_current(s)->argc;
     }
@@ -60,9 +60,12 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
     struct slow_command slow = { .usec = usec };
     slow.argc = called(s, &slow.argv);
     dispatch_note_duration(s->eng, s, row, &slow);
-    append_reply(s, resp, n);
-    monitor_note(s, row, slow.argc, slow.argv, MONITOR_AFTER);
-    if (multi_is_running(s)) {
+    bool held = multi_is_calling(s);
+    if (!held) append_reply(s, resp, n);
+    if (!held) monitor_note(s, row, slow.argc, slow.argv, MONITOR_AFTER);
+    if (held) {
+        multi_called_held(s, resp, n);
+    } else if (multi_is_running(s)) {
         multi_called(s);
     } else {
         s->stash->start += s->stash->parser.pos;

@@ -33,11 +33,27 @@ static uint64_t place_of(const struct message *m) {
     return m->kind == MSG_STAGE ? m->value : m->value - 1;
 }
 
-static void keep(struct remote *r, struct kept *k) {
+/* Where what has that place, or a later one, begins. */
+static struct kept **seek(struct remote *r, const struct kept *k) {
     struct kept **at = &r->redo.first;
-    while (*at && place_of(&(*at)->head) <= place_of(&k->head)) at = &(*at)->next;
+    while (*at && place_of(&(*at)->head) < place_of(&k->head)) at = &(*at)->next;
+    return at;
+}
+
+void redo_keep(struct remote *r, struct kept *k) {
+    struct kept **at = seek(r, k);
+    while (*at && place_of(&(*at)->head) == place_of(&k->head)) at = &(*at)->next;
     k->next = *at;
     *at = k;
+}
+
+void redo_adopt(struct remote *r, struct kept *k) {
+    struct kept *same = *seek(r, k);
+    bool known = same && place_of(&same->head) == place_of(&k->head);
+    if (known || redo_has(r, k->head.value))
+        free(k);
+    else
+        redo_keep(r, k);
 }
 
 /* It cannot be done any more, or was already. */
@@ -53,18 +69,46 @@ static void refuse(struct remote *r, int from, const struct message *m) {
 
 void redo_take(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
     if (r->redo.waiting >> from & 1)
-        keep(r, kept_new(from, m, argc, argv));
+        redo_keep(r, kept_new(from, m, argc, argv));
     else
         refuse(r, from, m);
 }
 
+bool redo_keeps_of(const struct remote *r, int worker) {
+    bool keeps = false;
+    for (const struct kept *k = r->redo.first; k && !keeps; k = k->next)
+        keeps = k->from == worker && k->head.kind == MSG_SHIP;
+    return keeps;
+}
+
+/* Who has waited for this worker's word has it now. */
+static void tell_all(struct remote *r) {
+    const struct message redone = { .kind = MSG_REDONE };
+    for (int w = 0; w < r->n; w++)
+        if (w != r->self) remote_send(r, w, &redone, (struct str){ NULL, 0 });
+}
+
 /* --- executing --- */
+
+/* It was executed: of what can be told from the command alone, or asked again, the reply is known.
+ */
+static void answer_run(struct remote *r, struct kept *k) {
+    const struct command_row *row = registry_row(r->eng->registry, k->head.row - 1);
+    if (!(row->cmd.flags & CMD_WRITE))
+        cross_run(r, k->from, &k->head, k->argc, k->argv);
+    else if (row->spread == SPREAD_ALL_OK)
+        cross_answer_run(r, k->from, &k->head, STR("+OK\r\n"));
+    else
+        refuse(r, k->from, &k->head);
+}
 
 static void carry_out(struct remote *r, struct kept *k) {
     bool has_place = place_of(&k->head) != UINT64_MAX;
     if (k->head.kind == MSG_SHIP)
         cross_ship(r, k->from, &k->head, k->argc, k->argv);
-    else if (has_place && place_of(&k->head) < applied(r))
+    else if (has_place && redo_has(r, place_of(&k->head)) && k->head.kind == MSG_RUN)
+        answer_run(r, k);
+    else if (has_place && redo_has(r, place_of(&k->head)))
         refuse(r, k->from, &k->head);
     else if (k->head.kind == MSG_STAGE)
         stage_redo(r, k);
@@ -96,13 +140,22 @@ static void claim(struct remote *r) {
 
 void redo_try(struct remote *r) {
     if (LIKELY(!r->redo.shut) || r->redo.waiting || r->eng->config.loading == LOADING_SELF) return;
+    stage_adopt(r);
     carry_out_all(r);
+    stage_adopted(r);
+    tell_all(r);
+    guests_drop(r->eng);
     r->redo.shut = false;
     claim(r);
     share_open(&r->eng->arena, SHARE_AWAY);
+    cross_grant(r); /* who has held the predecessor comes first */
     remote_go_on(r);
-    cross_grant(r);
     remote_wake_self(r);
+}
+
+/* The operation that holds a worker, or held it, has claimed it and is of that worker. */
+static bool is_claimed_by(uint64_t hold, int worker) {
+    return hold & 1 && commit_worker(hold) == worker;
 }
 
 void redo_told(struct remote *r, int from) {
@@ -110,10 +163,25 @@ void redo_told(struct remote *r, int from) {
     redo_try(r);
 }
 
+void redo_reborn(struct remote *r, int from) {
+    const struct control_worker *w = &r->links->control->worker[from];
+    /* What it was shipped may be with what this one's predecessor has left. */
+    if (!is_claimed_by(atomic_load(&w->held_before), r->self)) redo_told(r, from);
+}
+
+/* Whether the worker may have something to send, or to take from what the predecessor has left. */
+static bool may_owe(const struct remote *r, int worker) {
+    const struct control *c = r->links->control;
+    return commit_is_owed(c, worker) ||
+           is_claimed_by(atomic_load(&c->worker[r->self].held_before), worker) ||
+           is_claimed_by(atomic_load(&c->worker[worker].hold), r->self) ||
+           is_claimed_by(atomic_load(&c->worker[worker].held_before), r->self);
+}
+
 void redo_tick(struct remote *r) {
     for (uint64_t left = r->redo.waiting; left; left &= left - 1) {
         int w = __builtin_ctzll(left);
-        if (control_stuck(r->links->control, w)) redo_told(r, w);
+        if (control_stuck(r->links->control, w) && !may_owe(r, w)) redo_told(r, w);
     }
 }
 

@@ -13,7 +13,13 @@
  *                        keeps it    ◄───────────────   MSG_STAGE, MSG_RUN, MSG_SHIP: again
  *                        executes, opens  ◄──────────   MSG_REDONE
  *
- * Whoever is stuck, or dead himself, is not waited for.
+ * Who has asked for a part may be dead as well: parts are kept where they outlive both
+ * (net/vault.h), and those that are found in the log of commits are executed with the others.
+ *
+ * A worker that is stuck is not waited for unless it may owe something: it has commands that are
+ * committed and not done, or it held the predecessor, or was held by it. Copies of others' keys
+ * that the predecessor has left stay until all have told, since they may be what others still have
+ * to take back.
  */
 #ifndef SHMREDIS_REDO_H
 #define SHMREDIS_REDO_H
@@ -26,16 +32,33 @@ void redo_begin(struct remote *r, uint64_t workers);
 static inline bool redo_holds(const struct remote *r) {
     return UNLIKELY(r->redo.shut) && r->eng->config.loading != LOADING_SELF;
 }
+/* What the predecessor was shipped, and had perhaps begun to take back (malloc; taken over). It
+ * counts if who has shipped it is dead, too. */
+void redo_keep(struct remote *r, struct kept *shipped);
+/* A worker was brought back. True: there is something that its predecessor has shipped, to be taken
+ * from what that has left; the word that all is sent (MSG_REDONE) follows when it is. */
+bool redo_keeps_of(const struct remote *r, int worker);
+/* A part that the predecessor had, with its position as value (malloc; taken over). Who has asked
+ * for it may send it as well. */
+void redo_adopt(struct remote *r, struct kept *part);
 /* A message that was sent again. */
 void redo_take(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
-/* That worker has sent all, or has nothing to send since it has died. */
+/* That worker has sent all; or it has died, and has nothing to send. */
 void redo_told(struct remote *r, int from);
+void redo_reborn(struct remote *r, int from);
 /* Executes and opens, if nothing is waited for any more. */
 void redo_try(struct remote *r);
-/* Now and then: those that are stuck are given up. */
+/* Now and then: those that are stuck and owe nothing are given up. */
 void redo_tick(struct remote *r);
 void redo_delete(struct remote *r);
+/* net/guests.c: deletes copies of others' keys that were here when the predecessor died. */
+void guests_drop(struct engine *eng);
 
+/* Whether what was committed at that position is executed here. */
+static inline bool redo_has(const struct remote *r, uint64_t position) {
+    return position <
+           atomic_load_explicit(&r->links->control->worker[r->self].applied, memory_order_relaxed);
+}
 /* All commits before that position are executed here. Inside of the change that makes it so. */
 static inline void redo_applied(struct remote *r, uint64_t position) {
     atomic_store_explicit(&r->links->control->worker[r->self].applied, position,

@@ -36,9 +36,6 @@ struct pending {
     bool used, silent; /* silent: its client does not want it */
 };
 
-struct kept_list {
-    struct kept *first, *last;
-};
 struct mail;
 /* Of net/redo.h. */
 struct redo {
@@ -68,6 +65,7 @@ struct remote {
     struct fieldset *fieldsets; /* lent by other workers for one HIMPORT SET, cmd/fieldset.h */
     bool stalled;               /* a session waits for something that a drain may bring */
     bool resume;                /* sessions that wait may try again */
+    bool joint;                 /* what is changed now is changed with keys of other workers */
     int asker;                  /* whose command is executed and may wait; -1: none such */
     bool again;             /* the command that was executed last is to begin anew: net/reach.h */
     bool partly;            /* and may have changed something although it has failed */
@@ -112,6 +110,9 @@ uint64_t remote_open_slot(struct session *s);
 /* The id for a message to that worker whose reply goes to the slot, or to the gather. */
 uint64_t remote_expect(struct remote *r, int worker, struct session *s, uint64_t slot,
                        struct gather *g);
+/* --- net/pending.c --- the awaited reply of that id; NULL: of an earlier life, or none. */
+struct pending *pending_find(struct remote *r, uint64_t id);
+void pending_free(struct remote *r, struct pending *p);
 /* Sends a message with a body, or without (.p NULL). */
 void remote_send(struct remote *r, int to, const struct message *m, struct str body);
 void remote_send_command(struct remote *r, int to, const struct message *m, int argc,
@@ -124,6 +125,14 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
 void remote_begin_part(struct remote *r, uint64_t position, uint64_t owners);
 /* Brings a reply to who waits for it: here (from == self) or at the worker that asked. */
 void remote_answer(struct remote *r, int from, uint64_t id, struct str resp);
+/* The command in a body, in r->argv; its bytes stay in the body. */
+int remote_decode(struct remote *r, struct str body);
+/* Memory is short: another worker has found so; or this one, at the end of a turn. */
+void remote_evict(struct remote *r);
+void remote_ask_to_evict(struct remote *r);
+/* --- net/mail.c --- */
+void remote_take_mail(struct remote *r, int from, const struct message *m, struct str body);
+void remote_drop_mail(struct remote *r);
 /* Mail of this worker to its own Python side. */
 void remote_note_mail(struct remote *r, int kind, uint64_t id);
 /* Executes a command that came as a message, or defers it. */

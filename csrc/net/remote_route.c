@@ -25,7 +25,7 @@ struct message remote_message(const struct session *s, enum message_kind kind,
                               const struct command_row *row) {
     /* Commands of modules need not have the same row everywhere. */
     bool by_name = !row || row->cmd.flags & CMD_INSIDE;
-    return (struct message){ .kind = (uint8_t)kind,
+    return (struct message){ .kind = kind & 0x3f,
                              .resp = s->resp == 3 ? 3 : 2,
                              .flags = (s->flags & SESSION_NO_TOUCH ? MSG_NO_TOUCH : 0) |
                                       (tracking_reads(s) ? MSG_TRACKED : 0),
@@ -42,6 +42,8 @@ static enum remote_verdict forward(struct remote *r, struct session *s, int to,
     uint64_t slot = remote_open_slot(s);
     m.id = remote_expect(r, to, s, slot, NULL);
     if (row->cmd.flags & CMD_BLOCKING) {
+        m.flags |= MSG_TICKET;
+        m.value = claim_ticket(r->links->control);
         s->barrier = slot;
         s->blocked_at = to;
         s->blocked_id = m.id;
@@ -145,14 +147,12 @@ static bool backed_up(const struct remote *r, int to) {
 static enum remote_verdict send_cross(struct remote *r, struct session *s,
                                       const struct command_row *row, int argc,
                                       const struct str *argv) {
-    struct message m = remote_message(s, MSG_CROSS, row);
     s->barrier = output_first_slot(&s->out); /* what the client has sent before comes before */
     if (s->barrier) return REMOTE_BARRED;
+    if (row->cmd.flags & CMD_BLOCKING) return retry_begin(r, s, row, argc, argv);
+    struct message m = remote_message(s, MSG_CROSS, row);
     s->barrier = remote_open_slot(s);
-    if (row->cmd.flags & CMD_BLOCKING)
-        retry_begin(r, s, &m, row, argc, argv);
-    else
-        cross_send(r, s, s->barrier, NULL, &m, &row->cmd, argc, argv);
+    cross_send(r, s, s->barrier, NULL, &m, &row->cmd, argc, argv);
     return REMOTE_SENT;
 }
 

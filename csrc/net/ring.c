@@ -129,6 +129,11 @@ static bool is_begun(uint64_t begun, uint64_t position) {
     return (begun & PLACE_MASK) == place_mark(position);
 }
 
+const char *ring_begun(struct ring *r, size_t *n) {
+    uint64_t begun = atomic_load_explicit(&r->shared->begun, memory_order_acquire);
+    return is_begun(begun, r->mine) ? ring_peek(r, n) : NULL;
+}
+
 void ring_skip_begun(struct ring *r) {
     uint64_t begun = atomic_load_explicit(&r->shared->begun, memory_order_acquire);
     if (is_begun(begun, r->mine) && !ring_empty(r)) ring_take(r);

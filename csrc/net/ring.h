@@ -61,6 +61,8 @@ const char *ring_look(const struct ring *r, uint64_t *at, size_t *n);
 /* Marks the oldest message as begun with, and counts it if it is the first of the caller's message:
  * a successor does not begin with it again (ring_skip_begun). */
 void ring_begin(struct ring *r, bool counts);
+/* The oldest message if a predecessor had begun with it, or NULL. */
+const char *ring_begun(struct ring *r, size_t *n);
 /* Takes the oldest message if a predecessor had begun with it. */
 void ring_skip_begun(struct ring *r);
 uint64_t ring_taken(const struct ring *r);

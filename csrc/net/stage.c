@@ -6,19 +6,28 @@
 #include "net/stage_impl.h"
 #include "persist/aof.h"
 
-struct stages *stages_new(void) {
+struct stages *stages_new(struct vault *vault) {
     struct stages *st = calloc(1, sizeof *st);
-    ASSERT(st);
+    ASSERT(st && vault);
+    st->vault = vault;
     return st;
+}
+
+static void free_part(struct stages *st, struct kept *k) {
+    if (!vault_has(st->vault, k))
+        free(k);
+    else
+        vault_give_back(st->vault, k);
 }
 
 void stages_delete(struct stages *st) {
     while (st->parts.first) {
         struct kept *k = st->parts.first;
         st->parts.first = k->next;
-        free(k);
+        if (!vault_has(st->vault, k)) free(k);
     }
     stage_asked_delete(st);
+    vault_unmap(st->vault);
     free(st);
 }
 
@@ -30,8 +39,10 @@ bool stage_any(const struct remote *r) {
 static void add_part(struct remote *r, int from, const struct message *m, int argc,
                      const struct str *argv) {
     struct kept_list *l = &r->stages->parts;
-    struct kept *k = kept_new(from, m, argc, argv);
+    void *place = vault_take(r->stages->vault, kept_bytes(argc, argv));
+    struct kept *k = place ? kept_put(place, from, m, argc, argv) : kept_new(from, m, argc, argv);
     memcpy(&k->owners, argv[argc].p, sizeof k->owners);
+    if (place) vault_keep(place);
     if (!l->first) r->stages->read = commit_tail(r->links->control);
     share_shut(&r->eng->arena, SHARE_PARTS); /* before the asker hears of it */
     if (l->first)
@@ -83,8 +94,10 @@ void stage_pass_instant(struct remote *r, struct str arg) {
 }
 
 void stage_redo(struct remote *r, struct kept *k) {
-    k->argc--; /* the owners */
-    memcpy(&k->owners, k->argv[k->argc].p, sizeof k->owners);
+    if (!k->owners) { /* sent again: they are its last argument */
+        k->argc--;
+        memcpy(&k->owners, k->argv[k->argc].p, sizeof k->owners);
+    }
     execute_kept(r, k, k->head.value);
 }
 
@@ -111,7 +124,7 @@ static void execute_part(struct remote *r, uint64_t number) {
         execute_kept(r, k, r->stages->read - 1);
     FAULT("stage.executed");
     open_if_done(r);
-    free(k);
+    free_part(r->stages, k);
 }
 
 bool stage_due(const struct remote *r) {
@@ -161,21 +174,54 @@ void stage_receive(struct remote *r, int from, const struct message *m, int argc
     answer(r, from, m->value, STAGE_TAKEN, none);
 }
 
+static void drop_part(struct remote *r, int from, uint64_t number) {
+    struct kept *k = find_part(r, from, number);
+    if (k) free_part(r->stages, k);
+}
+
 void stage_drop(struct remote *r, int from, uint64_t number) {
-    free(find_part(r, from, number));
+    drop_part(r, from, number);
     open_if_done(r);
     cross_grant(r);
 }
 
 void stage_drop_own(struct remote *r, uint64_t number) {
-    free(find_part(r, r->self, number));
+    drop_part(r, r->self, number);
     open_if_done(r);
 }
 
 void stage_reborn(struct remote *r, int from, uint64_t taken) {
     stage_apply(r);
-    for (struct kept *k; (k = find_part(r, from, 0));) free(k);
+    for (struct kept *k; (k = find_part(r, from, 0));) free_part(r->stages, k);
     open_if_done(r);
     stage_asked_reborn(r, from, taken);
     cross_grant(r);
+}
+
+/* --- what a predecessor has left --- */
+
+static bool is_of_this_life(const struct remote *r, const struct kept *part) {
+    const struct kept *k = r->stages->parts.first;
+    while (k && k != part) k = k->next;
+    return k;
+}
+
+void stage_adopt(struct remote *r) {
+    uint32_t at = 0;
+    size_t n;
+    uint64_t position;
+    for (const struct kept *k; (k = vault_next(r->stages->vault, &at, &n));) {
+        if (is_of_this_life(r, k) || k->head.flags & MSG_INSTANT) continue;
+        if (!commit_find(r->links->control, k->head.value, &position)) continue;
+        struct kept *copy = kept_copy(k);
+        copy->head.value = position;
+        redo_adopt(r, copy);
+    }
+}
+
+void stage_adopted(struct remote *r) {
+    uint32_t at = 0;
+    size_t n;
+    for (struct kept *k; (k = vault_next(r->stages->vault, &at, &n));)
+        if (!is_of_this_life(r, k)) vault_give_back(r->stages->vault, k);
 }

@@ -19,7 +19,8 @@
 
 #include "net/remote.h"
 
-struct stages *stages_new(void);
+/* With a vault of its own. */
+struct stages *stages_new(struct vault *vault);
 void stages_delete(struct stages *st);
 
 /* --- for who asks, net/stage_ask.c --- */
@@ -53,8 +54,12 @@ bool stage_any(const struct remote *r);
 bool stage_due(const struct remote *r);
 /* Executes the parts that are committed. */
 void stage_apply(struct remote *r);
-/* Executes a part that was sent again. */
+/* Executes a part that was sent again, or was adopted. */
 void stage_redo(struct remote *r, struct kept *k);
+/* Hands over to redo_adopt the parts that a predecessor has left and that are committed; at the end
+ * they are given up. */
+void stage_adopt(struct remote *r);
+void stage_adopted(struct remote *r);
 /* The instant of a snapshot, whose id are the bytes of `arg` (core_workers.h: engine_instant). */
 void stage_pass_instant(struct remote *r, struct str arg);
 /* Messages. */

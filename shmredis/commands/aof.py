@@ -10,7 +10,9 @@ STARTED = "Background append only file rewriting started"
 SCHEDULED = "Background append only file rewriting scheduled"
 
 
-@command("BGREWRITEAOF", arity=1, flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.NO_ASYNC_LOADING)
+@command(
+    "BGREWRITEAOF", arity=1, flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.NO_ASYNC_LOADING | Flag.LAST
+)
 @everywhere()
 def bgrewriteaof(ctx: Context) -> Reply:
     """Each worker rewrites its own log."""

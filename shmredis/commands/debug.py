@@ -62,7 +62,11 @@ class Subcommand:
         return self.usage.split()[0]
 
 
-@command("DEBUG", arity=-2, flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE)
+@command(
+    "DEBUG",
+    arity=-2,
+    flags=Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE | Flag.LAST,
+)
 def debug(ctx: Context) -> Reply | Awaitable[Reply]:
     _check_allowed(ctx)
     sub = SUBCOMMANDS.get(word(ctx.argv[1]))

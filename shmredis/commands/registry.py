@@ -70,6 +70,7 @@ class Flag(IntFlag):
     CONTAINER = 1 << 25
     NO_MANDATORY_KEYS = 1 << 28  # COMMAND tells of it, and nothing else
     SCRIPT_RUNNER = 1 << 29
+    LAST = 1 << 30  # waits for all workers: after a transaction that holds some of them
     INSIDE = 1 << 27  # runs inside the core, on keys: commands/inside.py
 
 

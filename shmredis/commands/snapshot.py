@@ -24,7 +24,7 @@ async def save(ctx: Context) -> Reply:
     return OK
 
 
-@command("BGSAVE", arity=-1, flags=SAVING)
+@command("BGSAVE", arity=-1, flags=SAVING | Flag.LAST)
 async def bgsave(ctx: Context) -> Reply:
     """The reply comes after the instant whose state is saved."""
     options = [arg.lower() for arg in ctx.argv[1:]]

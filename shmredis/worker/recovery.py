@@ -64,7 +64,6 @@ def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
     if birth.first:
         beginning = replace(beginning, verdict=plan.verdict)
     _join(plan, index, beginning.engine.handle)
-    lib.engine_drop_guests(beginning.engine.handle)
     note_files(beginning.engine, plan.config, index)
     return beginning
 

@@ -1,11 +1,14 @@
 """Clients that wait for keys of several workers: every element goes to exactly one of them."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
 from tests.harness.resp import parse
+from tests.harness.server import Server
 from tests.workers.fleet import Client, new_fleet
+from tests.workers.places import connect_to, key_of
 
 ELEMENTS = 40
 
@@ -57,3 +60,24 @@ def test_each_element_is_popped_once(seed: int) -> None:
         found = [n for consumer in consumers for n in consumer.popped]
         found += [int(n) for elements in left.values() for n in elements]
         assert sorted(found) == list(range(ELEMENTS))
+
+
+def test_entries_that_have_been_pending_for_long_come_from_streams_of_all_workers(
+    start_server: Callable[..., Server],
+) -> None:
+    """XREADGROUP … CLAIM waits for a time, not for a key, at each owner."""
+    server = start_server(workers=3)
+    with connect_to(server, 0) as client, connect_to(server, 1) as other:
+        streams = [key_of(worker, prefix="claim") for worker in range(3)]
+        read = ["XREADGROUP", "GROUP", "g"]
+        for stream in streams:
+            client.call("XGROUP", "CREATE", stream, "g", "$", "MKSTREAM")
+            assert client.call("XADD", stream, "1-1", "f", "v")[:1] == b"$"
+            assert len(client.value(*read, "one", "STREAMS", stream, ">")) == 1
+        words = [*read, "two", "BLOCK", "60000", "CLAIM", "200", "STREAMS", *streams, *">>>"]
+        seen: set[bytes] = set()
+        while len(seen) < 3:
+            for stream, entries in other.value(*words):
+                assert entries[0][0] == b"1-1" and entries[0][1] == [b"f", b"v"]
+                seen.add(stream)
+        assert seen == {stream.encode() for stream in streams}

@@ -1,13 +1,18 @@
 """A worker dies with something that others have committed: its successor does it, and nobody sees half."""
 
+import os
+import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.harness.resp import Client, encode, parse
 from tests.harness.server import Server, wait_until
 from tests.workers.places import connect_to, key_of, pid_of, worker_lines
+from tests.workers.test_stuck import is_stopped, stopped
 
 Start = Callable[..., Server]
 WORKERS = 3
@@ -22,12 +27,12 @@ def pairs(value: str) -> list[str]:
     return [word for key in KEYS for word in (key, value)]
 
 
-def armed(server: Server, point: str) -> int:
-    """The victim will die there; its process."""
+def armed(server: Server, point: str, *, plain: bool = False) -> int:
+    """The victim will die there, or do what a plain plan says; its process."""
     with connect_to(server, VICTIM) as client:
         pid = pid_of(client, VICTIM)
         with suppress(OSError):
-            assert client.call("DEBUG", "FAULT", f"{point}:kill") == b"+OK\r\n"
+            assert client.call("DEBUG", "FAULT", point if plain else f"{point}:kill") == b"+OK\r\n"
     return pid
 
 
@@ -126,3 +131,105 @@ def test_an_executor_that_dies_before_it_tells_has_done_nothing(start_server: St
         reborn(client, pid)
     assert values(server, "LRANGE", LISTS[VICTIM], "0", "-1") == [[b"a", b"b", b"c"]] * 2
     assert values(server, "EXISTS", LISTS[0]) == [0, 0]
+
+
+LATER_POINTS = ["cross.before_run", "cross.run", "cross.before_take_back", "cross.taken_back"]
+
+
+@pytest.mark.parametrize("appendonly", ["no", "yes"])
+@pytest.mark.parametrize("which", [1, 2])
+@pytest.mark.parametrize("point", LATER_POINTS)
+def test_a_transaction_of_several_rounds_ends_whole(
+    start_server: Start, point: str, which: int, appendonly: str
+) -> None:
+    """Its commands about all keys are between those on keys, and a held worker dies in some round."""
+    server = start_server(*COLD, "--appendonly", appendonly, workers=WORKERS)
+    with connect_to(server, 0) as client:
+        client.call("MSET", *pairs("old"), *[word for name in LISTS for word in (name, "old")])
+        pid = armed(server, f"{point}:kill:{which}", plain=True)
+        client.call("MULTI")
+        for words in (["SET", KEYS[1], "a"], ["DBSIZE"], ["FLUSHALL"], ["MSET", *pairs("new")],
+                      ["INFO", "keyspace"], ["INCR", LISTS[1]], ["DBSIZE"], ["INCR", LISTS[2]]):  # fmt: skip
+            client.call(*words)
+        replies = client.value("EXEC")
+        assert [replies[i] for i in (0, 1, 2, 3, 5, 6, 7)] == ["OK", 6, "OK", "OK", 1, 4, 1]
+        reborn(client, pid)
+    assert (
+        values(server, "MGET", *KEYS, LISTS[1], LISTS[2]) == [[b"new"] * WORKERS + [b"1"] * 2] * 2
+    )
+
+
+@pytest.mark.parametrize("appendonly", ["no", "yes"])
+@pytest.mark.parametrize("point", ["stage.committed", "stage.before_execute", "stage.executing"])
+def test_who_asked_and_an_owner_die_at_once(
+    start_server: Start, point: str, appendonly: str
+) -> None:
+    """The third worker has executed its part: so do they when they are brought back."""
+    server = start_server(*COLD, "--appendonly", appendonly, workers=WORKERS)
+    with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
+        client.call("MSET", *pairs("old"))
+        pids = armed(server, "stage.before_execute"), pid_of(watcher, 0)
+        with suppress(OSError):
+            client.call("DEBUG", "FAULT", f"{point}:kill")
+            client.call("MSET", *pairs("new"))
+        reborn(watcher, pids[0])
+        wait_until(lambda: pid_of(watcher, 0) not in (0, pids[1]))
+        assert watcher.value("GET", KEYS[2]) == b"new"
+    assert values(server, "MGET", *KEYS) == [[b"new"] * WORKERS] * 2
+
+
+def test_one_dies_while_who_asked_is_stuck(start_server: Start) -> None:
+    server = start_server(*COLD, workers=WORKERS)
+    with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
+        client.call("MSET", *pairs("old"))
+        victim, stuck = armed(server, "stage.before_execute"), pid_of(watcher, 0)
+        with stopped(stuck):
+            client.call("DEBUG", "FAULT", "stage.committed:stop")
+            client.send(encode("MSET", *pairs("new")))
+            wait_until(lambda: is_stopped(stuck))
+            wait_until(lambda: not Path(f"/proc/{victim}").exists())
+            with suppress(OSError), connect_to(server, VICTIM) as other:
+                other.send(encode("GET", KEYS[VICTIM]))
+                assert watcher.value("GET", KEYS[2]) == b"new"
+                os.kill(stuck, signal.SIGCONT)
+                assert parse(other.read()) == b"new"
+        assert client.read() == b"+OK\r\n"
+    assert values(server, "MGET", *KEYS) == [[b"new"] * WORKERS] * 2
+
+
+def test_the_executor_dies_while_an_owner_is_stuck(start_server: Start) -> None:
+    """What it has shipped is taken back from what it has left."""
+    server = start_server(workers=WORKERS)
+    with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
+        client.call("RPUSH", LISTS[0], *"ab")
+        executor, stuck = pid_of(watcher, 0), pid_of(watcher, VICTIM)
+        with stopped(stuck):
+            with connect_to(server, VICTIM) as other:
+                other.call("DEBUG", "FAULT", "cross.before_take_back:stop")
+            client.send(encode("LMOVE", LISTS[0], LISTS[VICTIM], "LEFT", "LEFT"))
+            wait_until(lambda: is_stopped(stuck))
+            os.kill(executor, signal.SIGKILL)
+            wait_until(lambda: not Path(f"/proc/{executor}").exists())
+            time.sleep(1)  # the executor's successor is there, and takes the other for stuck
+            os.kill(stuck, signal.SIGCONT)
+        wait_until(lambda: pid_of(watcher, 0) not in (0, executor))
+    assert values(server, "LRANGE", LISTS[0], "0", "-1") == [[b"b"]] * 2
+    assert values(server, "LRANGE", LISTS[VICTIM], "0", "-1") == [[b"a"]] * 2
+
+
+@pytest.mark.parametrize("point", ["cross.before_take_back", "cross.taken_back"])
+def test_the_executor_and_an_owner_die_at_once(start_server: Start, point: str) -> None:
+    """Whether the owner has begun with what it was shipped or not: an element is in one list, once."""
+    server = start_server(workers=WORKERS)
+    with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
+        client.call("RPUSH", LISTS[0], *"ab")
+        executor, victim = pid_of(watcher, 0), armed(server, f"{point}:stop", plain=True)
+        with stopped(victim):
+            client.send(encode("LMOVE", LISTS[0], LISTS[VICTIM], "LEFT", "LEFT"))
+            wait_until(lambda: is_stopped(victim))
+            os.kill(executor, signal.SIGKILL)
+            os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: pid_of(watcher, 0) not in (0, executor))
+        reborn(watcher, victim)
+    lists = [values(server, "LRANGE", LISTS[worker], "0", "-1")[0] for worker in (0, VICTIM)]
+    assert lists == [[b"b"], [b"a"]]

@@ -1,12 +1,12 @@
 """SORT with patterns whose keys are at several workers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from tests.harness.resp import Client
-from tests.harness.server import running
+from tests.harness.server import Server, running
 from tests.workers.places import connect_to, key_of
 
 
@@ -83,3 +83,28 @@ def test_the_target_may_be_at_any_worker(clients: list[Client], numbers: str, wo
     target = key_of(worker, prefix="target")
     assert clients[0].value("SORT", numbers, "DESC", "LIMIT", 0, 2, "STORE", target) == 2
     assert clients[worker].value("LRANGE", target, 0, -1) == [b"19", b"18"]
+
+
+def test_keys_of_workers_that_write_a_snapshot(start_server: Callable[..., Server]) -> None:
+    """They send what they have now: what the snapshot shows is older."""
+    server = start_server("--rdb-key-save-delay", "2000000", "--rdbcompression", "no", workers=3)
+    big = "x" * 300_000  # more than a ring takes
+    with connect_to(server, 0) as client:
+        client.call("RPUSH", "list", *range(20))
+        client.call("MSET", *[word for i in range(20) for word in (f"weight{i}", i)])
+        assert client.value("BGSAVE") == "Background saving started"
+        client.call("MSET", *[word for i in range(20) for word in (f"weight{i}", 20 - i)])
+        client.call("MSET", *[word for i in range(3) for word in (f"big{i}", big)])
+        ordered = [b"%d" % i for i in range(19, -1, -1)]
+        script = "local n = 0 for i = 0, 19 do n = n + redis.call('INCRBY', 'weight' .. i, 100) end return n"
+        for worker in range(3):
+            with connect_to(server, worker) as other:
+                assert other.value("SORT", "list", "BY", "weight*") == ordered
+                weights = other.value("SORT", "list", "GET", "weight*", "LIMIT", 0, 2)
+                assert weights == [b"%d" % (20 + 100 * worker), b"%d" % (19 + 100 * worker)]
+                assert (
+                    other.value("SORT", "list", "GET", "big*", "LIMIT", 0, 3) == [big.encode()] * 3
+                )
+                assert other.value("EVAL", script, "0") == 210 + 2000 * (worker + 1)
+        assert b"rdb_bgsave_in_progress:1" in client.value("INFO", "persistence")
+        assert client.value("DBSIZE") == 24
