@@ -1,7 +1,8 @@
 """Random commands from their documented syntax, with values that find holes.
 
-Every command of C can be made from its row of the documentation; one in ten is damaged afterwards: words
-dropped, doubled, exchanged, or replaced by bytes that mean something elsewhere.
+Every command of C can be made from its row of the documentation: options in any order and in any case,
+some of them twice, counts that mostly fit. One in ten is damaged afterwards: words dropped, doubled,
+exchanged, or replaced by bytes that mean something elsewhere.
 """
 
 import random
@@ -11,7 +12,7 @@ from shmredis.commands.docs import CommandDoc, command_docs
 from shmredis.commands.syntax import Argument
 from tests.persistence.mutation import mutate
 
-__all__ = ["Grammar"]
+__all__ = ["EXTREMES", "IDS", "INTEGERS", "REPEATS", "TEXTS", "Grammar", "hyperloglogs"]
 
 INTEGERS = (0, 1, -1, 2, 3, 5, 10, 63, 64, 100, 127, 128, 255, 256, 1000, 65535, 65536)
 EXTREMES = (1 << 20, (1 << 31) - 1, -(1 << 31), 1 << 32, (1 << 63) - 1, -(1 << 63), 1 << 63, -2)
@@ -60,7 +61,7 @@ TEXTS = (
 BOUNDS = (b"-", b"+", b"[a", b"(a", b"[", b"(", b"-inf", b"+inf", b"(1", b"(nan", b"[\xff")
 TYPES = (b"u8", b"i64", b"u63", b"u64", b"i1", b"u0", b"#1", b"i16")
 KEYS_A_GROUP = 5
-COUNTS = ("numkeys", "numfields")
+COUNTS = ("numkeys", "numfields", "numids")
 REPEATS = (1, 1, 2, 3, 8)
 DEPTH = 6
 
@@ -104,18 +105,56 @@ class Grammar:
         return self._damaged(words) if self._rng.random() < 0.1 else words
 
     def _body(self, doc: CommandDoc) -> list[bytes]:
-        return [word for argument in doc.arguments() for word in self._words(argument, 0)]
+        return self._sequence(self._reordered(doc.arguments()), 0)
 
-    def _words(self, argument: Argument, depth: int) -> list[bytes]:
+    def _reordered(self, arguments: list[Argument]) -> list[Argument]:
+        """Options sometimes in another order than they are documented, rarely one twice."""
+        rng = self._rng
+        if rng.random() < 0.7:
+            return arguments
+        places = [i for i, argument in enumerate(arguments) if argument.optional or argument.token]
+        shuffled = list(arguments)
+        for place, source in zip(places, rng.sample(places, len(places)), strict=True):
+            shuffled[place] = arguments[source]
+        if places and rng.random() < 0.2:
+            at = rng.choice(places)
+            shuffled.insert(at, shuffled[at])
+        return shuffled
+
+    def _sequence(self, arguments: list[Argument], depth: int) -> list[bytes]:
+        """Arguments in a row. What repeats does so as often as a count before it says, and in step."""
+        rng = self._rng
+        repeated = sum(argument.multiple for argument in arguments)
+        times = rng.choice(REPEATS) if repeated > 1 and rng.random() < 0.9 else 0
+        words: list[bytes] = []
+        for argument in arguments:
+            if argument.name in COUNTS and rng.random() < 0.93:
+                times = rng.choice(REPEATS)
+                words.append(b"%d" % times)
+            else:
+                words += self._words(argument, depth, times)
+        return words
+
+    def _words(self, argument: Argument, depth: int, times: int = 0) -> list[bytes]:
+        """`times` that it comes if it may be repeated; 0: any."""
         rng = self._rng
         if depth > DEPTH or (argument.optional and rng.random() < 0.6):
             return []
         words: list[bytes] = []
-        for i in range(rng.choice(REPEATS) if argument.multiple else 1):
+        for i in range((times or rng.choice(REPEATS)) if argument.multiple else 1):
             if argument.token and (i == 0 or argument.multiple_token):
-                words.append(argument.token.strip('"').encode())
+                words.append(self._token(argument.token))
             words += self._value(argument, depth)
         return words
+
+    def _token(self, token: str) -> bytes:
+        word = token.strip('"')
+        match self._rng.randrange(20):
+            case 0:
+                word = word.lower()
+            case 1:
+                word = word.title()
+        return word.encode()
 
     def _value(self, argument: Argument, depth: int) -> list[bytes]:
         match argument.type:
@@ -124,7 +163,7 @@ class Grammar:
             case "oneof":
                 return self._words(self._rng.choice(argument.arguments), depth + 1)
             case "block":
-                return [w for inner in argument.arguments for w in self._words(inner, depth + 1)]
+                return self._sequence(argument.arguments, depth + 1)
         return [self._word(argument)]
 
     def _word(self, argument: Argument) -> bytes:
@@ -138,8 +177,6 @@ class Grammar:
                 (b"*", b"k*", b"[a-", b"h?llo", b"\\", b"{k}*->f", b"[^x]*")
             ),
         }
-        if argument.name in COUNTS and rng.random() < 0.9:
-            return b"%d" % rng.choice(REPEATS)
         if argument.type in makers:
             return makers[argument.type]()
         name = argument.name

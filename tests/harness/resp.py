@@ -3,7 +3,7 @@
 import socket
 from typing import Any
 
-__all__ = ["Client", "encode", "parse", "parse_all", "split"]
+__all__ = ["Client", "encode", "parse", "parse_all", "split", "split_reply"]
 
 
 def encode(*words: str | bytes | int) -> bytes:
@@ -78,6 +78,13 @@ def split(data: bytes) -> list[bytes]:
         start, (_, at) = at, _parse(data, at)
         replies.append(data[start:at])
     return replies
+
+
+def split_reply(data: bytes) -> list[bytes]:
+    """The raw elements of an aggregate, a map's as keys and values in turn; any other reply as it is."""
+    if data[:1] not in (b"*", b"~", b">", b"%"):
+        return [data]
+    return split(data[data.index(b"\r\n") + 2 :])
 
 
 def _parse(data: bytes, at: int) -> tuple[Any, int]:
