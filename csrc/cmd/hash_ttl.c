@@ -76,6 +76,7 @@ static bool unknown_argument(struct call *c, int i) {
 static bool parse_hexpire(struct call *c, int64_t unit_ms, bool relative, struct hexpire *o) {
     int64_t given;
     *o = (struct hexpire){ 0 };
+    bool several = false;
     if (!arg_i64(c, 2, &given)) return false;
     if (given < 0) {
         reply_error(c->out, "ERR invalid expire time, must be >= 0");
@@ -86,11 +87,8 @@ static bool parse_hexpire(struct call *c, int64_t unit_ms, bool relative, struct
     if (o->when_ms > EXPIRY_LIMIT_MS) goto too_large;
     for (int i = 3; i < c->argc; i++) {
         int cond = condition_word(c, i);
-        if (cond && o->cond && o->cond != (unsigned)cond) {
-            reply_error(c->out, "ERR Multiple condition flags specified");
-            return false;
-        }
         if (cond) {
+            several = several || (o->cond && o->cond != (unsigned)cond);
             o->cond = (unsigned)cond;
         } else if (arg_is(c, i, "FIELDS") && i + 2 >= c->argc) {
             reply_error(c->out, "ERR FIELDS requires at least numfields and one field argument");
@@ -102,8 +100,9 @@ static bool parse_hexpire(struct call *c, int64_t unit_ms, bool relative, struct
             return unknown_argument(c, i);
         }
     }
-    if (o->first) return true;
-    reply_error(c->out, "ERR Mandatory argument FIELDS is missing or not at the right position");
+    if (o->first && !several) return true;
+    reply_error(c->out, o->first ? "ERR Multiple condition flags specified"
+                                 : "ERR missing FIELDS argument");
     return false;
 too_large:
     reply_errorf(c->out, "ERR invalid expire time in '%s' command",
@@ -166,7 +165,7 @@ static void propagate_set(struct call *c, const struct str *fields, int count,
     struct str head[6] = { STR("HPEXPIREAT"), c->argv[1], { time, i64_to_text(time, e->when_ms) } };
     int n = 3;
     if (cond.p) head[n++] = cond;
-    head[n++] = STR("FIELDS");
+    head[n++] = e->first ? c->argv[e->first - 2] : STR("FIELDS");
     head[n++] = (struct str){ number, i64_to_text(number, count) };
     propagate_fields(c, head, n, fields, count);
 }
@@ -198,6 +197,7 @@ static void hexpire(struct call *c, int64_t unit_ms, bool relative) {
     }
     outcome_open(&o, e.count);
     size_t mark = c->out->n;
+    hash_admit_expiries(&c->eng->arena, &h.value); /* no room: said when a field needs it */
     reply_array(c->out, (size_t)e.count);
     bool full = false;
     for (int i = 0; i < e.count && !full; i++) {
@@ -347,8 +347,9 @@ static void cmd_hgetdel(struct call *c) {
 struct time_options {
     bool given, persist, keep; /* given: EX, PX, EXAT or PXAT */
     uint64_t expiry;
-    unsigned cond; /* HSETEX: COND_NX FNX, COND_XX FXX */
-    int first, count;
+    int time_at;             /* argument of the time */
+    unsigned cond;           /* HSETEX: COND_NX FNX, COND_XX FXX */
+    int first, count, named; /* fields: the first argument, how many; HSETEX: how many were named */
 };
 
 static bool two_times(struct call *c, const char *last) {
@@ -449,6 +450,7 @@ static void cmd_hgetex(struct call *c) {
     struct hexpire e = { .when_ms = (int64_t)t.expiry };
     size_t mark = c->out->n;
     bool full = false;
+    if (h.key.entry && (t.given || t.persist)) hash_admit_expiries(&c->eng->arena, &h.value);
     reply_array(c->out, (size_t)t.count);
     for (int i = 0; i < t.count && !full; i++) {
         struct str name = c->argv[t.first + i];
@@ -488,6 +490,7 @@ static bool parse_hsetex(struct call *c, struct time_options *o) {
         if (taken == 1) {
             o->given = true;
             o->expiry = expiry;
+            o->time_at = i;
         } else if (taken == 2) {
             o->keep = true;
         } else if (cond) {
@@ -511,24 +514,38 @@ static bool fields_allow(struct call *c, const struct hash *h, const struct time
     return true;
 }
 
-static void propagate_hsetex(struct call *c, const struct time_options *t) {
+/* As it was said but for the time, which is absolute; `all`: every field that was named is set. */
+static void propagate_hsetex(struct call *c, const struct time_options *t, bool all) {
     char time[24], count[24];
-    struct str head[7] = { STR("HSETEX"), c->argv[1] };
-    int n = 2;
-    if (t->cond) head[n++] = t->cond == COND_NX ? STR("FNX") : STR("FXX");
-    if (t->given) {
-        head[n++] = STR("PXAT");
-        head[n++] = (struct str){ time, i64_to_text(time, (int64_t)t->expiry) };
-    } else if (t->keep) {
-        head[n++] = STR("KEEPTTL");
+    if (all && !t->given) return;
+    struct str *argv = malloc((size_t)c->argc * sizeof *argv);
+    ASSERT(argv);
+    int argc = 0, end = t->first + 2 * t->named;
+    for (int i = 0; i < c->argc; i++) {
+        if (i >= t->first + 2 * t->count && i < end) continue;
+        argv[argc] = c->argv[i];
+        if (t->given && i == t->time_at - 1) argv[argc] = STR("PXAT");
+        if (t->given && i == t->time_at)
+            argv[argc] = (struct str){ time, i64_to_text(time, (int64_t)t->expiry) };
+        if (i == t->first - 1) argv[argc] = (struct str){ count, i64_to_text(count, t->count) };
+        argc++;
     }
-    head[n++] = STR("FIELDS");
-    head[n++] = (struct str){ count, i64_to_text(count, t->count) };
-    propagate_fields(c, head, n, c->argv + t->first, 2 * t->count);
+    call_propagate(c, argc, argv);
+    free(argv);
 }
 
 /* Sets the fields. When the arena is full after some, those stay: t->count is how many are in. */
 static status hsetex_fields(struct call *c, struct hash *h, struct time_options *t) {
+    t->named = t->count;
+    /* As if all words behind were fields too, as in Redis. */
+    size_t words = (size_t)(c->argc - t->first) / 2, longest = 0;
+    for (int i = t->first; i < c->argc; i++)
+        if (c->argv[i].n > longest) longest = c->argv[i].n;
+    status room = hash_reserve(c->eng, &h->value, words, longest);
+    if (room != ST_OK) {
+        t->count = 0;
+        return room;
+    }
     uint64_t expiry = t->keep ? HASH_KEEP_EXPIRY : t->given ? t->expiry : 0;
     for (int i = 0; i < t->count; i++) {
         int at = t->first + 2 * i;
@@ -555,14 +572,16 @@ static void hsetex_past(struct call *c, struct hash *h, const struct time_option
     free(o.set);
 }
 
-static void announce_hsetex(struct call *c, struct hash *h, const struct time_options *t) {
+/* `all`: every field that was named is set. */
+static void announce_hsetex(struct call *c, struct hash *h, const struct time_options *t,
+                            bool all) {
     call_changed(c, &h->key, NOTIFY_HASH, "hset", (uint64_t)t->count);
     if (t->given && t->expiry <= c->eng->now_ms) {
         hsetex_past(c, h, t);
         return;
     }
     if (t->given) engine_notify(c->eng, NOTIFY_HASH, "hexpire", h->key.name, h->key.db);
-    propagate_hsetex(c, t);
+    propagate_hsetex(c, t, all);
 }
 
 static void cmd_hsetex(struct call *c) {
@@ -575,7 +594,7 @@ static void cmd_hsetex(struct call *c) {
     }
     if (!hash_open_create(c, 1, &h)) return;
     status st = hsetex_fields(c, &h, &t);
-    if (t.count) announce_hsetex(c, &h, &t);
+    if (t.count) announce_hsetex(c, &h, &t, st == ST_OK);
     hash_close(c, &h);
     if (call_ok(c, st)) reply_int(c->out, 1);
 }

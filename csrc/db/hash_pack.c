@@ -68,14 +68,14 @@ static void shrink(struct arena *a, struct value *v) {
     if (root) v->root = root;
 }
 
-/* Where a triple with this expiry belongs: before the first that expires later, or never. NULL:
- * end. */
+/* Where a triple with this expiry belongs: before the first that expires no earlier, or never.
+ * NULL: end. */
 static uint8_t *place_for(const struct arena *a, const struct value *v, uint64_t expiry) {
     uint8_t *p = NULL;
     struct hash_field f;
     if (!expiry) return NULL;
     while (pack_next(a, v, &p, &f))
-        if (!f.expiry || f.expiry > expiry) return p;
+        if (!f.expiry || f.expiry >= expiry) return p;
     return NULL;
 }
 
@@ -121,15 +121,9 @@ static status replace_value(struct arena *a, struct value *v, uint8_t *name_at, 
     return st;
 }
 
-status pack_put(struct arena *a, struct value *v, struct str name, struct str value,
-                uint64_t expiry) {
-    struct hash_field old;
-    uint8_t *p = find_name(a, v, name);
-    if (!p) return insert(a, v, name, value, expiry);
-    read_field(a, v, p, &old);
-    if (old.expiry == expiry) return replace_value(a, v, p, value);
-    /* Another expiry, another place. Inserted first, so that a failure changes nothing; names are
-     * unique again when the old triple is gone. */
+/* The triple at p with another value and expiry, at its new place. Nothing changes on failure. */
+static status replace_triple(struct arena *a, struct value *v, uint8_t *p, struct str name,
+                             struct str value, uint64_t expiry) {
     size_t old_bytes = 0;
     uint8_t *q = p;
     for (unsigned i = 0; i < 3; i++) {
@@ -150,6 +144,24 @@ status pack_put(struct arena *a, struct value *v, struct str name, struct str va
     }
     free(copy);
     return st;
+}
+
+status pack_put(struct arena *a, struct value *v, struct str name, struct str value,
+                uint64_t expiry) {
+    struct hash_field old;
+    uint8_t *p = find_name(a, v, name);
+    if (!p) return insert(a, v, name, value, expiry);
+    read_field(a, v, p, &old);
+    if (old.expiry == expiry) return replace_value(a, v, p, value);
+    return replace_triple(a, v, p, name, value, expiry);
+}
+
+status pack_set_expiry(struct arena *a, struct value *v, struct str name, uint64_t expiry) {
+    struct hash_field f;
+    uint8_t *p = find_name(a, v, name);
+    if (!p) return ST_NOT_FOUND;
+    read_field(a, v, p, &f);
+    return replace_triple(a, v, p, f.name, f.value, expiry);
 }
 
 bool pack_delete(struct arena *a, struct value *v, struct str name) {

@@ -13,6 +13,8 @@ bool pack_find(const struct arena *a, const struct value *v, struct str name,
 /* Adds or replaces; HASH_KEEP_EXPIRY is not allowed here. An expiry needs ENC_LISTPACKEX. */
 status pack_put(struct arena *a, struct value *v, struct str name, struct str value,
                 uint64_t expiry);
+/* Of an existing field of triples; it moves before the others of this expiry even if it had it. */
+status pack_set_expiry(struct arena *a, struct value *v, struct str name, uint64_t expiry);
 bool pack_delete(struct arena *a, struct value *v, struct str name);
 /* From pairs to triples. */
 status pack_add_expiries(struct arena *a, struct value *v);

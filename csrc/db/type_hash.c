@@ -131,13 +131,16 @@ status hash_set(struct engine *eng, struct value *v, struct str name, struct str
 status hash_set_expiry(struct engine *eng, struct value *v, struct str name, uint64_t expiry) {
     struct hash_field f;
     if (!find(&eng->arena, v, name, &f)) return ST_NOT_FOUND;
-    if (f.expiry == expiry) return ST_OK;
-    if (expiry && v->enc != ENC_LISTPACKEX && v->enc != ENC_HASHTABLE) {
-        status st = pack_add_expiries(&eng->arena, v);
-        if (st != ST_OK) return st;
-        find(&eng->arena, v, name, &f);
-    }
+    if (f.expiry == expiry && !(expiry && v->enc == ENC_LISTPACKEX)) return ST_OK;
+    status st = hash_admit_expiries(&eng->arena, v);
+    if (st != ST_OK) return st;
+    if (v->enc == ENC_LISTPACKEX) return pack_set_expiry(&eng->arena, v, name, expiry);
     return put(&eng->arena, v, name, f.value, expiry);
+}
+
+status hash_admit_expiries(struct arena *a, struct value *v) {
+    bool admits = v->enc == ENC_LISTPACKEX || v->enc == ENC_HASHTABLE;
+    return admits ? ST_OK : pack_add_expiries(a, v);
 }
 
 bool hash_delete(struct arena *a, struct value *v, struct str name, uint64_t now_ms) {

@@ -3,7 +3,8 @@
  * listpack     root: a listpack of field, value
  * template     the same in the order of the names (HIMPORT)
  * listpackex   root: a listpack of field, value, expiry ms (0: none); those with an expiry first,
- * ascending hashtable    root: struct hash_table; items (hash_item.h) hold field, value and expiry
+ *              ascending, the one that was set last before its equals
+ * hashtable    root: struct hash_table; items (hash_item.h) hold field, value and expiry
  *
  * Owns      the blocks behind value.root. Never sees entries or keys.
  * Promises  pointers in a struct hash_field are valid until the hash changes.
@@ -36,6 +37,8 @@ status hash_set(struct engine *eng, struct value *v, struct str name, struct str
                 uint64_t expiry, bool *created);
 /* Changes the expiry of an existing field (0: none). */
 status hash_set_expiry(struct engine *eng, struct value *v, struct str name, uint64_t expiry);
+/* Before expiries are changed, if only perhaps: a small hash gets room for them. */
+status hash_admit_expiries(struct arena *a, struct value *v);
 /* False: no such field. */
 bool hash_delete(struct arena *a, struct value *v, struct str name, uint64_t now_ms);
 /* Prepares for fields of these sizes: converts to a hashtable now if the limits ask for it. */
