@@ -37,6 +37,12 @@ void call_changed(struct call *c, const struct key *k, enum notify_class cls, co
     if (event) engine_notify(c->eng, cls, event, k->name, k->db);
 }
 
+void call_regrouped(struct call *c, const struct key *k, const char *event, uint64_t n) {
+    c->dirty += n;
+    engine_regrouped(c->eng, k->name, k->db);
+    if (event) engine_notify(c->eng, NOTIFY_STREAM, event, k->name, k->db);
+}
+
 void call_delete_if(struct call *c, struct key *k, bool empty) {
     if (!empty) return;
     key_delete(c->eng, k, c->eng->config.lazyfree_lazy_server_del);
@@ -63,14 +69,17 @@ void call_block(struct call *c, const struct block_wish *wish) {
 }
 
 bool arg_timeout(struct call *c, int i, uint64_t *until_ms) {
-    double seconds;
-    if (!arg_double(c, i, &seconds, "ERR timeout is not a float or out of range")) return false;
-    double ms = ceil(seconds * 1000);
+    long double seconds;
+    if (!str_to_long_double(c->argv[i], &seconds)) {
+        reply_error(c->out, "ERR timeout is not a float or out of range");
+        return false;
+    }
+    long double ms = ceill(seconds * 1000);
     if (ms < 0) {
         reply_error(c->out, "ERR timeout is negative");
         return false;
     }
-    if (ms >= (double)(INT64_MAX - (int64_t)c->eng->now_ms)) {
+    if (ms >= (long double)(INT64_MAX - (int64_t)c->eng->now_ms)) {
         reply_error(c->out, "ERR timeout is out of range");
         return false;
     }

@@ -73,6 +73,8 @@ static inline bool call_has_session(struct call *c) {
 /* Counts n changes, tells watchers, fires one keyspace event (NULL: none). */
 void call_changed(struct call *c, const struct key *k, enum notify_class cls, const char *event,
                   uint64_t n);
+/* The same for groups, ids and settings of a stream, which do not count for WATCH. */
+void call_regrouped(struct call *c, const struct key *k, const char *event, uint64_t n);
 /* The usual end of a removal: if `empty`, deletes the key and fires "del". */
 void call_delete_if(struct call *c, struct key *k, bool empty);
 

@@ -63,30 +63,32 @@ enum removal { NOT_THERE = -1, REMOVED = 1, STILL_WANTED = 2 };
 
 static const struct stream_ids_texts ids_texts = {
     "ERR Number of IDs must be a positive integer",
-    "ERR The `numids` parameter must match the number of arguments"
+    "ERR The `numids` parameter must match the number of arguments", INT64_MAX
 };
 
-/* IDS and a policy in any order from argv[i] on; NULL: replied. */
-static struct stream_id *arg_removal(struct call *c, int i, enum stream_refs *refs, int *n) {
-    struct stream_id *ids = NULL;
+/* IDS and a policy in any order; the last IDS counts. */
+struct removal_args {
+    enum stream_refs refs;
+    int first, n; /* arguments with ids */
+};
+
+/* From argv[i] on; false: replied. The ids themselves are read later, if there is a stream. */
+static bool arg_removal(struct call *c, int i, struct removal_args *r) {
     bool has_refs = false;
-    *refs = REFS_KEEP;
+    *r = (struct removal_args){ .refs = REFS_KEEP };
     while (i < c->argc) {
         if (arg_is(c, i, "IDS")) {
-            free(ids);
-            ids = arg_stream_numids(c, &i, &ids_texts, n);
-            if (!ids) return NULL;
-        } else if (!has_refs && arg_stream_refs(c, i, refs)) {
+            if (!arg_stream_numids(c, &i, &ids_texts, &r->n)) return false;
+            r->first = i - r->n;
+        } else if (!has_refs && arg_stream_refs(c, i, &r->refs)) {
             has_refs = true;
             i++;
         } else {
             break;
         }
     }
-    if (ids && i == c->argc) return ids;
-    free(ids);
-    call_syntax_error(c);
-    return NULL;
+    if (r->n && i == c->argc) return true;
+    return call_syntax_error(c), false;
 }
 
 /* Removes an entry under a policy; NOT_THERE when the stream does not have it. */
@@ -98,32 +100,26 @@ static enum removal remove_entry(struct arena *a, struct stream *s, struct strea
 }
 
 /* As many -1 as there are ids. */
-static void reply_none(struct call *c, int first) {
-    int i = first;
-    int64_t n = 0;
-    while (i < c->argc && !arg_is(c, i, "IDS")) i++;
-    if (i + 1 < c->argc) str_to_i64(c->argv[i + 1], &n);
-    if (n < 0 || n > c->argc) n = 0;
+static void reply_none(struct call *c, int n) {
     reply_array(c->out, (size_t)n);
     for (; n > 0; n--) reply_int(c->out, NOT_THERE);
 }
 
 static void cmd_xdelex(struct call *c) {
     struct stream_key k;
-    enum stream_refs refs;
-    int n;
+    struct removal_args r;
     uint64_t deleted = 0;
-    if (!stream_open_write(c, 1, &k)) return;
+    if (!stream_open_write(c, 1, &k) || !arg_removal(c, 2, &r)) return;
     if (!k.s) {
-        reply_none(c, 2);
+        reply_none(c, r.n);
         return;
     }
-    struct stream_id *ids = arg_removal(c, 2, &refs, &n);
+    struct stream_id *ids = arg_stream_ids(c, r.first, r.n);
     if (!ids) return;
     struct arena *a = &c->eng->arena;
-    reply_array(c->out, (size_t)n);
-    for (int i = 0; i < n; i++) {
-        enum removal what = remove_entry(a, k.s, ids[i], refs);
+    reply_array(c->out, (size_t)r.n);
+    for (int i = 0; i < r.n; i++) {
+        enum removal what = remove_entry(a, k.s, ids[i], r.refs);
         deleted += what == REMOVED;
         reply_int(c->out, what);
     }
@@ -134,24 +130,23 @@ static void cmd_xdelex(struct call *c) {
 /* Acknowledges first; an entry that others have not acknowledged stays under ACKED. */
 static void cmd_xackdel(struct call *c) {
     struct stream_key k;
-    enum stream_refs refs;
-    int n;
+    struct removal_args r;
     uint64_t acked = 0, deleted = 0;
-    if (!stream_open_write(c, 1, &k)) return;
+    if (!stream_open_update(c, 1, &k) || !arg_removal(c, 3, &r)) return;
     struct arena *a = &c->eng->arena;
     struct stream_group *g = k.s ? stream_group_find(a, k.s, c->argv[2]) : NULL;
     if (!g) {
-        reply_none(c, 3);
+        reply_none(c, r.n);
         return;
     }
-    struct stream_id *ids = arg_removal(c, 3, &refs, &n);
+    struct stream_id *ids = arg_stream_ids(c, r.first, r.n);
     if (!ids) return;
-    reply_array(c->out, (size_t)n);
-    for (int i = 0; i < n; i++) {
+    reply_array(c->out, (size_t)r.n);
+    for (int i = 0; i < r.n; i++) {
         enum removal what = NOT_THERE;
         if (stream_acknowledge(a, g, ids[i])) {
             acked++;
-            what = remove_entry(a, k.s, ids[i], refs);
+            what = remove_entry(a, k.s, ids[i], r.refs);
             deleted += what == REMOVED;
             if (what == NOT_THERE) what = REMOVED; /* by somebody else, before */
         }
@@ -206,14 +201,15 @@ static bool parse_setid(struct call *c, struct setid *x) {
         } else if (more && arg_is(c, i, "MAXDELETEDID")) {
             x->has_max_deleted = true;
             if (!arg_stream_id(c, i + 1, 0, &x->max_deleted)) return false;
+            if (stream_id_cmp(x->last, x->max_deleted) >= 0) continue;
+            reply_error(c->out, "ERR The ID specified in XSETID is smaller than the provided "
+                                "max_deleted_entry_id");
+            return false;
         } else {
             return call_syntax_error(c), false;
         }
     }
-    if (!x->has_max_deleted || stream_id_cmp(x->last, x->max_deleted) >= 0) return true;
-    reply_error(c->out,
-                "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
-    return false;
+    return true;
 }
 
 /* What is wrong with it for this stream, or NULL. */
@@ -249,7 +245,7 @@ static void cmd_xsetid(struct call *c) {
     k.s->last = x.last;
     if (x.added >= 0) k.s->added = (uint64_t)x.added;
     if (x.has_max_deleted && !stream_id_zero(x.max_deleted)) k.s->max_deleted = x.max_deleted;
-    call_changed(c, &k.key, NOTIFY_STREAM, "xsetid", 1);
+    call_regrouped(c, &k.key, "xsetid", 1);
     reply_ok(c->out);
 }
 

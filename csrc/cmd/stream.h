@@ -16,6 +16,8 @@ struct stream_key {
 /* The stream at argv[i]; false: wrong type, replied. */
 bool stream_open_read(struct call *c, int i, struct stream_key *k);
 bool stream_open_write(struct call *c, int i, struct stream_key *k);
+/* To change it, but a missing one counts as a miss of a read. */
+bool stream_open_update(struct call *c, int i, struct stream_key *k);
 /* The stream at argv[i] and its group at argv[i + 1], for writing; false: replied, NOGROUP if there
  * is none. */
 bool stream_open_group(struct call *c, int i, struct stream_key *k, struct stream_group **g);
@@ -34,12 +36,12 @@ bool arg_stream_start(struct call *c, int i, struct stream_id *id);
 bool arg_stream_end(struct call *c, int i, struct stream_id *id);
 /* n ids from argv[i] on; NULL: error replied. The caller frees them. */
 struct stream_id *arg_stream_ids(struct call *c, int i, int n);
-/* "IDS n id …" at argv[*i], which moves behind; NULL: error replied. */
+/* "IDS n id …" at argv[*i], which moves behind; the ids are not read. False: error replied. */
 struct stream_ids_texts {
     const char *not_positive, *mismatch;
+    int64_t most; /* a number above this is no positive one */
 };
-struct stream_id *arg_stream_numids(struct call *c, int *i, const struct stream_ids_texts *texts,
-                                    int *n);
+bool arg_stream_numids(struct call *c, int *i, const struct stream_ids_texts *texts, int *n);
 
 /* --- trimming options of XADD and XTRIM --- */
 

@@ -36,9 +36,7 @@ static bool parse_id(struct call *c, int i, struct xadd *x) {
         if (!memchr(s.p, '-', s.n) && stream_parse_id(s, 0, &x->id)) return true;
         return fail(c, "ERR Invalid stream ID specified as stream command argument");
     }
-    if (!arg_stream_id(c, i, 0, &x->id)) return false;
-    return !stream_id_zero(x->id) ||
-           fail(c, "ERR The ID specified in XADD must be greater than 0-0");
+    return arg_stream_id(c, i, 0, &x->id);
 }
 
 /* IDMP pid iid, or IDMPAUTO pid, at argv[*i]; 0: it is neither. */
@@ -85,10 +83,11 @@ static bool parse_xadd(struct call *c, struct xadd *x) {
             break;
         }
     }
-    if (!arg_trim_finish(c, &x->trim)) return false;
+    if (!producer_allowed(c, x) || !arg_trim_finish(c, &x->trim)) return false;
     int words = c->argc - i - 1;
     if (words < 2 || words % 2) return call_arity_error(c), false;
-    return producer_allowed(c, x);
+    return x->form != ID_GIVEN || !stream_id_zero(x->id) ||
+           fail(c, "ERR The ID specified in XADD must be greater than 0-0");
 }
 
 /* --- the id --- */
@@ -141,7 +140,7 @@ static bool is_duplicate(struct call *c, struct stream_key *k, const struct xadd
     struct arena *a = &c->eng->arena;
     if (!k->s || !stream_idmp_find(a, k->s, x->pid, x->iid, c->eng->now_ms, &id)) return false;
     stream_idmp_of(a, k->s)->duplicates++;
-    call_changed(c, &k->key, NOTIFY_STREAM, NULL, 1);
+    call_regrouped(c, &k->key, NULL, 1);
     reply_stream_id(c->out, id);
     return true;
 }
@@ -227,18 +226,19 @@ static bool parse_xcfgset(struct call *c, struct xcfgset *x) {
 static void cmd_xcfgset(struct call *c) {
     struct xcfgset x;
     struct stream_key k;
-    if (!parse_xcfgset(c, &x) || !stream_open_write(c, 1, &k)) return;
+    if (!stream_open_write(c, 1, &k)) return;
     if (!k.s) {
         reply_status(c->out, ST_NOT_FOUND);
         return;
     }
+    if (!parse_xcfgset(c, &x)) return;
     bool changed = (x.duration && x.duration != k.s->idmp_duration) ||
                    (x.maxsize && x.maxsize != k.s->idmp_maxsize);
     if (changed) {
         if (x.duration) k.s->idmp_duration = (uint32_t)x.duration;
         if (x.maxsize) k.s->idmp_maxsize = (uint32_t)x.maxsize;
         stream_idmp_clear(&c->eng->arena, k.s);
-        call_changed(c, &k.key, NOTIFY_STREAM, NULL, 1);
+        call_regrouped(c, &k.key, NULL, 1);
     }
     reply_ok(c->out);
 }
@@ -249,6 +249,7 @@ static void cmd_xidmprecord(struct call *c) {
     struct stream_key k;
     struct stream_id id, there;
     struct arena *a = &c->eng->arena;
+    if (!arg_stream_id(c, 4, 0, &id)) return;
     if (!c->argv[2].n) {
         fail(c, "ERR producer ID must be non-empty");
         return;
@@ -257,7 +258,7 @@ static void cmd_xidmprecord(struct call *c) {
         fail(c, "ERR idempotent ID must be non-empty");
         return;
     }
-    if (!arg_stream_id(c, 4, 0, &id) || !stream_open_write(c, 1, &k)) return;
+    if (!stream_open_write(c, 1, &k)) return;
     if (!k.s) {
         reply_status(c->out, ST_NOT_FOUND);
     } else if (stream_idmp_find(a, k.s, c->argv[2], c->argv[3], 0, &there)) {
@@ -268,7 +269,7 @@ static void cmd_xidmprecord(struct call *c) {
     } else if (!stream_has(a, k.s, id)) {
         fail(c, "ERR No such message in stream");
     } else if (call_ok(c, stream_idmp_add(a, k.s, c->argv[2], c->argv[3], id, 0))) {
-        call_changed(c, &k.key, NOTIFY_STREAM, NULL, 1);
+        call_regrouped(c, &k.key, NULL, 1);
         reply_ok(c->out);
     }
 }

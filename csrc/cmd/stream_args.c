@@ -68,18 +68,17 @@ struct stream_id *arg_stream_ids(struct call *c, int i, int n) {
     return ids;
 }
 
-struct stream_id *arg_stream_numids(struct call *c, int *i, const struct stream_ids_texts *texts,
-                                    int *n) {
+bool arg_stream_numids(struct call *c, int *i, const struct stream_ids_texts *texts, int *n) {
     int64_t count;
-    if (*i + 1 >= c->argc) return call_syntax_error(c), NULL;
-    if (!arg_range(c, *i + 1, 1, INT32_MAX, &count, texts->not_positive)) return NULL;
+    if (*i + 1 >= c->argc) return call_syntax_error(c), false;
+    if (!arg_range(c, *i + 1, 1, texts->most, &count, texts->not_positive)) return false;
     if (count > c->argc - *i - 2) {
         reply_error(c->out, texts->mismatch);
-        return NULL;
+        return false;
     }
     *n = (int)count;
     *i += 2 + *n;
-    return arg_stream_ids(c, *i - *n, *n);
+    return true;
 }
 
 /* --- trimming --- */

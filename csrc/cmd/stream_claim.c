@@ -138,7 +138,7 @@ static void claim_ids(struct call *c, struct xclaim *x, struct stream_key *k) {
     bool logged = c->dirty > 0;
     if (moved) c->dirty++;
     if (moved && !logged) stream_propagate_setid(c, c->argv[1], c->argv[2], claim->g);
-    if (c->dirty) engine_modified(c->eng, k->key.name, k->key.db);
+    if (c->dirty) engine_regrouped(c->eng, k->key.name, k->key.db);
     if (st == ST_OK)
         reply_set_deferred_array(c->out, mark, claim->replied);
     else
@@ -149,6 +149,7 @@ static void cmd_xclaim(struct call *c) {
     struct xclaim x;
     struct stream_key k;
     struct stream_group *g;
+    call_find(c, 1, KEY_UPDATE, &k.key); /* for its miss */
     if (!stream_open_group(c, 1, &k, &g)) return;
     if (parse_xclaim(c, &x)) {
         x.claim.k = &k;
@@ -263,13 +264,14 @@ static void autoclaim(struct call *c, struct xautoclaim *x, struct stream_key *k
     reply_array(c->out, gone.n);
     for (size_t i = 0; i < gone.n; i++) reply_stream_id(c->out, gone.ids[i]);
     free(gone.ids);
-    if (c->dirty) engine_modified(c->eng, k->key.name, k->key.db);
+    if (c->dirty) engine_regrouped(c->eng, k->key.name, k->key.db);
     if (st != ST_OK) claim_failed(c, begun, st, created);
 }
 
 static void cmd_xautoclaim(struct call *c) {
     struct xautoclaim x;
     struct stream_key k;
+    call_find(c, 1, KEY_UPDATE, &k.key); /* a miss counts even if the options are wrong */
     if (!parse_xautoclaim(c, &x) || !stream_open_group(c, 1, &k, &x.claim.g)) return;
     x.claim.k = &k;
     autoclaim(c, &x, &k);

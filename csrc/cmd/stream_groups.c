@@ -10,6 +10,18 @@ struct xgroup {
     int64_t entries_read; /* -1: unknown */
 };
 
+static bool unknown_form(struct call *c) {
+    reply_errorf(c->out,
+                 "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try XGROUP HELP.",
+                 (int)c->argv[1].n, c->argv[1].p);
+    return false;
+}
+
+/* Nobody can say an option twice; this is looked at when the key is. */
+static bool is_short(struct call *c, int most) {
+    return c->argc <= most || unknown_form(c);
+}
+
 /* Options from argv[5] on. */
 static bool parse_options(struct call *c, bool creates, struct xgroup *x) {
     *x = (struct xgroup){ .entries_read = -1 };
@@ -22,11 +34,7 @@ static bool parse_options(struct call *c, bool creates, struct xgroup *x) {
             reply_error(c->out, "ERR value for ENTRIESREAD must be positive or -1");
             return false;
         } else {
-            reply_errorf(c->out,
-                         "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
-                         "XGROUP HELP.",
-                         (int)c->argv[1].n, c->argv[1].p);
-            return false;
+            return unknown_form(c);
         }
     }
     return true;
@@ -88,13 +96,17 @@ static void cmd_xgroup_create(struct call *c) {
         reply_error(c->out, NEEDS_KEY);
         return;
     }
-    if (!arg_group_id(c, k.s, true, &id)) return;
+    if (!is_short(c, 8) || !arg_group_id(c, k.s, true, &id)) return;
     if (k.s && stream_group_find(&c->eng->arena, k.s, c->argv[3])) {
         reply_error(c->out, "BUSYGROUP Consumer Group name already exists");
         return;
     }
+    bool fresh = !k.s;
     if (!call_ok(c, create_group(c, &k, id, x.entries_read))) return;
-    call_changed(c, &k.key, NOTIFY_STREAM, "xgroup-create", 1);
+    if (fresh)
+        call_changed(c, &k.key, NOTIFY_STREAM, "xgroup-create", 1);
+    else
+        call_regrouped(c, &k.key, "xgroup-create", 1);
     reply_ok(c->out);
 }
 
@@ -106,10 +118,10 @@ static void cmd_xgroup_setid(struct call *c) {
     struct stream_id id;
     if (!parse_options(c, false, &x) || !open_existing(c, &k)) return;
     struct stream_group *g = find_group(c, k.s);
-    if (!g || !arg_group_id(c, k.s, false, &id)) return;
+    if (!g || !is_short(c, 7) || !arg_group_id(c, k.s, false, &id)) return;
     g->last = id;
     g->entries_read = clip_read(k.s, x.entries_read);
-    call_changed(c, &k.key, NOTIFY_STREAM, "xgroup-setid", 1);
+    call_regrouped(c, &k.key, "xgroup-setid", 1);
     reply_ok(c->out);
 }
 
@@ -119,7 +131,7 @@ static void cmd_xgroup_destroy(struct call *c) {
     bool there = stream_group_find(&c->eng->arena, k.s, c->argv[3]);
     if (there) {
         stream_group_destroy(&c->eng->arena, k.s, c->argv[3]);
-        call_changed(c, &k.key, NOTIFY_STREAM, "xgroup-destroy", 1);
+        call_regrouped(c, &k.key, "xgroup-destroy", 1);
     }
     reply_int(c->out, there);
 }
@@ -148,7 +160,7 @@ static void cmd_xgroup_delconsumer(struct call *c) {
     if (!g) return;
     if (stream_consumer_find(&c->eng->arena, g, c->argv[4]) != ROSTER_NONE) {
         pending = (int64_t)stream_consumer_destroy(&c->eng->arena, g, c->argv[4]);
-        call_changed(c, &k.key, NOTIFY_STREAM, "xgroup-delconsumer", 1);
+        call_regrouped(c, &k.key, "xgroup-delconsumer", 1);
     }
     reply_int(c->out, pending);
 }

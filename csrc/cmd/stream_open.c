@@ -20,6 +20,10 @@ bool stream_open_write(struct call *c, int i, struct stream_key *k) {
     return call_write(c, i, TYPE_STREAM, &k->key) && opened(c, k);
 }
 
+bool stream_open_update(struct call *c, int i, struct stream_key *k) {
+    return call_update(c, i, TYPE_STREAM, &k->key) && opened(c, k);
+}
+
 void stream_no_group(struct call *c, struct str key, struct str group) {
     reply_errorf(c->out, "NOGROUP No such key '%.*s' or consumer group '%.*s'", (int)key.n, key.p,
                  (int)group.n, group.p);
@@ -120,7 +124,7 @@ status stream_consumer_open(struct call *c, const struct key *k, struct stream_g
         status st = stream_consumer_create(a, g, name, c->eng->now_ms, number);
         if (st != ST_OK) return st;
         *created = true;
-        engine_modified(c->eng, k->name, k->db);
+        engine_regrouped(c->eng, k->name, k->db);
         engine_notify(c->eng, NOTIFY_STREAM, "xgroup-createconsumer", k->name, k->db);
     }
     stream_consumer_at(a, g, *number)->seen_ms = c->eng->now_ms;

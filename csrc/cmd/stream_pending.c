@@ -11,7 +11,7 @@ static bool fail(struct call *c, const char *line) {
 static void cmd_xack(struct call *c) {
     struct stream_key k;
     int64_t acked = 0;
-    if (!stream_open_write(c, 1, &k)) return;
+    if (!stream_open_update(c, 1, &k)) return;
     struct arena *a = &c->eng->arena;
     struct stream_group *g = k.s ? stream_group_find(a, k.s, c->argv[2]) : NULL;
     if (g) {
@@ -20,7 +20,7 @@ static void cmd_xack(struct call *c) {
         for (int i = 0; i < c->argc - 3; i++) acked += stream_acknowledge(a, g, ids[i]);
         free(ids);
     }
-    if (acked) call_changed(c, &k.key, NOTIFY_STREAM, NULL, (uint64_t)acked);
+    if (acked) call_regrouped(c, &k.key, NULL, (uint64_t)acked);
     reply_int(c->out, acked);
 }
 
@@ -37,7 +37,8 @@ struct xnack {
 };
 
 static const struct stream_ids_texts nack_texts = { "ERR numids must be a positive integer",
-                                                    "ERR number of IDs doesn't match numids" };
+                                                    "ERR number of IDs doesn't match numids",
+                                                    INT32_MAX };
 
 static bool parse_nack_option(struct call *c, int *i, struct xnack *x) {
     if (arg_is(c, *i, "FORCE")) {
@@ -47,7 +48,9 @@ static bool parse_nack_option(struct call *c, int *i, struct xnack *x) {
     }
     if (*i + 1 < c->argc && arg_is(c, *i, "IDS")) {
         free(x->ids);
-        x->ids = arg_stream_numids(c, i, &nack_texts, &x->n);
+        x->ids = NULL;
+        if (!arg_stream_numids(c, i, &nack_texts, &x->n)) return false;
+        x->ids = arg_stream_ids(c, *i - x->n, x->n);
         return x->ids;
     }
     if (*i + 1 < c->argc && arg_is(c, *i, "RETRYCOUNT")) {
@@ -111,7 +114,12 @@ static void cmd_xnack(struct call *c) {
     status st = ST_OK;
     int64_t released = 0;
     int i = 0;
-    if (!stream_open_group(c, 1, &k, &g)) return;
+    if (!stream_open_write(c, 1, &k)) return;
+    g = k.s ? stream_group_find(&c->eng->arena, k.s, c->argv[2]) : NULL;
+    if (!g) {
+        stream_no_group(c, c->argv[1], c->argv[2]);
+        return;
+    }
     if (parse_xnack(c, &x)) {
         struct arena *a = &c->eng->arena;
         for (; i < x.n && st == ST_OK; i++) {
@@ -121,7 +129,7 @@ static void cmd_xnack(struct call *c) {
             st = stream_give_back(a, g, x.ids[i], count_after_nack(&x, p.count));
             released += st == ST_OK;
         }
-        if (released) call_changed(c, &k.key, NOTIFY_STREAM, NULL, (uint64_t)released);
+        if (released) call_regrouped(c, &k.key, NULL, (uint64_t)released);
         if (st != ST_OK && released) propagate_first(c, &x, i - 1);
         if (call_ok(c, st)) reply_int(c->out, released);
     }
@@ -219,6 +227,10 @@ static void reply_pending_range(struct call *c, const struct stream_group *g,
 static void cmd_xpending(struct call *c) {
     struct xpending x;
     struct stream_key k;
+    if (c->argc > 9) {
+        call_syntax_error(c);
+        return;
+    }
     if (c->argc > 3 && !parse_xpending(c, &x)) return;
     if (!stream_open_read(c, 1, &k)) return;
     const struct arena *a = &c->eng->arena;

@@ -127,7 +127,7 @@ static bool parse_source(struct call *c, int i, const struct stream *s, const st
 
 /* One that is no stream any more is an error for who comes, and nothing for who has waited. */
 static bool open_source(struct call *c, int i, const struct xread *x, struct stream_key *k) {
-    if (x->grouped) return stream_open_write(c, i, k);
+    if (x->grouped) return stream_open_update(c, i, k);
     if (!c->resumed || !call_find(c, i, KEY_PEEK, &k->key) ||
         entry_type(k->key.entry) == TYPE_STREAM)
         return stream_open_read(c, i, k);
@@ -136,9 +136,7 @@ static bool open_source(struct call *c, int i, const struct xread *x, struct str
 }
 
 static bool parse_sources(struct call *c, int first, struct xread *x) {
-    int words = c->argc - first;
-    if (words % 2) return unbalanced(c, x);
-    x->n = words / 2;
+    x->n = (c->argc - first) / 2;
     x->sources = calloc((size_t)x->n, sizeof *x->sources);
     ASSERT(x->sources);
     for (int i = 0; i < x->n; i++) {
@@ -165,6 +163,7 @@ static bool parse_xread(struct call *c, struct xread *x) {
     for (; i < c->argc && !(arg_is(c, i, "STREAMS") && i + 1 < c->argc); i++)
         if (!parse_option(c, &i, x)) return false;
     if (i >= c->argc) return call_syntax_error(c), false;
+    if ((c->argc - i - 1) % 2) return unbalanced(c, x);
     if (x->grouped && !x->group.p) return fail(c, "ERR Missing GROUP option for XREADGROUP");
     if (x->maxcount && x->count > x->maxcount)
         return fail(c, "ERR MAXCOUNT must be greater than or equal to COUNT");
@@ -392,7 +391,7 @@ static void read_group(struct answer *w, struct reader *r) {
         uint64_t before = c->dirty;
         if (w->claims) read_idle(w, r);
         if (w->failed == ST_OK) read_new(w, r);
-        if (c->dirty > before) engine_modified(c->eng, r->key->name, r->key->db);
+        if (c->dirty > before) engine_regrouped(c->eng, r->key->name, r->key->db);
     }
     bool claimed = w->source->from == FROM_NEW && w->entries > 0 && !w->x->noack;
     if (r->created && !claimed) {
@@ -412,9 +411,10 @@ static void open_and_read_group(struct answer *w, struct stream_key *k) {
 
 /* --- serving --- */
 
-/* The stream that was opened before. False: it is gone, or no stream any more. */
+/* The stream that was opened before, which counts as another look at the key. False: it is gone, or
+ * no stream any more. */
 static bool open_again(struct call *c, int i, struct stream_key *k) {
-    const struct entry *e = call_find(c, i, KEY_PEEK, &k->key);
+    const struct entry *e = call_find(c, i, c->resumed ? KEY_PEEK : KEY_READ, &k->key);
     if (!e || entry_type(e) != TYPE_STREAM) return false;
     k->value = entry_value(e);
     k->s = stream_of(&c->eng->arena, &k->value);

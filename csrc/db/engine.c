@@ -61,6 +61,10 @@ void engine_notify(struct engine *eng, enum notify_class cls, const char *event,
     if (eng->hooks.event) eng->hooks.event(eng, event, key, db);
 }
 
+void engine_regrouped(struct engine *eng, struct str key, int db) {
+    if (eng->hooks.regrouped) eng->hooks.regrouped(eng, key, db);
+}
+
 void engine_modified(struct engine *eng, struct str key, int db) {
     if (eng->hooks.modified) eng->hooks.modified(eng, key, db);
 }

@@ -69,6 +69,8 @@ struct engine_hooks {
     void (*event)(struct engine *eng, const char *event, struct str key, int db);
     /* A key's content or existence changed (WATCH, client-side caching). */
     void (*modified)(struct engine *eng, struct str key, int db);
+    /* Less than that: of interest to clients that wait for it. */
+    void (*regrouped)(struct engine *eng, struct str key, int db);
     /* The keys of a database are about to go (FLUSHDB), or to become those of another one (SWAPDB;
      * `from` -1: none). */
     void (*replacing)(struct engine *eng, int db, int from);
@@ -155,5 +157,7 @@ void engine_say(const struct engine *eng, enum say_level level, const char *form
 void engine_notify(struct engine *eng, enum notify_class cls, const char *event, struct str key,
                    int db);
 void engine_modified(struct engine *eng, struct str key, int db);
+/* What belongs to a stream but is no entry of it changed: only who waits for the key is told. */
+void engine_regrouped(struct engine *eng, struct str key, int db);
 
 #endif

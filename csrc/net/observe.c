@@ -24,6 +24,7 @@ void observe_create(struct engine *eng) {
     tracks_create(eng);
     eng->hooks.event = pubsub_event;
     eng->hooks.modified = modified;
+    eng->hooks.regrouped = block_changed;
     eng->hooks.replacing = replacing;
     eng->hooks.flushed = tracking_flushed;
 }
