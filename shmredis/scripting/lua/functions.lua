@@ -127,9 +127,11 @@ function lib.load_library(code)
     local f, problem = lib.compile(code, "@user_function", setmetatable({}, see))
     if not f then return false, "Error compiling function: " .. problem end
     registered = {}
+    lib.watched = true
     local ok, why = xpcall(f, describe)
     local list = registered
-    registered, lib.ended = nil, nil
+    lib.settle()
+    registered, lib.watched, lib.ended = nil, false, nil
     lib.tidy()
     if not ok then return false, "Error registering functions: " .. tostring(why) end
     see.__index = globals

@@ -49,11 +49,12 @@ end
 -- --- beginning and end ---
 
 local function begin(resp)
-    client_resp, lib.script_resp, lib.running = resp, 2, true
+    client_resp, lib.script_resp, lib.running, lib.watched = resp, 2, true, true
 end
 
 local function finish()
-    lib.running, lib.ended = false, nil
+    lib.settle()
+    lib.running, lib.watched, lib.ended = false, false, nil
     lib.tidy()
     if lib.ticked then
         lib.ticked = false
