@@ -242,6 +242,8 @@ static void end_waiting(struct engine *eng, struct waiter *w, enum unblock_how h
     struct reply out = { .resp = w->command->head.resp };
     block_reply_end(&out, how);
     if (out.errored) dispatch_count_error(eng, out.p, out.n);
+    struct command_row *row = registry_find(eng->registry, w->command->argv[0]);
+    if (row && how != UNBLOCK_SILENTLY) registry_count_call(row, 0, out.errored);
     answer(eng, w, (struct str){ out.p, out.n });
     free(out.p);
 }

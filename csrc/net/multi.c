@@ -247,10 +247,23 @@ void multi_note_end(const struct session *s) {
     monitor_note(s, exec, 1, &word, MONITOR_AFTER);
 }
 
+/* EXEC in the statistics. */
+static struct command_row *count_exec(struct session *s, uint64_t usec, bool failed) {
+    struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
+    registry_count_call(exec, usec, failed);
+    return exec;
+}
+
+/* An EXEC that ends with the error in `out` from `mark` on. */
+static void count_failed(struct session *s, const struct reply *out, size_t mark) {
+    count_exec(s, 0, true);
+    dispatch_count_error(s->eng, out->p + mark, out->n - mark);
+}
+
 static void finish(struct session *s) {
     struct multi *m = s->multi;
-    struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
-    registry_count_call(exec, (clock_duration_ns() - m->started_ns) / 1000u, false);
+    uint64_t usec = (clock_duration_ns() - m->started_ns) / 1000u;
+    struct command_row *exec = count_exec(s, usec, false);
     multi_note_end(s);
     multi_end(s);
     if (s->tracking) tracking_after(s, exec);
@@ -274,8 +287,10 @@ void multi_start(struct session *s, struct reply *out) {
 
 void multi_exec(struct session *s, struct reply *out) {
     struct multi *m = s->multi;
+    size_t mark = out->n;
     if (!multi_is_open(s)) {
         reply_error(out, "ERR EXEC without MULTI");
+        count_failed(s, out, mark);
         return;
     }
     multi_expire_watched(s);
@@ -283,12 +298,15 @@ void multi_exec(struct session *s, struct reply *out) {
         reply_errorf(out, "EXECABORT Transaction discarded because of: %s",
                      status_text(ST_MAXMEMORY));
         multi_end(s);
+        count_failed(s, out, mark);
     } else if (m->aborted) {
         reply_error(out, "EXECABORT Transaction discarded because of previous errors.");
         multi_end(s);
+        count_failed(s, out, mark);
     } else if (m->touched) {
         reply_null_array(out);
         multi_end(s);
+        count_exec(s, 0, false);
     } else {
         multi_start(s, out);
     }
