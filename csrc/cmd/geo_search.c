@@ -177,7 +177,8 @@ static bool parse_query(struct call *c, struct query *q) {
     int i = q->source + 1;
     bool seen[2] = { false, false };
     if (q->form & FORM_MEMBER) {
-        if (!parse_member(c, i, q) || !parse_radius(c, i + 1, q)) return false;
+        /* Without a sorted set nobody looks at the radius. */
+        if (!parse_member(c, i, q) || (q->z.key.entry && !parse_radius(c, i + 1, q))) return false;
         i += 3;
     } else if (!(q->form & FORM_SEARCH)) {
         if (!parse_point(c, i, q) || !parse_radius(c, i + 2, q)) return false;

@@ -40,6 +40,7 @@ struct list_moves {
     int64_t count;
     bool exactly; /* all of count or nothing */
     bool bulk;    /* keep the order; else one by one */
+    bool many;    /* of LMOVEM, if only one */
 };
 /* The ends at argv[3] and argv[4], and from argv[at] on: [COUNT|EXACTLY n OBO|BULK]. */
 bool arg_list_moves(struct call *c, int at, struct list_moves *out);

@@ -34,7 +34,7 @@ static void cmd_brpop(struct call *c) {
 static void cmd_blmpop(struct call *c) {
     struct block_wish wish = { .first = 3, .step = 1 };
     struct list_pops pops;
-    if (!arg_timeout(c, 1, &wish.until_ms) || !arg_list_pops(c, 2, &pops)) return;
+    if (!arg_list_pops(c, 2, &pops) || !arg_timeout(c, 1, &wish.until_ms)) return;
     wish.last = 2 + pops.keys;
     for (int i = wish.first; i <= wish.last; i++) {
         if (!takes(c, i)) continue;
@@ -80,14 +80,17 @@ static bool has(struct call *c, int64_t n) {
 static void cmd_blmovem(struct call *c) {
     struct block_wish wish = { .first = 1, .last = 1, .step = 1 };
     struct list_moves m;
-    if (!arg_list_moves(c, 6, &m) || !arg_timeout(c, 5, &wish.until_ms)) return;
+    /* The timeout is checked between the ends and what comes behind it. */
+    if (!arg_list_end(c, 3, &m.from) || !arg_list_end(c, 4, &m.to)) return;
+    if (!arg_timeout(c, 5, &wish.until_ms) || !arg_list_moves(c, 6, &m)) return;
     if (!takes(c, 1) || !has(c, m.exactly ? m.count : 1)) {
         call_block(c, &wish);
         return;
     }
     list_move_many(c, &m);
     if (!c->dirty) return;
-    const char *format = c->argc > 6 ? "LMOVEM %b %b %b %b %a" : "LMOVEM %b %b %b %b";
+    const char *format =
+        c->argc > 6 ? "LMOVEM %b %b %b %b %a" : "LMOVEM %b %b %b %b EXACTLY 1 BULK";
     call_propagatef(c, format, &c->argv[1], &c->argv[2], &c->argv[3], &c->argv[4], 6);
 }
 

@@ -14,14 +14,15 @@ static void cmd_linsert(struct call *c) {
         return;
     }
     struct arena *a = &c->eng->arena;
+    /* The encoding changes even if nothing is inserted, as in Redis. */
+    status st = list_reserve(c->eng, &l.value, 1, c->argv[4].n);
     struct list_place at = list_at(a, &l.value, 0);
     while (at.p && !list_equal(&at, c->argv[3])) at = list_next(a, &at);
     if (!at.p) {
+        key_store(c->eng, &l.key, &l.value);
         reply_int(c->out, -1);
         return;
     }
-    /* Becoming a quicklist moves no node, so the place stays. */
-    status st = list_reserve(c->eng, &l.value, 1, c->argv[4].n);
     if (st == ST_OK) st = list_insert(c->eng, &l.value, at, after, c->argv[4]);
     key_store(c->eng, &l.key, &l.value);
     if (!call_ok(c, st)) return;
@@ -38,12 +39,13 @@ static void cmd_lset(struct call *c) {
         return;
     }
     if (!arg_i64(c, 2, &index)) return;
+    status st = list_reserve(c->eng, &l.value, 1, c->argv[3].n);
     struct list_place at = list_at(&c->eng->arena, &l.value, index);
     if (!at.p) {
+        key_store(c->eng, &l.key, &l.value);
         reply_status(c->out, ST_OUT_OF_RANGE);
         return;
     }
-    status st = list_reserve(c->eng, &l.value, 0, c->argv[3].n);
     if (st == ST_OK) st = list_set(c->eng, &l.value, at, c->argv[3]);
     if (st == ST_OK) call_changed(c, &l.key, NOTIFY_LIST, "lset", 1);
     list_close(c, &l);

@@ -86,8 +86,10 @@ static bool rotate(struct call *c, const struct list_moves *m, const struct carg
     status st = l.value.enc == ENC_QUICKLIST ? rotate_quicklist(c, &l, m, cargo)
                                              : rotate_listpack(c, &l, m, cargo);
     if (st == ST_OK) {
-        call_changed(c, &l.key, NOTIFY_LIST, list_push_event(m->to), cargo->n);
-        engine_notify(c->eng, NOTIFY_LIST, list_pop_event(m->from), l.key.name, l.key.db);
+        const char *first = list_push_event(m->to), *second = list_pop_event(m->from);
+        if (m->many) first = second, second = list_push_event(m->to);
+        call_changed(c, &l.key, NOTIFY_LIST, first, cargo->n);
+        engine_notify(c->eng, NOTIFY_LIST, second, l.key.name, l.key.db);
     }
     list_close(c, &l);
     return call_ok(c, st);
@@ -117,14 +119,14 @@ static bool move_elements(struct call *c, const struct list_moves *m, const stru
 }
 
 /* Pops and pushes what m says; false: nothing was moved and the reply is there. */
-static bool run_move(struct call *c, const struct list_moves *m, bool many, struct cargo *cargo) {
+static bool run_move(struct call *c, const struct list_moves *m, struct cargo *cargo) {
     struct list from;
     struct key to;
     *cargo = (struct cargo){ 0 };
     if (!list_open_write(c, 1, &from)) return false;
     uint64_t have = from.key.entry ? list_length(&c->eng->arena, &from.value) : 0;
     if (!have || (m->exactly && have < (uint64_t)m->count)) {
-        if (many)
+        if (m->many)
             reply_null_array(c->out);
         else
             reply_null(c->out);
@@ -139,7 +141,7 @@ static bool run_move(struct call *c, const struct list_moves *m, bool many, stru
 void list_move_one(struct call *c, enum list_end from, enum list_end to) {
     struct list_moves m = { .from = from, .to = to, .count = 1 };
     struct cargo cargo;
-    if (run_move(c, &m, false, &cargo)) reply_bulk(c->out, cargo.items[0]);
+    if (run_move(c, &m, &cargo)) reply_bulk(c->out, cargo.items[0]);
     free_cargo(&cargo);
 }
 
@@ -153,7 +155,7 @@ static void cmd_rpoplpush(struct call *c) {
 }
 
 bool arg_list_moves(struct call *c, int at, struct list_moves *m) {
-    *m = (struct list_moves){ .count = 1 };
+    *m = (struct list_moves){ .count = 1, .many = true };
     if (!arg_list_end(c, 3, &m->from) || !arg_list_end(c, 4, &m->to)) return false;
     if (c->argc == at) return true;
     m->exactly = arg_is(c, at, "EXACTLY");
@@ -168,7 +170,7 @@ bool arg_list_moves(struct call *c, int at, struct list_moves *m) {
 
 void list_move_many(struct call *c, const struct list_moves *m) {
     struct cargo cargo;
-    if (run_move(c, m, true, &cargo)) {
+    if (run_move(c, m, &cargo)) {
         /* As they lie now, from left to right. */
         bool pushed_order = in_popped_order(m);
         bool ascending = m->to == LIST_TAIL ? pushed_order : !pushed_order;

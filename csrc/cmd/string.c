@@ -153,7 +153,9 @@ static bool store(struct call *c, struct key *k, int value, const struct set_opt
     call_changed(c, k, NOTIFY_STRING, "set", 1);
     if (o->expiry != EXPIRY_NONE && o->expiry != EXPIRY_KEEP) {
         engine_notify(c->eng, NOTIFY_GENERIC, "expire", k->name, k->db);
-        call_propagatef(c, "SET %b %b PXAT %i", &k->name, &c->argv[value], (int64_t)o->expiry);
+        bool as_said = o->time.word && arg_is(c, o->time.at - 1, "PXAT");
+        if (!as_said)
+            call_propagatef(c, "SET %b %b PXAT %i", &k->name, &c->argv[value], (int64_t)o->expiry);
     }
     return true;
 }
@@ -334,7 +336,7 @@ static void cmd_delex(struct call *c) {
         return;
     }
     bool holds = true;
-    if (!call_find(c, 1, KEY_WRITE, &k)) {
+    if (!call_find(c, 1, c->argc == 4 ? KEY_UPDATE : KEY_WRITE, &k)) {
         reply_int(c->out, 0);
         return;
     }

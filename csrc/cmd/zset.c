@@ -109,18 +109,11 @@ static bool parse_zadd(struct call *c, struct zadd *z) {
     return true;
 }
 
-static size_t longest_member(const struct call *c, int from) {
-    size_t n = 0;
-    for (int i = from; i < c->argc; i += 2)
-        if (c->argv[i].n > n) n = c->argv[i].n;
-    return n;
-}
-
 /* The sorted set to add to; false: replied. It stays missing if nothing may be added. */
 static bool open_to_add(struct call *c, const struct zadd *how, struct zset *z) {
     if (!zset_open_write(c, 1, z)) return false;
     if (z->key.entry || how->flags & ZSET_XX) return true;
-    size_t longest = longest_member(c, how->first + 1);
+    size_t longest = c->argv[how->first + 1].n; /* others change the encoding when they come */
     if (!call_ok(c, zset_create(c->eng, &z->value, (size_t)how->pairs, longest))) return false;
     status st = key_add(c->eng, &z->key, &z->value);
     if (st != ST_OK) value_free(c->eng, z->value, false);
@@ -255,6 +248,7 @@ static void cmd_zrevrank(struct call *c) {
 struct scan {
     struct score_reply r;
     struct scan_options o;
+    bool exact; /* of a table: all 17 digits */
 };
 
 static bool scan_member(void *ctx, struct str member, double score) {
@@ -262,7 +256,9 @@ static bool scan_member(void *ctx, struct str member, double score) {
     char text[64];
     if (!scan_matches(&s->o, member)) return true;
     reply_bulk(s->r.out, member);
-    reply_bulk(s->r.out, (struct str){ text, double_to_text(text, score) });
+    size_t n = s->exact ? (size_t)snprintf(text, sizeof text, "%.17g", score)
+                        : double_to_text(text, score);
+    reply_bulk(s->r.out, (struct str){ text, n });
     s->r.n += 2;
     return true;
 }
@@ -277,6 +273,7 @@ static void cmd_zscan(struct call *c) {
         return;
     }
     if (!arg_scan_options(c, 3, 0, &s.o)) return;
+    s.exact = z.value.enc == ENC_SKIPLIST;
     reply_array(c->out, 2);
     size_t cursor_mark = c->out->n, mark = reply_defer(c->out);
     cursor = zset_scan(&c->eng->arena, &z.value, cursor & UINT32_MAX, (size_t)s.o.count,

@@ -34,7 +34,7 @@ static void cmd_bzpopmax(struct call *c) {
 static void cmd_bzmpop(struct call *c) {
     struct block_wish wish = { .first = 3, .step = 1 };
     struct zset_pops pops;
-    if (!arg_timeout(c, 1, &wish.until_ms) || !arg_zset_pops(c, 2, &pops)) return;
+    if (!arg_zset_pops(c, 2, &pops) || !arg_timeout(c, 1, &wish.until_ms)) return;
     wish.last = 2 + pops.keys;
     for (int i = wish.first; i <= wish.last; i++) {
         if (!takes(c, i)) continue;

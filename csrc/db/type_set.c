@@ -247,9 +247,20 @@ static status to_pack(struct arena *a, struct value *v) {
     return ST_OK;
 }
 
+/* The longest text of an intset's members: of its least or its greatest. */
+static size_t longest_text(const struct arena *a, const struct value *v) {
+    char buf[24];
+    uint32_t n = intset_length(block_of(a, v));
+    size_t first = n ? intset_text(block_of(a, v), 0, buf).n : 0;
+    size_t last = n ? intset_text(block_of(a, v), n - 1, buf).n : 0;
+    return first > last ? first : last;
+}
+
 static bool pack_takes(const struct engine *eng, const struct value *v, struct str s) {
+    size_t longest = v->enc == ENC_INTSET ? longest_text(&eng->arena, v) : 0;
+    if (s.n > longest) longest = s.n;
     return (int64_t)set_length(&eng->arena, v) < eng->config.set_max_listpack_entries &&
-           (int64_t)s.n <= eng->config.set_max_listpack_value;
+           (int64_t)longest <= eng->config.set_max_listpack_value;
 }
 
 /* --- changing --- */
