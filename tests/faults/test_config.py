@@ -58,7 +58,7 @@ def launched(*words: str, stdin: str = "") -> Iterator[subprocess.Popen[str]]:
         process.stdin = None
         yield process
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.communicate()

@@ -119,7 +119,7 @@ def test_a_killed_front_takes_everything_with_it(start_server: StartServer) -> N
     with server.client() as client:
         client.call("SET", "k", "v" * 1000)
         server.process.kill()
-        server.process.wait(10)
+        server.process.wait(60)
         wait_until(lambda: not alive(worker))
         assert ended(client)
     assert not server.shm_objects()
@@ -136,7 +136,7 @@ def test_a_signal_ends_the_server_in_order(
     with server.client() as client:
         client.call("SET", "k", "v")
         server.process.send_signal(number)
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
         assert ended(client)
     assert not alive(worker)
     assert not server.shm_objects()
@@ -151,7 +151,7 @@ def test_an_interrupt_from_the_terminal_reaches_all_processes_and_is_orderly(
     (worker,) = server.children()
     for pid in (worker, server.process.pid):
         os.kill(pid, signal.SIGINT)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     assert "Traceback" not in server.log()
 
 
@@ -172,7 +172,7 @@ def test_shutdown_ends_the_server(start_server: StartServer, words: list[str]) -
     with server.client() as client:
         client.send(b" ".join(word.encode() for word in words) + b"\r\n")
         assert ended(client)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     assert not server.shm_objects()
     assert "User requested shutdown..." in server.log()
 
@@ -184,7 +184,7 @@ def test_replies_before_a_shutdown_in_one_pipeline_arrive(start_server: StartSer
         assert client.read() == b"+OK\r\n"
         assert client.read() == b"$1\r\nv\r\n"
         assert ended(client)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
 
 
 def launch(port: int, shm_name: str) -> subprocess.Popen[str]:

@@ -124,7 +124,7 @@ def test_tls_alone(start_server: StartServer, certificates: Certificates) -> Non
     try:
         wait_until(lambda: may_talk(port, context(certificates, own=False)), 20)
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

@@ -66,7 +66,7 @@ def test_upstart_sees_the_process_stop() -> None:
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
     process.send_signal(signal.SIGCONT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def test_syslog_lines(tmp_path: Path) -> None:

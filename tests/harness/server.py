@@ -26,7 +26,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Polls until the condition holds. Raises: AssertionError after the deadline."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -79,7 +79,7 @@ class Server:
         )
 
     def wait_ready(self) -> None:
-        wait_until(lambda: self.answers() or self.process.poll() is not None, 30)
+        wait_until(lambda: self.answers() or self.process.poll() is not None, 60)
         assert self.process.poll() is None, self.log()
 
     def answers(self) -> bool:
@@ -112,7 +112,7 @@ class Server:
         """Ends it in order; its exit status."""
         if self.process.poll() is None:
             self.process.terminate()
-        status = self.process.wait(20)
+        status = self.process.wait(60)
         if self._log:
             self._log.close()
         return status

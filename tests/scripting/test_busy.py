@@ -113,7 +113,7 @@ def test_shutdown_without_saving_ends_it() -> None:
         script = "redis.call('SET', 'x', 1) while true do end"
         with background(server, "EVAL", script, "0"), server.client() as client:
             client.send(b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n")
-            server.process.wait(20)
+            server.process.wait(60)
 
 
 def test_a_script_that_is_ended_when_memory_is_short_is_the_only_one(server: Server) -> None:

@@ -261,7 +261,7 @@ def test_a_killed_front_leaves_nothing_if_so_configured() -> None:
         with server.client() as client:
             assert client.call("PING") == b"+PONG\r\n"
             server.process.kill()
-            server.process.wait(10)
+            server.process.wait(60)
             assert client.closed()
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
         wait_until(lambda: not server.shm_objects())
@@ -273,7 +273,7 @@ def test_a_killed_front_leaves_nothing_if_so_configured() -> None:
 def test_a_server_of_the_same_name_is_refused_while_one_lives(trio: Server) -> None:
     other = Server("--shm-name", trio.shm_name, workers=2)
     try:
-        assert other.process.wait(10) == 1
+        assert other.process.wait(60) == 1
         assert "belongs to a running server" in other.log()
     finally:
         other.stop()

@@ -392,7 +392,7 @@ def test_shutdown_ends_all_workers(worker: int) -> None:
             client.send(b"SHUTDOWN NOSAVE\r\n")
             assert client.closed()
             assert other.closed()
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
     finally:
         server.stop()
         server.check_clean()
