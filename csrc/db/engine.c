@@ -56,7 +56,7 @@ void engine_say(const struct engine *eng, enum say_level level, const char *form
 
 void engine_notify(struct engine *eng, enum notify_class cls, const char *event, struct str key,
                    int db) {
-    if (LIKELY(!(eng->config.notify_events & (int64_t)cls))) return;
+    if (LIKELY(!(eng->config.notify_events & (int64_t)cls)) || eng->copying) return;
     if (eng->hooks.notify) eng->hooks.notify(eng->hooks.ctx, cls, event, key, db);
     if (eng->hooks.event) eng->hooks.event(eng, event, key, db);
 }

@@ -122,6 +122,7 @@ struct engine {
     struct pubsub *pubsub;     /* net/pubsub.h */
     struct tracks *tracks;     /* net/tracking.h */
     struct blocks *blocks;     /* net/block.h */
+    bool copying;              /* keys are being copied between workers: no events of that */
     bool blocks_ready;         /* a key that somebody waits for has changed */
     struct registry *registry; /* cmd/registry.h */
     struct latency *latency;   /* db/latency.h */

@@ -64,10 +64,12 @@ status carry_take(struct remote *r, const struct carried *key) {
     status st = ST_OK;
     arena_enter(&r->eng->arena);
     key_find(r->eng, key->db, key->name, KEY_PEEK, &own);
+    r->eng->copying = true;
     if (key->record.n)
         st = dump_restore_record(r->eng, &own, key->record);
     else if (own.entry)
         key_delete(r->eng, &own, true);
+    r->eng->copying = false;
     arena_leave(&r->eng->arena);
     return st;
 }

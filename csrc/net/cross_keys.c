@@ -40,10 +40,12 @@ static status replace_key(struct remote *r, const struct entry *e, const struct 
     arena_enter(&r->eng->arena);
     status st = ST_OK;
     key_find(r->eng, db, name, KEY_PEEK, &own);
+    r->eng->copying = true;
     if (e)
         st = key_import(r->eng, a, e, &own);
     else if (own.entry)
         key_delete(r->eng, &own, true);
+    r->eng->copying = false;
     arena_leave(&r->eng->arena);
     return st;
 }

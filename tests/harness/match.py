@@ -149,7 +149,9 @@ class Match:
             found = found or self._step(step) or (self._look() if n % every == 0 else None)
             if found:
                 return found
-        return self._look() or self._payloads() or self._statistics()
+        found = self._look() or self._payloads()
+        # Workers count their parts of a command each.
+        return found or (self._statistics() if self._in_order else None)
 
     def _step(self, step: Step) -> Difference | None:
         both = [side.clients[step.client] for side in self.sides]
