@@ -1,6 +1,6 @@
 """The engine that a worker begins with: an arena of an earlier life, or a fresh one to be filled from files.
 
-Order (DESIGN 5): arena, append only file, RDB file, nothing. An arena is taken over if the core trusts
+Order: arena, append only file, RDB file, nothing. An arena is taken over if the core trusts
 it (csrc/db/attach.h) and, when the server starts, if the files are those that go with it.
 """
 
