@@ -6,6 +6,7 @@ import pytest
 
 from tests.harness.resp import Client, encode
 from tests.harness.server import Server, running, wait_until
+from tests.persistence.logged import logged_server
 from tests.workers.places import connect_to, key_of, pid_of
 
 WORKERS = 3
@@ -224,3 +225,25 @@ def test_a_worker_that_dies_meanwhile_ends_the_script(
         clients[1].value("EVAL", "return redis.call('MGET', unpack(KEYS))", WORKERS, *OWN)
         == [b"y"] * WORKERS
     )
+
+
+@pytest.mark.parametrize("flush", ["FLUSHALL", "FLUSHDB"])
+def test_the_logs_of_all_workers_bring_it_back(flush: str) -> None:
+    script = """
+    redis.call('MSET', KEYS[1], 'old', KEYS[2], 'old')
+    redis.call(ARGV[1])
+    redis.call('SET', KEYS[2], 'new')
+    redis.call('SET', 'undeclared', redis.call('DBSIZE'))
+    """
+    with logged_server() as server:
+        server.start("--appendfsync", "always", workers=WORKERS)
+        with server.client() as client:
+            client.call("MSET", *(word for i in range(30) for word in (f"gone{i}", i)))
+            assert client.call("EVAL", script, 2, OWN[0], OWN[1], flush) == b"$-1\r\n"
+        digest = server.digest()
+        server.kill()
+        server.start(workers=WORKERS)
+        assert server.digest() == digest
+        with server.client() as client:
+            assert client.value("MGET", OWN[0], OWN[1], "undeclared") == [None, b"new", b"1"]
+            assert client.value("DBSIZE") == 2
