@@ -7,6 +7,7 @@
 #include "db/evict.h"
 
 #include "db/clock.h"
+#include "db/latency.h"
 #include "db/lazyfree.h"
 #include "mem/share.h"
 
@@ -130,9 +131,11 @@ static void pool_fill(struct engine *eng) {
 
 static void evict_key(struct engine *eng, struct key *k) {
     bool lazy = eng->config.lazyfree_lazy_eviction;
+    uint64_t begun_us = latency_begin(eng);
     share_begin(&eng->arena);
     key_delete(eng, k, lazy);
     share_end(&eng->arena);
+    latency_end(eng, "eviction-del", begun_us);
     eng->stats.evicted_keys++;
     struct str argv[2] = { lazy ? STR("UNLINK") : STR("DEL"), k->name };
     engine_propagate(eng, k->db, 2, argv);

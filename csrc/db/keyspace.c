@@ -7,6 +7,7 @@
 #include "db/keyspace.h"
 
 #include "db/evict.h"
+#include "db/latency.h"
 #include "db/lazyfree.h"
 #include "mem/number.h"
 #include "mem/share.h"
@@ -395,9 +396,11 @@ void key_delete(struct engine *eng, struct key *k, bool lazy) {
 
 void key_expire_now(struct engine *eng, struct key *k) {
     bool lazy = eng->config.lazyfree_lazy_expire;
+    uint64_t begun_us = latency_begin(eng);
     share_begin(&eng->arena); /* reads come here, too */
     key_delete(eng, k, lazy);
     share_end(&eng->arena);
+    latency_end(eng, "expire-del", begun_us);
     eng->stats.expired_keys++;
     struct str argv[2] = { lazy ? STR("UNLINK") : STR("DEL"), k->name };
     engine_propagate(eng, k->db, 2, argv);
@@ -463,7 +466,7 @@ status key_import(struct engine *eng, const struct arena *from, const struct ent
     struct entry_spec spec;
     status st = copy_spec(eng, from, e, to->name, &spec);
     if (st != ST_OK) return st;
-    st = key_put(eng, to, &spec);
+    st = key_put_quietly(eng, to, &spec);
     if (st != ST_OK) value_free(eng, spec.value, false);
     return st;
 }

@@ -9,6 +9,7 @@
 #ifndef SHMREDIS_LATENCY_H
 #define SHMREDIS_LATENCY_H
 
+#include "db/clock.h"
 #include "db/engine.h"
 
 enum { LATENCY_EVENTS = 64, LATENCY_SAMPLES = 160 };
@@ -21,6 +22,16 @@ static inline void latency_note(struct engine *eng, const char *event, uint64_t 
     if (UNLIKELY(threshold > 0) && usec / 1000 >= (uint64_t)threshold)
         latency_add(eng, event, usec / 1000);
 }
+
+/* The time now while the monitor is on, else 0: what is only measured for it costs nothing. */
+static inline uint64_t latency_begin(const struct engine *eng) {
+    return UNLIKELY(eng->config.latency_monitor_threshold > 0) ? clock_monotonic_us() : 0;
+}
+/* `begun_us` is of latency_begin. */
+static inline void latency_end(struct engine *eng, const char *event, uint64_t begun_us) {
+    if (UNLIKELY(begun_us)) latency_note(eng, event, clock_monotonic_us() - begun_us);
+}
+
 /* Frees everything; for engine_delete. */
 void latency_delete(struct engine *eng);
 

@@ -2,6 +2,7 @@
 #include "net/block.h"
 
 #include "db/clock.h"
+#include "db/latency.h"
 #include "mem/fault.h"
 #include "net/access.h"
 #include "net/dispatch.h"
@@ -325,7 +326,9 @@ static bool execute(struct engine *eng, struct waiter *w) {
                       .no_touch = k->head.flags & MSG_NO_TOUCH,
                       .may_block = true,
                       .resumed = true };
+    uint64_t begun_us = latency_begin(eng);
     dispatch_run(&c, w->row, clock_duration_ns());
+    latency_end(eng, "command-unblocking", begun_us);
     free(c.wish.texts); /* the copy has such arguments already */
     w->again_ms = c.wish.again_ms;
     if (c.wish.wanted) return false;
