@@ -154,7 +154,8 @@ struct session_info {
     uint64_t output_memory; /* of the queue of replies */
     int last_command;       /* row index, -1: none yet */
     int multi;              /* commands queued by MULTI, -1: not in a transaction */
-    int watches;            /* keys watched */
+    int watches;            /* keys watched, as long as none has changed */
+    bool dirty;             /* one has: EXEC will do nothing */
     uint64_t multi_memory;  /* bytes of the queue */
     bool blocked;           /* it waits in a command */
     uint64_t channels, patterns, shard_channels; /* subscriptions */

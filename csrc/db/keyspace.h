@@ -92,7 +92,7 @@ void key_tell_replaced(struct engine *eng, const struct key *k, enum value_type 
 static inline bool key_expired(const struct engine *eng, const struct entry *e) {
     return entry_volatile(e) && entry_expiry(e) <= eng->now_ms;
 }
-/* The same from an entry of another arena. */
+/* The same from an entry of another arena; it tells nobody. */
 status key_import(struct engine *eng, const struct arena *from, const struct entry *e,
                   struct key *to);
 /* Deletes a key whose time has come: propagates DEL, notifies "expired", counts. */

@@ -33,8 +33,11 @@ static bool paused(const struct session *s, const struct command_row *row) {
 void session_mute(struct session *s, size_t mark) {
     if (LIKELY(!(s->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP)))) return;
     struct reply *r = &s->eng->hub->reply;
-    r->n = mark;
-    r->borrowed = (struct str){ NULL, 0 };
+    bool push = r->n > mark && r->p[mark] == '>'; /* a confirmed subscription, in RESP3 */
+    if (!push) {
+        r->n = mark;
+        r->borrowed = (struct str){ NULL, 0 };
+    }
     s->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
 }
 
@@ -117,8 +120,10 @@ static bool is_http(struct str name) {
     return str_is(name, "POST") || str_is(name, "HOST:");
 }
 
-static void refuse_http(struct session *s, size_t mark) {
-    s->eng->hub->reply.n = mark;
+static void refuse_http(struct session *s) {
+    struct reply *r = &s->eng->hub->reply;
+    r->n = 0; /* the replies to what came before it in the same bytes, too */
+    r->borrowed = (struct str){ NULL, 0 };
     s->flags |= SESSION_CLOSING | SESSION_HTTP;
 }
 
@@ -138,13 +143,13 @@ static bool execute(struct session *s, struct feed *f) {
         f->outcome |= FEED_WAITING;
         return false;
     }
-    if (UNLIKELY(!row) && is_http(f->parser->argv[0])) refuse_http(s, mark);
+    if (UNLIKELY(!row) && is_http(f->parser->argv[0])) refuse_http(s);
     s->commands++;
-    if (row) s->last_command = row->index;
+    s->last_command = row ? row->index : -1;
     bool may = row && access_allow(s, row, f->parser->argc, f->parser->argv, out);
     if (may && UNLIKELY(eng->hub->busy)) may = busy_allows(eng, row, out);
     if (may && UNLIKELY(s->flags & SESSION_MONITOR)) may = may_watch(s, row, out);
-    if (UNLIKELY(!may)) multi_abort(s);
+    if (UNLIKELY(!may)) multi_refused(s, f->parser->argv[0]);
     if (may && UNLIKELY(s->subscriber != NULL)) may = pubsub_allows(s, row, out);
     bool queued =
         may && multi_is_open(s) && multi_take(s, row, f->parser->argc, f->parser->argv, out);

@@ -123,6 +123,13 @@ void multi_abort(struct session *s) {
     if (multi_is_open(s)) s->multi->aborted = true;
 }
 
+void multi_refused(struct session *s, struct str name) {
+    if (multi_is_open(s) && str_is(name, "EXEC"))
+        multi_end(s);
+    else
+        multi_abort(s);
+}
+
 /* --- commands --- */
 
 static void cmd_multi(struct call *c) {
@@ -251,6 +258,8 @@ void multi_note_end(const struct session *s) {
 static struct command_row *count_exec(struct session *s, uint64_t usec, bool failed) {
     struct command_row *exec = registry_find(s->eng->registry, STR("EXEC"));
     registry_count_call(exec, usec, failed);
+    s->eng->stats.commands++;
+    s->last_command = exec->index;
     return exec;
 }
 

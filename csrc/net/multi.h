@@ -87,6 +87,8 @@ bool multi_take(struct session *s, struct command_row *row, int argc, const stru
                 struct reply *out);
 /* A command was refused before it could be queued. */
 void multi_abort(struct session *s);
+/* The command of this name was refused: EXEC itself ends the transaction, any other spoils it. */
+void multi_refused(struct session *s, struct str name);
 /* EXEC: replies why there is nothing to run, or begins to run the queue. */
 void multi_exec(struct session *s, struct reply *out);
 /* Monitors hear of EXEC, which is over. */

@@ -4,6 +4,7 @@
 #include "cmd/call.h"
 #include "net/dispatch.h"
 #include "net/hub.h"
+#include "net/multi.h"
 #include "net/keytable.h"
 #include "net/remote.h"
 #include "net/subscription.h"
@@ -168,6 +169,10 @@ static void cmd_psubscribe(struct call *c) {
     subscribe_all(c, "psubscribe", PATTERN);
 }
 static void cmd_ssubscribe(struct call *c) {
+    if (c->session && multi_is_executing(c->session)) {
+        reply_error(c->out, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+        return;
+    }
     subscribe_all(c, "ssubscribe", SHARD_CHANNEL);
 }
 static void cmd_unsubscribe(struct call *c) {

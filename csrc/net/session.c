@@ -103,7 +103,8 @@ void session_info(const struct session *s, struct session_info *out) {
                                   .patterns = pubsub_subscriptions(s, PATTERN),
                                   .shard_channels = pubsub_subscriptions(s, SHARD_CHANNEL),
                                   .blocked = s->waiter || s->retry || s->blocked_id || s->waits,
-                                  .watches = s->multi ? s->multi->watches : 0,
+                                  .watches = s->multi && !s->multi->touched ? s->multi->watches : 0,
+                                  .dirty = s->multi && s->multi->touched,
                                   .multi_memory = s->multi ? s->multi->bytes : 0,
                                   .last_command = s->last_command,
                                   .pending_call = s->calling };

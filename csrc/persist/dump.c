@@ -95,7 +95,7 @@ status dump_restore_record(struct engine *eng, struct key *k, struct str record)
         v.spec.key = k->name;
         v.spec.expiry = load_u64(record.p);
         v.spec.clock = load_u32(record.p + 8);
-        st = key_put(eng, k, &v.spec);
+        st = key_put_quietly(eng, k, &v.spec);
     }
     dump_free(eng, &v, st == ST_OK);
     return st;

@@ -230,13 +230,15 @@ def _check_first_arg(sign: str, name: str, names: CommandNames) -> None:
     command, bar, word = name.partition("|")
     if not bar or sign == "-" or not names.command(command):
         raise RuleError(UNKNOWN_COMMAND)
+    if not word:
+        raise RuleError(SYNTAX)
     if names.has_subcommands(command):
         sub, bar, _ = word.partition("|")
         known = bar and names.command(f"{command}|{sub}")
         raise RuleError(FIRST_ARG_OF_SUBCOMMAND if known else UNKNOWN_COMMAND)
     if "|" in word:
         raise RuleError(UNKNOWN_COMMAND)
-    if not word or has_space(word):
+    if has_space(word):
         raise RuleError(SYNTAX)
 
 

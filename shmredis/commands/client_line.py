@@ -77,6 +77,7 @@ def _flags(client: Client, info: Any, tracking: int) -> str:
         "t": tracking,
         "R": tracking & lib.TRACKING_BROKEN,
         "B": tracking & lib.TRACKING_BCAST,
+        "d": info.dirty,
         "c": flags & lib.SESSION_CLOSING,
         "U": client.addr.startswith("/"),
         "e": flags & lib.SESSION_NO_EVICT,

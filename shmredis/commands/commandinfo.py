@@ -215,7 +215,12 @@ def _keys(ctx: Context) -> list[FoundKey]:
         raise CommandError("ERR The command has no key arguments")
     if len(argv) != row.arity if row.arity > 0 else len(argv) < -row.arity:
         raise CommandError("ERR Invalid number of arguments specified for command")
-    return find_keys(row, argv)
+    try:
+        return find_keys(row, argv)
+    except CommandError:
+        if row.flags & Flag.NO_MANDATORY_KEYS:
+            return []
+        raise
 
 
 def _resolve(table: Table, argv: list[bytes]) -> CommandFacts | None:

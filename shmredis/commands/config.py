@@ -27,10 +27,11 @@ ADMIN = Flag.ADMIN | Flag.NOSCRIPT | Flag.LOADING | Flag.STALE
 
 @command("CONFIG GET", arity=-3, flags=ADMIN)
 def config_get(ctx: Context) -> Reply:
-    found: dict[str, Reply] = {}
+    found: dict[str, tuple[str, Reply]] = {}
     for pattern in ctx.argv[2:]:
-        found |= ctx.server.config.get(shown(pattern))
-    return found
+        for name, value in ctx.server.config.get(shown(pattern)).items():
+            found.setdefault(name.lower(), (name, value))
+    return dict(found.values())
 
 
 async def _tell_front(ctx: Context, replies: list[Reply]) -> Reply:
@@ -118,4 +119,5 @@ def config_rewrite(ctx: Context) -> Reply:
         ctx.server.config.rewrite(more_lines(ctx))
     except OSError as error:
         raise CommandError(f"ERR Rewriting config file: {error.strerror}") from error
+    ctx.server.log("notice", "CONFIG REWRITE executed with success.")
     return OK

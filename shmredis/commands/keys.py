@@ -48,7 +48,8 @@ def _places(spec: KeySpecFacts, argv: list[bytes]) -> range:
     last = begin + spec.a if spec.a >= 0 else len(argv) + spec.a
     if spec.c > 1 and spec.a < 0:
         last = begin + (len(argv) - begin) // spec.c + spec.a
-    if begin >= len(argv) or last >= len(argv):
+    uneven = spec.c > 1 and (len(argv) - begin) % spec.c  # each stream has an id behind all
+    if begin >= len(argv) or last >= len(argv) or uneven:
         raise CommandError(BAD_ARGUMENTS)
     return range(begin, last + 1, spec.b)
 
