@@ -10,8 +10,8 @@ from shmredis.config.declared_users import DeclaredUsers
 from shmredis.config.parser import Line, LineError, read_lines
 from shmredis.config.renames import Renames
 from shmredis.config.rewrite import rewrite_file
-from shmredis.config.table import ALIASES, OPTIONS, Option
-from shmredis.config.types import ConfigError, OutputLimits
+from shmredis.config.table import ALIASES, OPTIONS, SHOWN, Option
+from shmredis.config.types import ConfigError, OutputLimits, SavePoints
 
 __all__ = ["Config", "failure"]
 
@@ -48,15 +48,22 @@ class Config:
 
     # --- start ---
 
-    def load_file(self, path: Path) -> None:
-        """Reads a file. Raises: LineError, OSError."""
-        self._file = path.resolve()
-        self.load_text(self._file.read_text(errors="surrogateescape"))
+    @property
+    def given(self) -> bool:
+        """Whether anything was said about the configuration."""
+        return bool(self._given or self._file)
 
-    def load_text(self, text: str, depth: int = 0) -> None:
+    def load_file(self, path: Path) -> int:
+        """Reads a file; how many lines it has. Raises: LineError, OSError."""
+        self._file = path.resolve()
+        text = self._file.read_text(errors="surrogateescape")
+        self.load_text(text)
+        return len(text.splitlines())
+
+    def load_text(self, text: str, depth: int = 0, first_line: int = 1) -> None:
         """Reads directives in redis.conf syntax. Raises: LineError."""
         fresh_saves: list[str] = []
-        for line in read_lines(text):
+        for line in read_lines(text, first_line):
             name = line.words[0].lower()
             if name == "include" and len(line.words) == 2:
                 self._include(line, depth)
@@ -74,9 +81,10 @@ class Config:
     def _include(self, line: Line, depth: int) -> None:
         if depth >= MAX_INCLUDE_DEPTH:
             raise LineError(line.number, line.text, "Includes are nested too deeply")
-        paths = (
-            sorted(Path().glob(line.words[1])) if "*" in line.words[1] else [Path(line.words[1])]
-        )
+        word = line.words[1]
+        pattern = any(letter in word for letter in "*?[")
+        place = Path("/" if word.startswith("/") else "")
+        paths = sorted(place.glob(word.lstrip("/"))) if pattern else [Path(word)]
         for path in paths:
             try:
                 self.load_text(path.read_text(errors="surrogateescape"), depth + 1)
@@ -86,7 +94,7 @@ class Config:
 
     def _add_save(self, line: Line, earlier: list[str]) -> list[str]:
         """Lines of `save` add up; the first replaces the default, an empty one clears."""
-        points = [*earlier, *line.words[1:]] if line.words[1] else []
+        points = [*earlier, *line.words[1:]] if line.words[1:] != [""] else []
         self._load_line(Line(line.number, line.text, ["save", *(points or [""])]))
         return points
 
@@ -95,7 +103,7 @@ class Config:
         words = line.words[1:]
         if option is None:
             raise LineError(line.number, line.text, WRONG_LINE)
-        if not words or (len(words) > 1 and not option.type.words):
+        if not words or (len(words) > 1 and not option.type.words) or option.lacks(words):
             raise LineError(line.number, line.text, "wrong number of arguments")
         try:
             self._text[option.name] = self._canonical(option, words)
@@ -115,17 +123,16 @@ class Config:
 
     def get(self, pattern: str) -> dict[str, str]:
         """Directives (under all their names) that match the glob pattern."""
+        if option := find_option(pattern):  # a whole name is shown as it was asked for
+            return {pattern: self._text[option.name]}
         raw = pattern.encode(errors="surrogateescape")
         names = self._matching(raw)
         return {name: self._text[ALIASES.get(name, name)] for name in names}
 
     def _matching(self, pattern: bytes) -> Iterator[str]:
-        for name in [*OPTIONS, *ALIASES]:
+        for name in SHOWN:
             key = name.encode()
-            if OPTIONS[ALIASES.get(name, name)].hidden:
-                if pattern.lower() == key:
-                    yield name
-            elif lib.core_glob_match(pattern, len(pattern), key, len(key), True):
+            if lib.core_glob_match(pattern, len(pattern), key, len(key), True):
                 yield name
 
     def set(self, pairs: list[tuple[str, str]]) -> None:
@@ -136,7 +143,8 @@ class Config:
             if option.name in fresh:
                 raise ConfigError(failure(name, "duplicate parameter"))
             try:
-                words = value.split() or [""] if option.type.words else [value]
+                several = option.type.words and not isinstance(option.type, SavePoints)
+                words = value.split() or [""] if several else [value]
                 fresh[option.name] = self._canonical(option, words)
             except ConfigError as error:
                 raise ConfigError(failure(name, str(error))) from None
@@ -185,14 +193,8 @@ class Config:
         """
         if self._file is None:
             raise FileNotFoundError("The server is running without a config file")
-        changed = {
-            name: text
-            for name, text in self._text.items()
-            if everything
-            or name in self._given
-            or (name != "dir" and text != OPTIONS[name].default)
-        }
-        rewrite_file(self._file, changed, lines)
+        changed = {name for name, text in self._text.items() if text != OPTIONS[name].default}
+        rewrite_file(self._file, self._text, set(self._text) if everything else changed, lines)
 
 
 def find_option(name: str) -> Option | None:

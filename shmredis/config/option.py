@@ -23,3 +23,8 @@ class Option:
     mutable: bool = True
     protected: bool = False
     hidden: bool = False
+    count: int = 0  # of the words that it takes; 0: any
+
+    def lacks(self, words: list[str]) -> bool:
+        """Whether these are too few or too many words; an empty one alone is none."""
+        return bool(self.count and len(words) != self.count and words != [""])

@@ -82,9 +82,9 @@ def _take_char(text: str, i: int, quote: str) -> tuple[int, str]:
     return 2, ESCAPES.get(after, after)
 
 
-def read_lines(text: str) -> Iterator[Line]:
-    """The directives of a file's text; comments and empty lines are left out. Raises: LineError."""
-    for number, raw in enumerate(text.splitlines(), 1):
+def read_lines(text: str, first: int = 1) -> Iterator[Line]:
+    """The directives of a text; comments and empty lines are left out. Raises: LineError."""
+    for number, raw in enumerate(text.splitlines(), first):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
@@ -99,8 +99,8 @@ def read_lines(text: str) -> Iterator[Line]:
 def command_line(argv: list[str]) -> tuple[Path | None, str]:
     """The configuration file that the arguments name, if any, and a text of the directives they give.
 
-    `--name value value` is a line, a switch needs no value; `-`, first or last, reads lines from standard
-    input.
+    `--name value value` is a line; what follows a name at once is its value, whatever it looks like, but
+    after --save, and switches need none. `-`, first or last, reads lines from standard input.
     """
     path: Path | None = None
     rest = list(argv)
@@ -111,10 +111,14 @@ def command_line(argv: list[str]) -> tuple[Path | None, str]:
         rest.pop(0 if rest[0] == "-" else -1)
         lines.extend(sys.stdin.read().splitlines())
     for word in rest:
-        if word.startswith("--") and len(word) > 2:
+        bare = bool(lines) and " " not in lines[-1] and lines[-1] not in SWITCHES
+        if word.startswith("--") and len(word) > 2 and bare and lines[-1] == "save":
+            lines[-1] += ' ""'
+            lines.append(word[2:])
+        elif word.startswith("--") and len(word) > 2 and not bare:
             lines.append(word[2:])
         elif lines:
-            lines[-1] += " " + quoted(word)
+            lines[-1] += " " + in_quotes(word)
         else:
             raise LineError(0, word, "Bad directive or wrong number of arguments")
     return path, "\n".join(line + " yes" if line in SWITCHES else line for line in lines)
@@ -124,6 +128,11 @@ def quoted(word: str) -> str:
     """The word as it can stand in a file."""
     if word and not any(c.isspace() or c in "\"'\\#" or not c.isprintable() for c in word):
         return word
+    return in_quotes(word)
+
+
+def in_quotes(word: str) -> str:
+    """The word with double quotes around it, and escapes."""
     body = word.replace("\\", "\\\\").replace('"', '\\"')
     for letter, char in ESCAPES.items():
         body = body.replace(char, "\\" + letter)

@@ -18,7 +18,7 @@ from shmredis.config.options import (
     watching,
 )
 
-__all__ = ["ALIASES", "MAXMEMORY_POLICIES", "OPTIONS", "Option"]
+__all__ = ["ALIASES", "MAXMEMORY_POLICIES", "OPTIONS", "SHOWN", "Option"]
 
 SUBJECTS = (
     own,
@@ -66,6 +66,13 @@ ALIASES = {
     "zset-max-ziplist-value": "zset-max-listpack-value",
     **valkey.ALIASES,
 }
+
+# The names that patterns of CONFIG GET find.
+SHOWN = tuple(
+    name
+    for name in (*OPTIONS, *ALIASES)
+    if not OPTIONS[ALIASES.get(name, name)].hidden and name not in valkey.ALIASES
+)
 
 # Values of maxmemory-policy in the order of enum maxmemory_policy (csrc/db/engine.h).
 MAXMEMORY_POLICIES = (

@@ -3,6 +3,7 @@
 `canonical` checks and normalises; `value` turns canonical text into what the program uses.
 """
 
+import locale
 import os
 import re
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ __all__ = [
     "ConfigError",
     "Cores",
     "Decimal",
+    "Directory",
     "Enumeration",
     "EventClasses",
+    "FileName",
     "Flags",
     "Integer",
+    "Locale",
     "Memory",
     "MemoryOrPercent",
     "Octal",
@@ -26,6 +30,7 @@ __all__ = [
     "SavePoints",
     "ShutdownFlags",
     "Text",
+    "TitleTemplate",
     "ValueType",
     "Words",
     "one_of",
@@ -54,20 +59,20 @@ class ValueType(Protocol):
 
 @dataclass(slots=True, frozen=True)
 class Integer:
-    """A whole number in a range."""
+    """A whole number in a range; `clamp` is the narrower range that it is then brought into."""
 
     low: int = -INT64_MAX - 1
     high: int = INT64_MAX
+    clamp: tuple[int, int] | None = None
     words: bool = False
 
     def canonical(self, words: list[str]) -> str:
-        try:
-            number = int(words[0], 10)
-            if abs(number) > INT64_MAX:
-                raise ValueError
-        except ValueError:
-            raise ConfigError("argument couldn't be parsed into an integer") from None
-        return str(self.checked(number))
+        if not re.fullmatch(r"0|-?[1-9][0-9]{0,18}", words[0]) or abs(int(words[0])) > INT64_MAX:
+            raise ConfigError("argument couldn't be parsed into an integer")
+        number = self.checked(int(words[0]))
+        if self.clamp:
+            number = max(self.clamp[0], min(self.clamp[1], number))
+        return str(number)
 
     def checked(self, number: int) -> int:
         if not self.low <= number <= self.high:
@@ -101,20 +106,21 @@ _UNITS = {
 
 @dataclass(slots=True, frozen=True)
 class Memory:
-    """Bytes, with an optional unit: 100mb, 1g."""
+    """Bytes, with an optional unit: 100mb, 1g. Less than `clamp` becomes so many."""
 
     low: int = 0
     high: int = INT64_MAX
+    clamp: int = 0
     words: bool = False
 
     def canonical(self, words: list[str]) -> str:
-        match = re.fullmatch(r"(\d+)([a-z]*)", words[0].lower())
+        match = re.fullmatch(r"(\d*)([a-z]*)", words[0].lower())
         if not match or match[2] not in _UNITS:
             raise ConfigError("argument must be a memory value")
-        number = int(match[1]) * _UNITS[match[2]]
+        number = int(match[1] or 0) * _UNITS[match[2]]
         if not self.low <= number <= self.high:
             raise ConfigError(f"argument must be between {self.low} and {self.high} inclusive")
-        return str(number)
+        return str(max(number, self.clamp))
 
     def value(self, text: str) -> int:
         return int(text)
@@ -134,7 +140,7 @@ class MemoryOrPercent:
                 raise ConfigError("argument must be a memory or percent value") from None
         if int(words[0][:-1]) > 100:
             raise ConfigError("percentage argument must be less or equal to 100")
-        return words[0]
+        return words[0] if int(words[0][:-1]) else "0"
 
     def value(self, text: str) -> int:
         return -int(text[:-1]) if text.endswith("%") else int(text)
@@ -301,6 +307,82 @@ class Text:
         return text
 
 
+TITLE_VARIABLES = (
+    "title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file",
+)  # fmt: skip
+
+
+@dataclass(slots=True, frozen=True)
+class TitleTemplate:
+    """proc-title-template: a text with variables in braces."""
+
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        rest = words[0]
+        for name in TITLE_VARIABLES:
+            rest = rest.replace(f"{{{name}}}", "")
+        if "{" in rest or not words[0]:
+            raise ConfigError("template format is invalid or contains unknown variables")
+        return words[0]
+
+    def value(self, text: str) -> str:
+        return text
+
+
+@dataclass(slots=True, frozen=True)
+class Locale:
+    """The name of a locale of this system; empty is that of the environment."""
+
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        before = locale.setlocale(locale.LC_COLLATE)
+        try:
+            locale.setlocale(locale.LC_COLLATE, words[0])
+        except locale.Error:
+            raise ConfigError("Invalid locale name") from None
+        finally:
+            locale.setlocale(locale.LC_COLLATE, before)
+        return words[0]
+
+    def value(self, text: str) -> str:
+        return text
+
+
+@dataclass(slots=True, frozen=True)
+class FileName:
+    """The name of a file in the server's directory."""
+
+    what: str
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        if "/" in words[0]:
+            raise ConfigError(f"{self.what} can't be a path, just a filename")
+        return words[0]
+
+    def value(self, text: str) -> str:
+        return text
+
+
+@dataclass(slots=True, frozen=True)
+class Directory:
+    """A directory that there is."""
+
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        try:
+            os.close(os.open(words[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        except OSError as error:
+            raise ConfigError(str(error.strerror)) from None
+        return words[0]
+
+    def value(self, text: str) -> str:
+        return text
+
+
 @dataclass(slots=True, frozen=True)
 class Words:
     """Several words, kept with one space between them."""
@@ -321,7 +403,8 @@ class SavePoints:
     words: bool = True
 
     def canonical(self, words: list[str]) -> str:
-        numbers = " ".join(words).split()
+        text = " ".join(words)
+        numbers = text.split(" ") if text else []
         if len(numbers) % 2 or not all(n.isdigit() for n in numbers):
             raise ConfigError("Invalid save parameters")
         if any(int(seconds) < 1 for seconds in numbers[::2]):
@@ -361,7 +444,8 @@ class OutputLimits:
                 raise ConfigError("Invalid client class specified in buffer limit configuration.")
             try:
                 sizes = Memory().canonical([hard]), Memory().canonical([soft])
-                given[CLIENT_CLASSES[name.lower()]] = (*sizes, str(int(seconds)))
+                time_s = Integer(0).canonical([seconds])
+                given[CLIENT_CLASSES[name.lower()]] = (*sizes, time_s)
             except (ConfigError, ValueError):
                 message = (
                     "Error in hard, soft or soft_seconds setting in buffer limit configuration."

@@ -75,8 +75,10 @@ class OomScore:
 def tell_supervisor(kind: str) -> None:
     """`supervised`: upstart expects that the process stops itself, systemd a message."""
     address = os.environ.get("NOTIFY_SOCKET", "")
-    if kind == "upstart" or (kind == "auto" and "UPSTART_JOB" in os.environ):
+    if kind in ("upstart", "auto") and "UPSTART_JOB" in os.environ:
         os.kill(os.getpid(), signal.SIGSTOP)
+    elif kind == "upstart":
+        log.warning("upstart supervision requested, but UPSTART_JOB not found!")
     elif kind in ("systemd", "auto") and address:
         _notify(address.replace("@", "\0", 1) if address.startswith("@") else address)
 

@@ -66,6 +66,8 @@ class Place:
 def open_listeners(config: Config) -> list[Listener]:
     """All sockets that the configuration asks for. Raises: ListenError."""
     listeners: list[Listener] = []
+    if not wanted_places(config) and not config["unixsocket"]:
+        raise ListenError("Configured to not listen anywhere, exiting.")
     try:
         for kind, name in PORTS:
             if config[name]:
@@ -106,15 +108,17 @@ def open_places(places: list[Place], backlog: int) -> list[Listener]:
         try:
             sock = _bind(place.address, place.port, backlog)
         except OSError as error:
+            unknown = isinstance(error, socket.gaierror)
+            log.warning(
+                "Warning: Could not create server TCP listening socket %s:%d: %s%s",
+                place.address,
+                place.port,
+                "" if unknown else "bind: ",
+                error.strerror,
+            )
             if place.optional and error.errno in NOT_HERE:
                 continue
             close_all(listeners)
-            log.warning(
-                "Warning: Could not create server TCP listening socket %s:%d: bind: %s",
-                place.address,
-                place.port,
-                error.strerror,
-            )
             raise ListenError(
                 f"Failed listening on port {place.port} ({place.label}), aborting."
             ) from error

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shmredis import __version__, log as server_log
+from shmredis.commands.version import REDIS_VERSION
 from shmredis.config import Config, ConfigError
 from shmredis.config.parser import LineError, command_line
 from shmredis.faults import PLAN_VARIABLE, arm_faults
 from shmredis.filelimit import allow_clients
+from shmredis.front.checks import check_system, test_memory
 from shmredis.front.host import OomScore, bind_to_cpus
 from shmredis.front.listeners import Listener, ListenError, open_listeners
 from shmredis.front.server import Front
@@ -21,14 +23,25 @@ from shmredis.front.shm import ShmInUse
 from shmredis.front.supervisor import StartFailed, Supervisor
 from shmredis.front.worker_process import ServerIdentity
 from shmredis.persistence.aof_layout import prepare_layout
+from shmredis.title import show_title
 
 __all__ = ["main"]
 
 log = logging.getLogger(__name__)
 
+MAX_BACKLOG = Path("/proc/sys/net/core/somaxconn")
+
+# Who asks for the version wants to know what the server can do: it is that of Redis which it is like.
+VERSION = (
+    f"Redis server v={REDIS_VERSION} sha=00000000:0 malloc=shmredis-arena bits=64 "
+    f"build=0000000000000000 shmredis={__version__}"
+)
+
 USAGE = """Usage: shmredis-server [/path/to/shmredis.conf] [--directive value ...] [-]
        shmredis-server -v or --version
        shmredis-server -h or --help
+       shmredis-server --test-memory <megabytes>
+       shmredis-server --check-system
 
 Directives are those of redis.conf, and shmredis's own (conf/shmredis.conf describes them):
 
@@ -42,10 +55,18 @@ Directives are those of redis.conf, and shmredis's own (conf/shmredis.conf descr
 def main() -> None:
     """Entry point; the exit status is 0 after an orderly end."""
     argv = sys.argv[1:]
-    if argv[:1] in (["-v"], ["--version"]):
-        print(f"shmredis server v={__version__} bits=64")
-    elif argv[:1] in (["-h"], ["--help"]):
+    if argv in (["-v"], ["--version"]):
+        print(VERSION)
+    elif argv in (["-h"], ["--help"]):
         print(USAGE, end="")
+        sys.exit(1)
+    elif argv == ["--check-system"]:
+        sys.exit(check_system())
+    elif argv[:1] == ["--test-memory"]:
+        sys.exit(test_memory(argv[1:]))
+    elif "--sentinel" in argv:
+        print("This server cannot be a Sentinel. Exiting...", file=sys.stderr)
+        sys.exit(1)
     else:
         sys.exit(serve(read_config(argv)))
 
@@ -55,19 +76,16 @@ def read_config(argv: list[str]) -> Config:
     config = Config()
     try:
         path, extra = command_line(argv)
-        if path:
-            config.load_file(path)
-        config.load_text(extra)
+        lines = config.load_file(path) if path else 0
+        config.load_text(extra, first_line=lines + 2)  # an empty line is between the two
     except LineError as error:
         print(f"\n*** FATAL CONFIG FILE ERROR (shmredis {__version__}) ***", file=sys.stderr)
         print(f"Reading the configuration file, at line {error.number}", file=sys.stderr)
         print(f">>> '{error.text}'\n{error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        print(
-            f"Fatal error, can't open config file '{error.filename}': {error.strerror}",
-            file=sys.stderr,
-        )
+        server_log.start("", "notice")
+        log.warning("Fatal error, can't open config file '%s': %s", error.filename, error.strerror)
         sys.exit(1)
     return config
 
@@ -84,10 +102,18 @@ def serve(config: Config) -> int:
         print(f"Can't start: {error}", file=sys.stderr)
         return 1
     log.info("shmredis %s is starting, PID: %d", __version__, os.getpid())
-    if (clients := allow_clients(config["maxclients"])) < config["maxclients"]:
-        log.warning("So many files may be open that only %d clients can be served", clients)
+    log.info("Redis version=%s, bits=64, pid=%d, just started", REDIS_VERSION, os.getpid())
+    if config.given:
+        log.info("Configuration loaded")
+    else:
+        log.warning("Warning: no config file specified, using the default config.")
+    adjust_clients(config)
     config.watch("maxclients", allow_clients)
+    show_title(config)
     bind_to_cpus(config["server-cpulist"])
+    log.info("monotonic clock: POSIX clock_gettime")
+    log.info("Running mode=standalone, port=%d.", config["port"])
+    warn_about_backlog(config["tcp-backlog"])
     try:
         OomScore(config).apply()
     except ConfigError as error:
@@ -98,7 +124,37 @@ def serve(config: Config) -> int:
         log.warning("%s", error)
         return 1
     with pid_file(config), unix_socket_file(config):
-        return run_front(config, listeners)
+        status = run_front(config, listeners)
+    if status == 0:
+        log.warning("shmredis is now ready to exit, bye bye...")
+    return status
+
+
+def adjust_clients(config: Config) -> None:
+    """No more clients than files can be opened for."""
+    wanted = config["maxclients"]
+    if (clients := allow_clients(wanted)) < wanted:
+        log.warning(
+            "Too few files may be open for %d clients: maxclients has been reduced to %d. "
+            "`ulimit -n` sets how many may be.",
+            wanted,
+            clients,
+        )
+        config.set([("maxclients", str(clients))])
+
+
+def warn_about_backlog(backlog: int) -> None:
+    """The kernel has a limit of its own."""
+    with contextlib.suppress(OSError, ValueError):
+        most = int(MAX_BACKLOG.read_text())
+        if most < backlog:
+            log.warning(
+                "WARNING: The TCP backlog setting of %d cannot be enforced because %s is set to "
+                "the lower value of %d.",
+                backlog,
+                MAX_BACKLOG,
+                most,
+            )
 
 
 def syslog_of(config: Config) -> server_log.Syslog | None:
@@ -129,7 +185,6 @@ def run_front(config: Config, listeners: list[Listener]) -> int:
         return 1
     if front.restart_ms >= 0:
         start_again(front.restart_ms)
-    log.warning("shmredis is now ready to exit, bye bye...")
     return 0
 
 
@@ -170,12 +225,13 @@ def pid_file(config: Config) -> Iterator[None]:
         try:
             Path(path).write_text(f"{os.getpid()}\n")
         except OSError as error:
-            log.warning("Failed to write PID file: %s", error)
+            log.warning("Failed to write PID file: %s", error.strerror)
             path = ""
     try:
         yield
     finally:
         if path:
+            log.info("Removing the pid file.")
             Path(path).unlink(missing_ok=True)
 
 
@@ -186,6 +242,7 @@ def unix_socket_file(config: Config) -> Iterator[None]:
         yield
     finally:
         if config["unixsocket"]:
+            log.info("Removing the unix socket file.")
             Path(config["unixsocket"]).unlink(missing_ok=True)
 
 

@@ -158,6 +158,7 @@ class Front:
     def _begin_shutdown(self, request: Request) -> None:
         if self._shutdown and not self._shutdown.over:
             return
+        log.info("User requested shutdown...")
         workers = self._supervisor.workers
         self.restart_ms = request.restart_ms
         if request.crash:
@@ -231,7 +232,6 @@ class Front:
         worker.connections -= int(number)
 
     def _shut_down(self, worker: WorkerProcess, request: bytes) -> None:
-        log.warning("User requested shutdown...")
         self._begin_shutdown(Request.of_message(request, worker.index))
 
     def _held(self, worker: WorkerProcess, number: bytes) -> None:

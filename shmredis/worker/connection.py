@@ -13,9 +13,11 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from shmredis._core import ffi, lib
+from shmredis.commands.client_line import client_line
 from shmredis.commands.context import Context
 from shmredis.engine import session_info
 from shmredis.front.channel import Kind
+from shmredis.log import VERBOSE
 
 if TYPE_CHECKING:
     from shmredis.worker.server import Server
@@ -29,6 +31,8 @@ ATTACK = (
     "Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise "
     "your Redis instance. Connection from %s aborted."
 )
+
+LONG_OUTPUT = "Client %s scheduled to be closed ASAP for overcoming of output buffer limits."
 
 _feed = lib.session_feed
 _size = ffi.new("size_t *")
@@ -116,6 +120,7 @@ class Connection(ABC):
                 self._evict()
                 return
             if outcome & lib.FEED_GONE:
+                self.say(VERBOSE, "Client closed connection %s")
                 self.close()
                 return
             if outcome & lib.FEED_OUTPUT and not self._write():
@@ -142,7 +147,7 @@ class Connection(ABC):
     def _evict(self) -> None:
         """The clients take more memory than maxmemory-clients allows, and this one the most."""
         self._server.facts.evicted_clients += 1
-        log.info("Evicting client: id=%d addr=%s", self.id, self.addr)
+        self.say(logging.INFO, "Evicting client: %s")
         self.close()
 
     def _part(self) -> None:
@@ -152,7 +157,7 @@ class Connection(ABC):
             log.warning(ATTACK, self.addr)
         elif flags & lib.SESSION_INPUT_FULL:
             self._server.facts.query_buffer_disconnections += 1
-            log.warning("Closing client that reached max query buffer length: %s", self.addr)
+            self.say(logging.WARNING, "Closing client that reached max query buffer length: %s")
         self.flush_and_close()
 
     def check_output(self, queued: int, now_s: float) -> bool:
@@ -169,12 +174,16 @@ class Connection(ABC):
         late = over_soft and now_s - self.soft_since > limit.seconds
         if late or (limit.hard and queued > limit.hard):
             self._server.facts.output_buffer_disconnections += 1
-            log.warning(
-                "Client %d (%s) closed for overcoming of output buffer limits.", self.id, self.addr
-            )
+            self.say(logging.WARNING, LONG_OUTPUT)
             self.close()
             return False
         return True
+
+    def say(self, level: int, text: str) -> None:
+        """A line of the log that has what CLIENT LIST says of this client in the place of %s."""
+        if log.isEnabledFor(level):
+            line = client_line(self._server.engine, self)
+            log.log(level, text, line.decode("utf-8", "replace"))
 
     # --- commands of Python ---
 
@@ -220,9 +229,10 @@ class Connection(ABC):
         return bool(info.channels or info.patterns or info.shard_channels)
 
     @property
-    def blocked(self) -> bool:
-        """Whether it waits in a command."""
-        return bool(session_info(self.session).blocked)
+    def may_be_idle(self) -> bool:
+        """Whether it waits for what others do: in a command, for messages, as a monitor."""
+        info = session_info(self.session)
+        return bool(info.blocked or info.flags & lib.SESSION_MONITOR or self.is_subscriber)
 
     @property
     def last_active_s(self) -> float:

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from shmredis._core import lib
+from shmredis.log import VERBOSE
 from shmredis.worker.server import Server
 
 __all__ = ["engine_cron", "mind_clients"]
@@ -35,7 +36,8 @@ async def mind_clients(server: Server) -> None:
         await asyncio.sleep(1)
         timeout_s, now = server.config["timeout"], time.time()
         for client in list(server.clients.values()):
-            if timeout_s and now - client.last_active_s > timeout_s and not client.blocked:
+            if timeout_s and now - client.last_active_s > timeout_s and not client.may_be_idle:
+                client.say(VERBOSE, "Closing idle client %s")
                 client.close()
             elif client.queued_output:
                 client.check_output(client.queued_output, time.monotonic())

@@ -22,9 +22,11 @@ from shmredis.commands.everywhere import answer_others
 from shmredis.front.channel import MESSAGE_MAX, Kind, read_batch, receive_with_sockets
 from shmredis.front.shm import object_name, remove_object, scripts_name
 from shmredis.front.worker_process import Birth, Plan
+from shmredis.log import VERBOSE
 from shmredis.module.declaration import ModuleError
 from shmredis.persistence.marks import note_files
 from shmredis.scripting.store import ScriptStore
+from shmredis.title import show_title
 from shmredis.worker.cron import engine_cron, mind_clients
 from shmredis.worker.links import Links
 from shmredis.worker.post import Post
@@ -60,6 +62,7 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    show_title(plan.config, f"worker {index}")
     try:
         beginning = begin(plan, index, birth)
         tls = TlsSettings(plan.config)
@@ -224,7 +227,8 @@ class Reception:
             if kind is Kind.TLS:
                 self._encrypted.accept(sock, number)
             else:
-                SocketConnection(self._server, kind, number, sock)
+                connection = SocketConnection(self._server, kind, number, sock)
+                log.log(VERBOSE, "Accepted %s", connection.addr)
         except (OSError, ValueError) as error:
             self._refuse(sock, error)
             if kind is Kind.TLS:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -233,7 +234,7 @@ def test_a_file_with_all_directives_written_out_can_be_read(
     config = Config()
     config.load_file(file)
     assert {name: config.text(name) for name in OPTIONS} == shown
-    assert file.read_text().startswith("save 10 1\nmaxmemory 104857600\n")
+    assert file.read_text().startswith("save 10 1\nmaxmemory 100mb\n")
 
 
 def test_commands_can_be_renamed_and_taken_away(start_server: StartServer, tmp_path: Path) -> None:
@@ -356,9 +357,93 @@ def test_a_daemon(tmp_path: Path) -> None:
     wait_until(lambda: not Path(f"/proc/{number}/exe").exists(), 20)
 
 
+def said_by(*words: str) -> tuple[int, str]:
+    """The exit status, and what is printed."""
+    done = subprocess.run(
+        command(*words), capture_output=True, text=True, timeout=20, env=ENVIRONMENT, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_version_and_help() -> None:
+    """Who parses the version finds that of the Redis which the server is like."""
+    for word in ("-v", "--version"):
+        status, text = said_by(word)
+        assert status == 0
+        assert re.match(r"Redis server v=8\.\d+\.\d+ sha=\w+:0 malloc=\S+ bits=64 build=\w+ ", text)
+    for word in ("-h", "--help"):
+        status, text = said_by(word)
+        assert status == 1
+        assert text.startswith("Usage: shmredis-server")
+
+
+def test_checks_of_the_machine() -> None:
+    status, text = said_by("--check-system")
+    assert status in (0, 1)
+    assert re.search(r"^\[overcommit\]\.\.\.(OK|WARNING: .+)$", text, re.MULTILINE)
+    assert said_by("--test-memory", "1", "2")[1].startswith("pass 1: OK\npass 2: OK\n")
+    assert said_by("--test-memory")[0] == 1
+    status, text = said_by("--sentinel")
+    assert status == 1
+    assert "Sentinel" in text
+
+
 @pytest.mark.parametrize(
-    ("word", "said"), [("--version", "shmredis server v="), ("--help", "Usage: shmredis-server")]
+    ("words", "line", "why"),
+    [
+        (("--port", "1", "2"), """2\n>>> 'port "1" "2"'""", "wrong number of arguments"),
+        (("--timeout", "1", "--port", "x"), """3\n>>> 'port "x"'""", "couldn't be parsed"),
+        (("--maxmemory", "--port"), """2\n>>> 'maxmemory "--port"'""", "must be a memory value"),
+        (("--save", "", "900", "1"), """2\n>>> 'save "" "900" "1"'""", "Invalid save parameters"),
+        (("--dbfilename", "a/b"), "2", "dbfilename can't be a path, just a filename"),
+        (("--appendfilename", "a/b"), "2", "appendfilename can't be a path, just a filename"),
+        (("--replicaof", "x"), "2", "wrong number of arguments"),
+        (("--dir", "/nonexistent"), "2", "No such file or directory"),
+    ],
 )
-def test_version_and_help(word: str, said: str) -> None:
-    output = subprocess.check_output(command(word), env=ENVIRONMENT, text=True, timeout=20)
-    assert output.startswith(said)
+def test_arguments_are_lines_behind_an_empty_one(
+    words: tuple[str, ...], line: str, why: str
+) -> None:
+    text = refused(*words)
+    assert f"Reading the configuration file, at line {line}" in text
+    assert why in text
+
+
+def test_nowhere_to_listen() -> None:
+    assert "Configured to not listen anywhere, exiting." in refused("--port", "0")
+    assert "Configured to not listen anywhere, exiting." in refused("--bind", "")
+
+
+def test_a_rewritten_file_says_what_is_not_the_default(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """Memory in units, classes of clients that were changed, one line for one that stood there twice."""
+    file = tmp_path / "a.conf"
+    file.write_text("hz 20\nhz 30\nmaxclients 10000\nslave-priority 5\ntimeout 3\n")
+    with start_server(config=file).client() as client:
+        for name, text in (
+            ("maxmemory", "2048mb"),
+            ("hz", "40"),
+            ("timeout", "0"),
+            ("tcp-keepalive", "300"),
+            ("client-output-buffer-limit", "pubsub 1kb 2 3"),
+        ):
+            assert client.call("CONFIG", "SET", name, text) == b"+OK\r\n", name
+        assert client.call("CONFIG", "REWRITE") == b"+OK\r\n"
+    lines = file.read_text().splitlines()
+    assert lines[:4] == ["hz 40", "maxclients 10000", "replica-priority 5", "timeout 0"]
+    assert "maxmemory 2gb" in lines
+    assert [line for line in lines if line.startswith("client-output")] == [
+        "client-output-buffer-limit pubsub 1024 2 3"
+    ]
+    assert not any(line.startswith("tcp-keepalive") for line in lines)
+
+
+def test_a_limit_of_open_files_is_one_of_clients(start_server: StartServer) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY:
+        pytest.skip("as many files may be open as one likes")
+    server = start_server("--maxclients", str(hard * 2))
+    with server.client() as client:
+        assert int(value(client, "maxclients")) < hard
+    assert "maxclients has been reduced to" in server.log()

@@ -62,11 +62,17 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_upstart_sees_the_process_stop() -> None:
     code = "from shmredis.front.host import tell_supervisor; tell_supervisor('upstart')"
-    process = subprocess.Popen([sys.executable, "-c", code])
+    environment = os.environ | {"UPSTART_JOB": "shmredis"}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
     process.send_signal(signal.SIGCONT)
     assert process.wait(60) == 0
+
+
+def test_without_upstart_nothing_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UPSTART_JOB", raising=False)
+    tell_supervisor("upstart")
 
 
 def test_syslog_lines(tmp_path: Path) -> None:

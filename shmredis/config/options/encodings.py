@@ -1,7 +1,7 @@
 """How large a value may be in a compact encoding."""
 
 from shmredis.config.option import Option
-from shmredis.config.types import INT64_MAX, Integer, Memory, Text
+from shmredis.config.types import INT64_MAX, Integer, Memory
 
 __all__ = ["OPTIONS"]
 
@@ -26,7 +26,6 @@ OPTIONS: tuple[Option, ...] = (
         "-2",
         core="list_max_listpack_size",
     ),
-    Option("proc-title-template", Text(), "{title} {listen-addr} {server-mode}"),
     Option("set-max-intset-entries", Integer(0, INT64_MAX), "512", core="set_max_intset_entries"),
     Option(
         "set-max-listpack-entries", Integer(0, INT64_MAX), "128", core="set_max_listpack_entries"

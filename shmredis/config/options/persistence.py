@@ -1,7 +1,17 @@
 """Snapshots and the append-only file."""
 
 from shmredis.config.option import Option
-from shmredis.config.types import INT64_MAX, Boolean, Integer, Memory, SavePoints, Text, one_of
+from shmredis.config.types import (
+    INT64_MAX,
+    Boolean,
+    Directory,
+    FileName,
+    Integer,
+    Memory,
+    SavePoints,
+    Text,
+    one_of,
+)
 
 __all__ = ["OPTIONS"]
 
@@ -13,16 +23,24 @@ OPTIONS: tuple[Option, ...] = (
     Option("aof-rewrite-incremental-fsync", Boolean(), "yes"),
     Option("aof-timestamp-enabled", Boolean(), "no", core="aof_timestamp_enabled"),
     Option("aof-use-rdb-preamble", Boolean(), "yes"),
-    Option("appenddirname", Text(), "appendonlydir", mutable=False, protected=True),
-    Option("appendfilename", Text(), "appendonly.aof", mutable=False, protected=True),
+    Option(
+        "appenddirname", FileName("appenddirname"), "appendonlydir", mutable=False, protected=True
+    ),
+    Option(
+        "appendfilename",
+        FileName("appendfilename"),
+        "appendonly.aof",
+        mutable=False,
+        protected=True,
+    ),
     Option("appendfsync", one_of("everysec", "always", "no"), "everysec", core="appendfsync"),
     Option("appendonly", Boolean(), "no"),
     Option("auto-aof-rewrite-min-size", Memory(), "67108864"),
     Option("auto-aof-rewrite-percentage", Integer(0, 2147483647), "100"),
     Option("backup-sealed-ttl", Integer(0, INT64_MAX), "0"),
     Option("backupdirname", Text(), "backupdir", mutable=False),
-    Option("dbfilename", Text(), "dump.rdb", protected=True),
-    Option("dir", Text(), "", protected=True),
+    Option("dbfilename", FileName("dbfilename"), "dump.rdb", protected=True),
+    Option("dir", Directory(), "", protected=True),
     Option("key-load-delay", Integer(-(1 << 31), (1 << 31) - 1), "0", hidden=True),
     Option(
         "loading-process-events-interval-bytes", Integer(1024, INT64_MAX), str(2 << 20), hidden=True

@@ -11,7 +11,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("min-replicas-max-lag", Integer(0, 2147483647), "10"),
     Option("min-replicas-to-write", Integer(0, 2147483647), "0"),
     Option("propagation-error-behavior", one_of("ignore", "panic", "panic-on-replicas"), "ignore"),
-    Option("repl-backlog-size", Memory(1), "1048576"),
+    Option("repl-backlog-size", Memory(1, clamp=16384), "1048576"),
     Option("repl-backlog-ttl", Integer(0, INT64_MAX), "3600"),
     Option("repl-disable-tcp-nodelay", Boolean(), "no"),
     Option(
@@ -32,5 +32,5 @@ OPTIONS: tuple[Option, ...] = (
     Option("replica-priority", Integer(0, 2147483647), "100"),
     Option("replica-read-only", Boolean(), "yes"),
     Option("replica-serve-stale-data", Boolean(), "yes"),
-    Option("replicaof", Words(), "", mutable=False),
+    Option("replicaof", Words(), "", mutable=False, count=2),
 )
