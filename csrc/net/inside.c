@@ -145,10 +145,10 @@ static bool may_run(const struct call *c, struct command_row *row, int argc, con
                     struct reply *out) {
     const struct inside *in = c->inside;
     uint32_t flags = row->cmd.flags;
-    if (in->limits & CALL_SCRIPT && !access_inside(c, row, argc, argv, out)) return false;
     if (flags & CMD_NOSCRIPT && in->limits & CALL_SCRIPT)
         return dispatch_refuse(c->eng, row, out,
                                "ERR This Redis command is not allowed from script");
+    if (in->limits & CALL_SCRIPT && !access_inside(c, row, argc, argv, out)) return false;
     bool writes = dispatch_effects(row) & (CMD_WRITE | CMD_MAY_REPLICATE);
     if (in->limits & CALL_READ_ONLY && writes)
         return dispatch_refuse(c->eng, row, out,

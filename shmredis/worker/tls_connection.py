@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shmredis._core import ffi, lib
 from shmredis.front.channel import Kind
+from shmredis.log import VERBOSE
 from shmredis.worker.connection import Connection
 from shmredis.worker.tls import TlsSettings
 
@@ -131,6 +132,7 @@ class TlsConnection(Connection):
             self._too_late = None
         self._watch(select.EPOLLIN)
         self._begin(self._sock, -1)
+        log.log(VERBOSE, "Accepted %s", self.addr)
         if self._server.config["tls-auth-clients-user"] == "CN":
             self._log_in_by_certificate(self._sock.getpeercert())
         self._read(gone=False)

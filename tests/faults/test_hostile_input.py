@@ -391,7 +391,7 @@ def test_the_output_limit_closes_a_client_that_does_not_read(
         client.send(encode("GET", "big") * 20)
         wait_until(lambda: alone(bystander))
         assert info(bystander, "stats")["client_output_buffer_limit_disconnections"] == "1"
-        assert "closed for overcoming of output buffer limits" in server.log()
+        assert "closed ASAP for overcoming of output buffer limits" in server.log()
         client.sock.settimeout(5)
         with pytest.raises((ConnectionError, AssertionError)):
             for _ in range(20):
