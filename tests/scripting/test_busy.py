@@ -114,15 +114,3 @@ def test_shutdown_without_saving_ends_it() -> None:
         with background(server, "EVAL", script, "0"), server.client() as client:
             client.send(b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n")
             server.process.wait(60)
-
-
-def test_a_script_that_is_ended_when_memory_is_short_is_the_only_one(server: Server) -> None:
-    """Neither handler nor clean-up of the last script may be met by what ended it."""
-    hoard = "local t = {} while true do t[#t + 1] = ('x'):rep(5000000) .. #t pcall(error) end"
-    with server.client(timeout=60) as client:
-        for _ in range(2):
-            assert client.call("EVAL", hoard, "0").startswith(b"-ERR not enough memory")
-            assert (
-                client.call("EVAL", "return {KEYS, 'next'}", "0") == b"*2\r\n*0\r\n$4\r\nnext\r\n"
-            )
-            assert client.call("EVAL", "return pcall(error, 'x')", "0") == b"$-1\r\n"

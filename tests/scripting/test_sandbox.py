@@ -172,3 +172,12 @@ def test_scripts_of_eval_are_forgotten_the_oldest_first(client: FakeClient) -> N
     assert len(cache) == 501
     assert cache.evicted >= 10
     assert client.call("EVALSHA", kept, "0") == b"$4\r\nkept\r\n"
+
+
+def test_what_ends_a_script_without_memory_meets_no_other(client: FakeClient) -> None:
+    """Neither its handler nor its clean-up, nor whatever comes next."""
+    hoard = "local t = {} while true do t[#t + 1] = ('x'):rep(1000000) .. #t pcall(error) end"
+    for _ in range(2):
+        assert run(client, hoard).startswith(b"-ERR not enough memory")
+        assert run(client, "return {KEYS, 'next'}") == b"*2\r\n*0\r\n$4\r\nnext\r\n"
+        assert run(client, "return pcall(error, 'x')") == b"$-1\r\n"
