@@ -265,6 +265,36 @@ void engine_slowlog_reset(struct engine *eng);
 void engine_slowlog_totals(const struct engine *eng, struct slowlog_totals *out);
 void engine_slowlog_reset_totals(struct engine *eng); /* CONFIG RESETSTAT */
 
+/* --- keys that take most time and traffic: HOTKEYS (csrc/net/hotkeys.h) --- */
+
+enum { HOTKEYS_CPU = 0, HOTKEYS_NET = 1, HOTKEYS_METRICS = 2 };
+struct hotkeys_plan {
+    bool cpu, net;
+    int count;            /* keys that are asked for, at least 1 */
+    int64_t sample;       /* one share of so many is counted */
+    uint64_t duration_ms; /* 0: until it is stopped */
+};
+struct hotkeys_report {
+    bool active;
+    uint64_t start_ms, duration_ms;
+    uint64_t user_ms, system_ms;        /* of this process, meanwhile */
+    uint64_t all_ns, all_bytes;         /* of all commands that have keys */
+    uint64_t sampled_ns, sampled_bytes; /* of the shares that were counted */
+    uint64_t own_ns;                    /* spent on counting */
+};
+/* Begins to count; what was found before is gone. */
+void engine_hotkeys_start(struct engine *eng, const struct hotkeys_plan *plan);
+/* What was found stays; false: it was not counting. */
+bool engine_hotkeys_stop(struct engine *eng);
+void engine_hotkeys_reset(struct engine *eng);
+/* What was found so far; false: nothing was begun since the last reset. */
+bool engine_hotkeys_report(struct engine *eng, struct hotkeys_plan *plan,
+                           struct hotkeys_report *out);
+/* The i-th key that is remembered, in no order, and its ns or bytes at least; valid until the next
+ * command. There are more than were asked for: workers' lists are joined. NULL: no more. */
+const char *engine_hotkeys_key(const struct engine *eng, int metric, size_t i, size_t *n,
+                               uint64_t *weight);
+
 struct latency_sample {
     uint64_t time_s, ms;
 };

@@ -136,7 +136,12 @@ static struct call begin_call(struct engine *eng, int db, int resp, int argc,
     eng->hub->reply.n = 0;
     eng->hub->reply.resp = resp;
     engine_tick_clock(eng);
-    struct call c = { .eng = eng, .out = &eng->hub->reply, .argc = argc, .argv = args, .db = db };
+    struct call c = { .eng = eng,
+                      .out = &eng->hub->reply,
+                      .argc = argc,
+                      .argv = args,
+                      .db = db,
+                      .request = REQUEST_HIDDEN };
     return c;
 }
 

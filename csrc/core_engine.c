@@ -102,6 +102,7 @@ static void free_local(struct engine *eng) {
     batch_delete(eng->batch);
     registry_delete(eng->registry);
     slowlog_delete(eng);
+    engine_hotkeys_reset(eng);
     latency_delete(eng);
     aof_delete(eng->aof);
     remote_delete(eng->remote);

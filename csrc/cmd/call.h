@@ -23,6 +23,11 @@ struct block_wish {
 
 struct inside; /* net/inside.h */
 
+/* Bytes of a request, as HOTKEYS counts them. */
+#define REQUEST_AS_IT_IS 0u
+#define REQUEST_HIDDEN SIZE_MAX        /* of nobody's: the command is not counted at all */
+#define REQUEST_NOTHING (SIZE_MAX - 1) /* it is counted, for its reply alone */
+
 struct call {
     struct engine *eng;
     struct reply *out;
@@ -42,6 +47,7 @@ struct call {
     bool again;     /* it has to be executed once more, under holds: net/reach.h */
     bool resumed;   /* it has waited, and one of its keys has changed */
     struct block_wish wish;
+    size_t request;        /* of a transaction: EXEC's bytes, and those of its reply so far */
     struct inside *inside; /* a command of Python that runs commands inside of itself; or NULL */
     struct kept_command *rewritten; /* what to propagate instead of argv; cmd/propagate.c */
 };

@@ -130,6 +130,7 @@ struct engine {
     struct remote *remote;     /* net/remote.h; NULL: the only worker */
     struct recorder *recorder; /* core_commands.c */
     struct slowlog *slowlog;   /* net/slowlog.h */
+    struct hotkeys *hotkeys;   /* net/hotkeys.h; NULL: no session */
     struct acl_user *user;     /* of new sessions, net/acl.h; NULL: who may do everything */
     const struct acl_user *acting_user; /* of a command whose session is elsewhere; likewise */
     struct acl_users *users;            /* by number, net/acl.h */

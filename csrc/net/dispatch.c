@@ -8,6 +8,7 @@
 #include "db/evict.h"
 #include "db/latency.h"
 #include "mem/share.h"
+#include "net/hotkeys.h"
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/session.h"
@@ -187,6 +188,7 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     uint64_t usec = (now_ns - started_ns) / 1000u;
     registry_count_call(row, usec, c->out->errored);
     c->eng->stats.commands++;
+    hotkeys_note(c, mark, now_ns - started_ns);
     struct slow_command slow = { .argc = c->argc, .argv = c->argv, .usec = usec };
     dispatch_note_duration(c->eng, c->session, row, &slow);
     return now_ns;

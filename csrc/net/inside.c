@@ -174,6 +174,12 @@ static void run_spread(struct call *c, struct call *inner, struct command_row *r
     if (!out->errored) pubsub_ran_inside(c->eng, row, inner->argv);
 }
 
+/* HOTKEYS counts what a script runs as the script, but in a transaction by its reply besides. */
+static size_t request_inside(const struct call *c) {
+    bool counted = c->request != REQUEST_AS_IT_IS && c->request != REQUEST_HIDDEN;
+    return counted ? REQUEST_NOTHING : REQUEST_HIDDEN;
+}
+
 static void run(struct call *c, struct command_row *row, struct inside_frame *f) {
     struct inside *in = c->inside;
     const struct resp_parser *p = &f->parser;
@@ -188,6 +194,7 @@ static void run(struct call *c, struct command_row *row, struct inside_frame *f)
                           .quiet = in->silent,
                           .reader = c->reader,
                           .client = c->client,
+                          .request = request_inside(c),
                           .no_touch = c->no_touch };
     bool selects = !strcmp(row->cmd.name, "SELECT");
     if (selects) inner.session = NULL; /* its own database stays what it is */

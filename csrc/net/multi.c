@@ -286,7 +286,9 @@ void multi_expire_watched(struct session *s) {
 
 void multi_start(struct session *s, struct reply *out) {
     struct multi *m = s->multi;
+    size_t mark = out->n;
     reply_array(out, (size_t)m->n);
+    m->replied = out->n - mark;
     m->open = false;
     m->running = true;
     m->at = 0;
@@ -331,6 +333,7 @@ static void run_one(struct session *s, const struct queued *q, struct reply *out
                       .argc = q->argc,
                       .argv = q->argv,
                       .db = s->db,
+                      .request = EXEC_BYTES + s->multi->replied,
                       .reader = tracking_reader(s),
                       .no_touch = s->flags & SESSION_NO_TOUCH };
     size_t mark = out->n;
@@ -359,6 +362,7 @@ static void run_queue(struct session *s, struct reply *out, uint64_t *clock_ns) 
             run_one(s, q, out, clock_ns);
         }
         monitor_note(s, q->row, q->argc, q->argv, MONITOR_AFTER);
+        m->replied += out->n - mark;
         session_mute(s, mark);
     }
 }
@@ -375,6 +379,7 @@ bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns) {
     return true;
 }
 
-void multi_called(struct session *s) {
+void multi_called(struct session *s, size_t n) {
     s->multi->at++;
+    s->multi->replied += n;
 }

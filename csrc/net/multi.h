@@ -54,6 +54,7 @@ struct multi {
     struct watched_key *watched;
     int watches;
     uint64_t started_ns; /* of EXEC */
+    size_t replied;      /* bytes of its reply so far */
     enum held_state held_state;
     struct held *held; /* what waits for holds or runs under them */
     struct str *chunk; /* by place in the queue; .p NULL: it is still to be run */
@@ -78,6 +79,8 @@ static inline const struct queued *multi_current(const struct session *s) {
     return &s->multi->queue[s->multi->at];
 }
 
+#define EXEC_BYTES 14u /* of it as a request */
+
 /* Registers MULTI, EXEC, DISCARD, WATCH and UNWATCH. */
 void multi_register(struct registry *reg);
 bool multi_is_exec(const struct command_row *row);
@@ -96,8 +99,8 @@ void multi_note_end(const struct session *s);
 /* Runs commands of C from where the queue is. True: it is done; false: a command of Python is next.
  */
 bool multi_run(struct session *s, struct reply *out, uint64_t *clock_ns);
-/* The command of Python has got its reply. */
-void multi_called(struct session *s);
+/* The command of Python has got its reply, of so many bytes. */
+void multi_called(struct session *s, size_t n);
 /* The same, while EXEC holds other workers: keeps the reply. */
 void multi_called_held(struct session *s, const char *resp, size_t n);
 /* It will get its reply later: others' commands come before the rest of the queue. */

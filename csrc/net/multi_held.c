@@ -174,6 +174,7 @@ static void keep_reply(struct multi *m, int at, struct str resp) {
     ASSERT(copy);
     memcpy(copy, resp.p, resp.n);
     m->chunk[at] = (struct str){ copy, resp.n };
+    m->replied += resp.n;
 }
 
 /* The queued command has changed something: its keys go back to their owners, and no others, so
@@ -210,6 +211,7 @@ static void run_here(struct remote *r, struct held *h, const struct queued *q) {
                       .argc = q->argc,
                       .argv = q->argv,
                       .db = h->db,
+                      .request = EXEC_BYTES + h->multi->replied,
                       .quiet = true };
     r->out.n = 0;
     r->out.resp = s ? s->resp : h->head.resp;
@@ -249,6 +251,11 @@ static enum task_verdict ask_for_spread(const struct remote *r, struct held *h,
     return TASK_SPREAD;
 }
 
+/* Of the array that is EXEC's reply. */
+static size_t header_bytes(int elements) {
+    return (size_t)snprintf(NULL, 0, "*%d\r\n", elements);
+}
+
 /* Whether the queue may run; the first round begins with it. */
 static bool begin_queue(struct held *h) {
     struct multi *m = h->multi;
@@ -258,6 +265,7 @@ static bool begin_queue(struct held *h) {
     if (m->touched) return false;
     m->chunk = calloc((size_t)m->n + 1, sizeof *m->chunk);
     ASSERT(m->chunk);
+    m->replied = header_bytes(m->n);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* pycall.c - commands of Python: the feed stops at one, its reply comes later by core_session.h. */
 #include "net/block.h"
 #include "net/dispatch.h"
+#include "net/hotkeys.h"
 #include "net/hub.h"
 #include "net/monitor.h"
 #include "net/multi.h"
@@ -52,6 +53,13 @@ static void append_reply(struct session *s, const char *resp, size_t n) {
     s->skip_next = false;
 }
 
+static void note_hotkeys(struct session *s, const struct command_row *row,
+                         const struct slow_command *slow, size_t reply_n) {
+    struct hot_command hot = { &row->cmd, slow->argc, slow->argv, slow->usec * 1000u,
+                               hotkeys_request_bytes(slow->argc, slow->argv) + reply_n };
+    hotkeys_add(s->eng, &hot);
+}
+
 void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec) {
     if (!s->calling) return;
     struct command_row *row = registry_row(s->eng->registry, s->last_command);
@@ -60,13 +68,14 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
     struct slow_command slow = { .usec = usec };
     slow.argc = called(s, &slow.argv);
     dispatch_note_duration(s->eng, s, row, &slow);
+    if (UNLIKELY(s->eng->hotkeys != NULL)) note_hotkeys(s, row, &slow, n);
     bool held = multi_is_calling(s);
     if (!held) append_reply(s, resp, n);
     if (!held) monitor_note(s, row, slow.argc, slow.argv, MONITOR_AFTER);
     if (held) {
         multi_called_held(s, resp, n);
     } else if (multi_is_running(s)) {
-        multi_called(s);
+        multi_called(s, n);
     } else {
         s->stash->start += s->stash->parser.pos;
         resp_reset(&s->stash->parser);

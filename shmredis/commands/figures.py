@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shmredis._core import ffi
+from shmredis.commands.hotkey_figures import merge_findings, read_findings
 from shmredis.commands.info_aof import merge_aof
 from shmredis.commands.info_loading import merge_loads
 from shmredis.commands.info_scripts import merge_scripts, read_scripts
@@ -30,6 +31,7 @@ __all__ = [
     "DATABASES",
     "ERRORS",
     "HISTOGRAMS",
+    "HOTKEYS",
     "LATENCY",
     "LOADS",
     "MEMORY",
@@ -368,6 +370,7 @@ WORKERS = Part("workers", _read_workers, _merge_workers)
 AOF = Part("aof", lambda server: server.append_log.figures(), merge_aof)
 SCRIPTS = Part("scripts", read_scripts, merge_scripts)
 LOADS = Part("loads", lambda server: server.load_figures(), merge_loads)
+HOTKEYS = Part("hotkeys", read_findings, merge_findings)
 SNAPSHOTS = Part("snapshots", lambda server: server.snapshots.figures(), merge_snapshots)
 
 PARTS: dict[str, Part[Any]] = {
@@ -389,5 +392,6 @@ PARTS: dict[str, Part[Any]] = {
         LOADS,
         SNAPSHOTS,
         AOF,
+        HOTKEYS,
     )
 }

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import from_figures
-from shmredis.commands.figures import LOADS, SCRIPTS, SNAPSHOTS, STATS, WORKERS
+from shmredis.commands.figures import HOTKEYS, LOADS, SCRIPTS, SNAPSHOTS, STATS, WORKERS
+from shmredis.commands.hotkey_figures import hotkeys_fields
 from shmredis.commands.info_memory import MEASURED, memory_section
 from shmredis.commands.info_server import (
     clients_section,
@@ -38,6 +39,10 @@ def modules_section(ctx: Context) -> Fields:
     return [("module", f"name={m.name},ver={m.version},{nothing}") for m in modules]
 
 
+def hotkeys_section(ctx: Context) -> Fields:
+    return hotkeys_fields(ctx.figures[HOTKEYS])
+
+
 def debug_section(ctx: Context) -> Fields:
     """Times in microseconds. Scripts are in an interpreter whose allocator tells what is in use alone."""
     stats, lua = ctx.figures[STATS], ctx.figures[SCRIPTS].interpreter
@@ -63,6 +68,7 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
     "Stats": stats_section,
     "Replication": replication_section,
     "CPU": cpu_section,
+    "Hotkeys": hotkeys_section,
     "Workers": workers_section,
     "Modules": modules_section,
     "Commandstats": commandstats_section,
@@ -75,7 +81,7 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
 BY_NAME_ONLY = {"Debug"}
 NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
 ONLY_OF_SEVERAL = {"Workers"}
-LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS)
+LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS, HOTKEYS)
 
 
 def chosen_sections(names: list[str]) -> list[str]:
