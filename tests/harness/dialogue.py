@@ -97,11 +97,12 @@ def versions(steps: Iterable[Step]) -> list[int]:
 
 
 def start_anew(admin: Client) -> None:
-    """No data, no users but the default one, and an empty ACL log."""
+    """No data, no users but the default one, an empty ACL log, and no limits that a failed dialogue left."""
     if names := [name for name in admin.value("ACL", "USERS") if name != b"default"]:
         admin.call("ACL", "DELUSER", *names)
     admin.call("ACL", "SETUSER", "default", "reset", "on", "nopass", "+@all", "~*", "&*")
     admin.call("CONFIG", "SET", "acl-pubsub-default", "resetchannels", "acllog-max-len", "128")
+    admin.call("CONFIG", "SET", "maxmemory", "0", "notify-keyspace-events", "")
     admin.call("ACL", "LOG", "RESET")
     admin.call("FLUSHALL")
 
