@@ -106,14 +106,12 @@ static void reply_text(struct call *c, const struct lcs *l, uint32_t length) {
     free(text);
 }
 
+/* The string at argv[i], empty if there is none; false: it is no string. */
 static bool load(struct call *c, int i, char buf[24], struct str *s) {
     struct key k;
     *s = (struct str){ "", 0 };
     if (!call_find(c, i, KEY_READ, &k)) return true;
-    if (entry_type(k.entry) != TYPE_STRING) {
-        reply_error(c->out, "ERR The specified keys must contain string values");
-        return false;
-    }
+    if (entry_type(k.entry) != TYPE_STRING) return false;
     *s = entry_string(&c->eng->arena, k.entry, buf);
     return true;
 }
@@ -130,7 +128,13 @@ static bool too_large(const struct call *c, const struct lcs *l) {
 static void cmd_lcs(struct call *c) {
     struct lcs l = { 0 };
     char a[24], b[24];
-    if (!load(c, 1, a, &l.a) || !load(c, 2, b, &l.b) || !parse(c, &l)) return;
+    bool strings = load(c, 1, a, &l.a);
+    strings = load(c, 2, b, &l.b) && strings; /* both are looked at */
+    if (!strings) {
+        reply_error(c->out, "ERR The specified keys must contain string values");
+        return;
+    }
+    if (!parse(c, &l)) return;
     if (too_large(c, &l) || !fill(&l)) {
         reply_error(c->out,
                     "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
