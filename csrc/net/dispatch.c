@@ -21,6 +21,28 @@ static void count_last_error(struct engine *eng, const struct reply *out, size_t
         dispatch_count_error(eng, out->p + from, out->n - from);
 }
 
+/* An error that a script passes on was counted when its command ended. */
+static bool is_passed_on(const struct engine *eng, const struct call *c, size_t from) {
+    const char *inner = eng->hub->inside_error;
+    size_t n = strlen(inner);
+    return n && c->cmd->flags & CMD_INSIDE && c->out->n - from >= n &&
+           !memcmp(c->out->p + from, inner, n);
+}
+
+/* Of a command inside: how the error begins. */
+static void note_inside(struct hub *hub, const struct reply *out, size_t from) {
+    if (hub->inside_depth == 0 || out->n < from + 2) return;
+    size_t n = out->n - from - 2; /* the line without its end */
+    if (n > INSIDE_ERROR - 1) n = INSIDE_ERROR - 1;
+    memcpy(hub->inside_error, out->p + from, n);
+    hub->inside_error[n] = 0;
+}
+
+static void count_error_of(struct call *c, size_t from) {
+    if (!is_passed_on(c->eng, c, from)) count_last_error(c->eng, c->out, from);
+    note_inside(c->eng->hub, c->out, from);
+}
+
 void dispatch_count_error(struct engine *eng, const char *reply, size_t n) {
     eng->stats.error_replies++;
     registry_count_error(eng->registry, (struct str){ reply + 1, n - 1 });
@@ -108,6 +130,7 @@ bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *
     reply_error(out, line);
     row->rejected++;
     count_last_error(eng, out, mark);
+    note_inside(eng->hub, out, mark);
     return false;
 }
 
@@ -183,7 +206,9 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     c->eng->hub->acting = outer;
     if (UNLIKELY(c->reader)) tracking_read(c);
     if (UNLIKELY(c->wish.wanted)) return clock_duration_ns(); /* it has not happened yet */
-    if (UNLIKELY(c->out->errored)) count_last_error(c->eng, c->out, mark);
+    if (UNLIKELY(c->out->errored)) count_error_of(c, mark);
+    if (row->cmd.flags & CMD_INSIDE && c->eng->hub->inside_depth == 0)
+        c->eng->hub->inside_error[0] = 0;
     uint64_t now_ns = clock_duration_ns();
     uint64_t usec = (now_ns - started_ns) / 1000u;
     registry_count_call(row, usec, c->out->errored);

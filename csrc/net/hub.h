@@ -65,12 +65,14 @@ struct hub {
     struct inside_frame inside[INSIDE_DEPTH];
     struct call *inside_call[INSIDE_DEPTH]; /* what is being executed, outermost first */
     int inside_depth;
-    uint64_t inside_serial;     /* of the outermost one: how many there were */
-    struct script *script;      /* net/script.h */
-    struct reply inside_words;  /* arguments as Python reads them */
-    bool busy;                  /* sockets are served in the middle of a script: net/busy.h */
-    unsigned busy_state;        /* enum script_state */
-    struct busy_buffers *aside; /* what is used then; or, meanwhile, what was before */
+    char inside_error[INSIDE_ERROR]; /* how the last error of a command inside began; no text: none
+                                      */
+    uint64_t inside_serial;          /* of the outermost one: how many there were */
+    struct script *script;           /* net/script.h */
+    struct reply inside_words;       /* arguments as Python reads them */
+    bool busy;                       /* sockets are served in the middle of a script: net/busy.h */
+    unsigned busy_state;             /* enum script_state */
+    struct busy_buffers *aside;      /* what is used then; or, meanwhile, what was before */
     uint64_t busy_now_ms, busy_now_us;
     struct epoll_event *polled; /* the round of net/poll.c that is being served */
     int polled_n;

@@ -136,6 +136,7 @@ static struct command_row *resolve_for_script(struct engine *eng, int argc, cons
         return NULL;
     }
     if (takes(row, argc)) return row;
+    row->rejected++;
     reply_error(out, "ERR Wrong number of args calling Redis command from script");
     return NULL;
 }

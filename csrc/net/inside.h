@@ -20,6 +20,7 @@
 #include "net/resp.h"
 
 #define INSIDE_DEPTH 4   /* a script that calls a command of a module that calls … */
+#define INSIDE_ERROR 48  /* bytes of an error that tell it from others */
 #define INSIDE_NUMBERS 8 /* arguments of a command that a script gives as numbers */
 
 /* Buffers of one level. */

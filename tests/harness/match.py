@@ -340,5 +340,5 @@ def figures(info: bytes) -> Iterator[tuple[str, str]]:
     for line in info.decode().splitlines():
         name, _, text = line.partition(":")
         if text and name.removeprefix("cmdstat_") not in SCANS:
-            counted = [part for part in text.split(",") if not part.startswith("usec")]
+            counted = [part for part in text.split(",") if not part.startswith(("usec", "slowlog"))]
             yield name, ",".join(counted)
