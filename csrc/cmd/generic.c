@@ -41,6 +41,7 @@ static void cmd_exists(struct call *c) {
 }
 
 static void cmd_touch(struct call *c) {
+    c->no_touch = false; /* who says so means it, CLIENT NO-TOUCH or not */
     count_keys(c, KEY_READ);
 }
 

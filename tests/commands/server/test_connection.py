@@ -7,6 +7,7 @@ import pytest
 
 from shmredis._core import lib
 from tests.commands.python_commands import FakeClient, FakeServer
+from tests.harness.resp import parse
 
 SYNTAX = b"-ERR syntax error\r\n"
 WRONGPASS = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
@@ -293,6 +294,17 @@ def test_client_no_evict_and_no_touch_show_as_flags(client: FakeClient) -> None:
     client.call("CLIENT", "NO-EVICT", "off")
     client.call("CLIENT", "NO-TOUCH", "off")
     assert b" flags=N " in client.call("CLIENT", "INFO")
+
+
+def test_touch_touches_though_nothing_else_does(client: FakeClient) -> None:
+    client.call("SET", "k", "v")
+    payload = parse(client.call("DUMP", "k"))
+    client.call("RESTORE", "k", "0", payload, "REPLACE", "IDLETIME", "1000")
+    client.call("CLIENT", "NO-TOUCH", "on")
+    client.call("GET", "k")
+    assert parse(client.call("OBJECT", "IDLETIME", "k")) >= 1000
+    assert client.call("TOUCH", "k") == b":1\r\n"
+    assert parse(client.call("OBJECT", "IDLETIME", "k")) < 1000
 
 
 def test_ages_are_in_seconds(client: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
