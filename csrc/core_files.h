@@ -144,6 +144,8 @@ struct fork_state {
     int phase;        /* 0 live, 1 frozen, 2 thawing: no instant is possible unless 0 */
     unsigned lacks;   /* 1: no pagemap, 2: no MADV_POPULATE_READ; slower ways are taken */
     unsigned guests;  /* commands that have copies of other workers' keys here: no instant either */
+    uint64_t emptied; /* FLUSHALLs since the start */
+    bool inside;      /* a command is being executed, EXEC for one: no instant either */
 };
 /* The next instant with this id makes a child that writes to `fd` (duplicated) from its present
  * offset on. Replaces what was prepared before. */

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from logging.handlers import SysLogHandler
 from pathlib import Path
 
-__all__ = ["VERBOSE", "Syslog", "set_level", "start"]
+__all__ = ["VERBOSE", "Syslog", "lines_of", "set_level", "start"]
 
 VERBOSE = 15
 NOTICE = logging.INFO
@@ -59,6 +59,12 @@ def start(logfile: str, level: str, syslog: Syslog | None = None) -> None:
     logging.addLevelName(VERBOSE, "VERBOSE")
     logging.root.handlers[:] = [handler, *([syslog.handler()] if syslog else [])]
     set_level(level)
+
+
+def lines_of(text: str) -> list[str]:
+    """What is logged one by one; a headline with stars stays with the empty line before it."""
+    head, _, rest = text.rpartition("***\n")
+    return [head + "***"] * bool(head) + rest.split("\n")
 
 
 def set_level(level: str) -> None:

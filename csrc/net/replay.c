@@ -134,11 +134,13 @@ static int shown(struct str s) {
 static void note_error(struct replay *l) {
     struct str name = l->reader.argv[0];
     if (!l->out.n || l->out.p[0] != '-' || l->errors++ >= SAY_ERRORS) return;
-    engine_say(l->eng, SAY_WARNING,
-               "The server replied with an error to its own append-only file, at offset %zu: "
-               "'%.*s' after processing the command '%.*s'",
-               l->reader.start, (int)(l->out.n - 3 < 200 ? l->out.n - 3 : 200), l->out.p + 1,
-               shown(name), name.p);
+    size_t skip = l->out.n > 5 && !memcmp(l->out.p, "-ERR ", 5) ? 5 : 0;
+    size_t n = l->out.n - 2 - skip;
+    engine_say(
+        l->eng, SAY_WARNING,
+        "== CRITICAL == This server is sending an error to its AOF-loading-client: '%.*s' after "
+        "processing the command '%.*s' (at offset %zu)",
+        (int)(n < 200 ? n : 200), l->out.p + skip, shown(name), name.p, l->reader.start);
 }
 
 /* Times relative to now are not in what servers log, but may be in files made by hand. */

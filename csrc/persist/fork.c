@@ -36,6 +36,7 @@ static void at_instant(struct engine *eng, uint64_t id) {
 /* A snapshot of what is gone is not worth its time: as in Redis it ends, which is no failure. */
 static void at_emptied(struct engine *eng) {
     struct forks *f = eng->forks;
+    f->state.emptied++;
     if (f->state.pid && f->options.expendable) kill(f->state.pid, SIGUSR1);
 }
 
@@ -202,6 +203,7 @@ void engine_fork_state(const struct engine *eng, struct fork_state *out) {
     *out = eng->forks->state;
     out->phase = (int)eng->arena.freeze.phase;
     out->guests = arena_super(&eng->arena)->guests;
+    out->inside = arena_super(&eng->arena)->busy;
     out->copied = freeze_copied(&eng->arena);
     out->lacks = freeze_lacks(&eng->arena);
 }

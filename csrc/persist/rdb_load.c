@@ -218,7 +218,7 @@ static bool load_eof(struct rdb_loader *l) {
     l->stats.checksum = theirs ? CHECKSUM_FINE : CHECKSUM_OFF;
     if (l->options.no_checksum || theirs == 0 || theirs == ours) return true;
     return rdb_bad(&l->reader, "Wrong RDB checksum expected: (%llx) but got (%llx). Aborting now.",
-                   (unsigned long long)theirs, (unsigned long long)ours);
+                   (unsigned long long)ours, (unsigned long long)theirs);
 }
 
 static bool load_one(struct rdb_loader *l) {

@@ -31,7 +31,7 @@ async def reload(ctx: Context) -> Reply:
     done = _load_rdb(ctx)
     if isinstance(done, Awaitable):
         await done
-    ctx.server.log("warning", "DB reloaded by DEBUG RELOAD")
+    ctx.server.log("notice", "DB reloaded by DEBUG RELOAD")
     return OK
 
 

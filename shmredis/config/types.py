@@ -222,6 +222,7 @@ class ShutdownFlags:
     words: bool = True
 
     def canonical(self, words: list[str]) -> str:
+        words = " ".join(words).split() or [""]
         text = Flags(("default", "save", "nosave", "now", "force")).canonical(words)
         if {"save", "nosave"} <= set(text.split()):
             raise ConfigError("shutdown options SAVE and NOSAVE can't be used simultaneously")

@@ -202,7 +202,8 @@ def refuse(error: Exception) -> int:
             "Shared memory %s belongs to a running server; choose another --shm-name", error
         )
     else:
-        log.warning("%s", error)
+        for line in server_log.lines_of(str(error)):
+            log.warning("%s", line)
     return 1
 
 

@@ -22,6 +22,7 @@ from shmredis.front.lobby import Lobby
 from shmredis.front.shutdown import Request, Shutdown, request_of_signal
 from shmredis.front.supervisor import Supervisor
 from shmredis.front.worker_process import WorkerProcess
+from shmredis.log import lines_of
 from shmredis.module.loaded import read_list
 from shmredis.persistence.aof_layout import finish_layout
 from shmredis.persistence.origin import Origin, describe_return, describe_start
@@ -298,7 +299,8 @@ class Front:
 
     def _give_up(self, why: str) -> None:
         """A server whose data cannot be loaded must not go on and save what it has over it."""
-        log.warning("%s", why)
+        for line in lines_of(why):
+            log.warning("%s", line)
         self.failed = self._stopping = True
 
     def _unregister(self, worker: WorkerProcess) -> None:

@@ -32,6 +32,9 @@ class Worker(Protocol):
     index: int
     ready: bool
 
+    @property
+    def has_data(self) -> bool: ...
+
     def tell(self, message: bytes) -> None: ...
 
 
@@ -97,6 +100,10 @@ class Shutdown:
     def begin(self) -> None:
         """Takes the first step; the others follow on what workers say."""
         serving = [worker for worker in self._workers if worker.ready]
+        if not all(worker.has_data for worker in serving):
+            log.warning("Received shutdown signal during loading, scheduling shutdown.")
+            self._end()  # the files have all that there is
+            return
         if not serving or not self._request.saves(self._config):
             self._end()
             return
@@ -145,6 +152,8 @@ class Shutdown:
         if self._aborters:
             self._go_on("Shutdown was aborted.")
         elif not error or self._request.force:
+            if error:
+                log.warning("Error trying to save the DB. Exit anyway.")
             self._end()
         else:
             self._fail()
@@ -171,10 +180,7 @@ class Shutdown:
         self._finish(self._request.keeps_arenas(self._config))
 
     def _fail(self) -> None:
-        if self._request.worker < 0:
-            log.warning(
-                "Errors trying to shut down the server. Check the logs for more information."
-            )
+        log.warning("Errors trying to shut down the server. Check the logs for more information.")
         self._go_on("Error trying to save the DB, can't exit.")
 
     def _go_on(self, why: str) -> None:

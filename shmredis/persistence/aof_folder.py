@@ -97,8 +97,8 @@ class Folder:
     def delete_history(self, manifest: Manifest) -> Manifest:
         """Deletes what a rewrite has made needless; the manifest without it. Raises: OSError."""
         for file in manifest.history:
+            log.info("Removing the history file %s in the background", file.name)
             self.place(file).unlink(missing_ok=True)
-            log.info("Successfully removed the history file %s", self.place(file))
         manifest = manifest.without_history()
         self.write(manifest)
         return manifest
@@ -120,9 +120,9 @@ class Folder:
         old.rename(self.place(base))
         sync_folder(self.path)
         log.info(
-            "Successfully migrated an old-style AOF configuration (%s) into the directory (%s)",
-            old,
-            self.path,
+            "Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).",
+            old.name,
+            self.path.name,
         )
 
 

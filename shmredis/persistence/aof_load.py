@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from errno import ENOENT
 from typing import Any
 
 from shmredis._core import ffi, lib
@@ -31,6 +32,9 @@ __all__ = ["AofError", "AofLoad", "LoadRules", "manifest_of"]
 log = logging.getLogger(__name__)
 
 SLICE_US = 10_000
+SHORT = "!!! Warning: short read while loading the AOF file %s!!!"
+FIX = "./shmredis-check-aof --fix"
+PAUSE = " " * 9  # as Redis has it, in the midst of a line
 RDB_SLICE = 1 << 20
 
 Call = Callable[[int, list[bytes]], None]  # a command of Python: the database and its arguments
@@ -112,7 +116,9 @@ class AofLoad:
         for file in files:
             path = self._folder.place(file)
             if not path.exists():
-                raise AofError(f"The AOF file {file.name} doesn't exist")
+                raise AofError(
+                    f"Unable to obtain the AOF file {file.name} length. stat: {os.strerror(ENOENT)}"
+                )
 
     def _load_file(self, file: LogFile, begin: int, *, last: bool) -> Iterator[bool]:
         started, before = time.monotonic(), self.done
@@ -128,6 +134,7 @@ class AofLoad:
             offset = begin
             if not begin and os.pread(fd, RDB_MAGIC_SIZE, 0) in RDB_MAGIC:
                 log.info("Reading RDB base file on AOF loading...")
+                log.info("RDB is base AOF")
                 offset = yield from self._load_rdb(fd, file, size)
             if size > offset:
                 yield from self._replay(fd, file, offset, last=last)
@@ -191,30 +198,44 @@ class AofLoad:
     def _mend(self, fd: int, file: LogFile, outcome: int, info: Any, *, last: bool) -> None:
         """Cuts a torn end, if that is allowed. Raises: AofError."""
         name, valid, lost = file.name, int(info.valid), int(info.size - info.valid)
+        place = f"{self._folder.path.name}/{name}"
+        text = ffi.string(info.text).decode("utf-8", "replace")
+        if text.startswith("Reached EOF before"):
+            log.warning("Revert incomplete MULTI/EXEC transaction in AOF file %s", name)
         if outcome == lib.REPLAY_UNKNOWN:
-            text = ffi.string(info.text).decode("utf-8", "replace")
             raise AofError(f"Unknown command '{text}' reading the append only file {name}")
         if outcome == lib.REPLAY_BAD and not (last and lost <= self._rules.corrupt_tail):
             raise AofError(
-                f"Bad file format reading the append only file {name}: make a backup of your AOF file, "
-                "then use ./shmredis-check-aof --fix <filename.manifest>"
+                f"Bad file format reading the append only file {place} at offset {valid}. {PAUSE}make a "
+                f"backup of your AOF file, then use {FIX} <filename.manifest>. {PAUSE}Alternatively you "
+                "can set the 'aof-load-corrupt-tail-max-size' configuration option to "
+                f"{lost} and restart the server."
             )
-        if outcome == lib.REPLAY_TORN and not (last and self._rules.truncated):
+        if outcome == lib.REPLAY_TORN and self._rules.truncated and not last:
+            log.warning(SHORT, name)
+            raise AofError("Fatal error: the truncated file is not the last file")
+        if outcome == lib.REPLAY_TORN and not self._rules.truncated:
             raise AofError(
                 f"Unexpected end of file reading the append only file {name}. You can: 1) Make a backup "
-                "of your AOF file, then use ./shmredis-check-aof --fix <filename.manifest>. 2) "
+                f"of your AOF file, then use {FIX} <filename.manifest>. 2) "
                 "Alternatively you can set the 'aof-load-truncated' configuration option to yes and "
                 "restart the server."
             )
-        what = "short read" if outcome == lib.REPLAY_TORN else "corrupt tail"
-        log.warning("!!! Warning: %s while loading the AOF file %s!!!", what, name)
-        log.warning("Truncating the AOF %s at offset %d", name, valid)
+        if outcome == lib.REPLAY_TORN:
+            log.warning(SHORT, name)
+            log.warning("!!! Truncating the AOF %s at offset %d !!!", name, valid)
+        else:
+            log.warning("!!! Warning: corrupt AOF file tail!!!")
+            text = "!!! Truncating the AOF %s at offset %d (remaining %d) !!!"
+            log.warning(text, place, valid, lost)
         try:
             os.ftruncate(fd, valid)
             os.fsync(fd)
         except OSError as error:
             raise AofError(f"Error truncating the AOF file {name}: {error.strerror}") from None
-        log.warning("AOF %s loaded anyway because aof-load-truncated is enabled", name)
+        torn = outcome == lib.REPLAY_TORN
+        rule = "aof-load-truncated" if torn else "aof-load-corrupt-tail-max-size"
+        log.warning("AOF %s loaded anyway because %s is enabled", place, rule)
 
 
 def _argv(replay: Any) -> list[bytes]:

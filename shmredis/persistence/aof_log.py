@@ -23,7 +23,7 @@ from shmredis.persistence.aof_folder import Folder, sync_file
 from shmredis.persistence.aof_manifest import LogFile, Manifest
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_rewrite import Base, Libraries
-from shmredis.persistence.forks import Ending, Forks
+from shmredis.persistence.forks import GIVEN_UP, Ending, Forks
 
 __all__ = ["AppendLog", "InProgress"]
 
@@ -37,6 +37,10 @@ MIB = 1 << 20
 
 def _is_there(_db: int, _argv: list[bytes]) -> None:
     """What commands of Python have made is still there."""
+
+
+class ChildKilled(Exception):
+    """By a signal, which the text names."""
 
 
 class InProgress(Exception):
@@ -121,7 +125,7 @@ class AppendLog:
         """For INFO, of this worker."""
         info = self._info()
         return AofFigures(
-            enabled=bool(info.open),
+            enabled=bool(info.open) or (self._started and self._wants_log()),
             rewriting=self.rewriting,
             scheduled=self.scheduled,
             last_duration_s=self.last_duration_s,
@@ -210,7 +214,6 @@ class AppendLog:
             raise
         log.info("Creating AOF base file %s on server start", file.name)
         incremental = self._folder.incremental(1)
-        log.info("Creating AOF incr file %s on server start", incremental.name)
         self._append_to(Manifest(base=file), incremental, dropped, new=True)
 
     def _append_to(
@@ -218,6 +221,8 @@ class AppendLog:
     ) -> None:
         """The log goes on in this file. A manifest never names a new one that does not say yet what its
         base has of commands of several workers."""
+        verb = "Creating" if new else "Opening"
+        log.info("%s AOF incr file %s on server start", verb, file.name)
         fd = self._folder.create(file) if new else self._folder.open_to_append(file)
         try:
             size = os.fstat(fd).st_size
@@ -285,8 +290,14 @@ class AppendLog:
         if was_on:
             self.start(recovery.result.dropped)
 
+    def end(self) -> None:
+        """The worker ends in order."""
+        if self.on:
+            log.info("Calling fsync() on the AOF file.")
+        self.close()
+
     def close(self) -> None:
-        """The worker ends in order: all is written and on disk."""
+        """All is written and on disk, and nothing is logged any more."""
         if error := lib.engine_aof_close(self._handle):
             log.warning("The append-only file could not be completed: %s", os.strerror(error))
 
@@ -305,7 +316,10 @@ class AppendLog:
         self._manifest = Manifest()
         self.scheduled = True
         if not self._may_fork():
-            log.info("AOF was enabled but there is already another background operation.")
+            log.info(
+                "AOF was enabled but there is already another background operation. An AOF background "
+                "was scheduled to start when possible."
+            )
             return
         if not self._begin_rewrite():
             self.scheduled = False
@@ -315,7 +329,7 @@ class AppendLog:
         self.scheduled = False
         if self._rewrite:
             self._killed = True
-            log.info("Killing AOF child because AOF is being disabled")
+            log.info("Killing running AOF rewrite child: %d", self._forks.pid)
             self._forks.kill()
         self.close()
 
@@ -385,6 +399,8 @@ class AppendLog:
             log.info("Creating AOF incr file %s on background rewrite", file.name)
         else:
             fd = self._folder.create(self._temporary_incremental)
+            name = self._temporary_incremental
+            log.info("Creating AOF incr file %s on background rewrite", name)
         try:
             self._check(lib.engine_aof_prepare(self._handle, fd, seq, 0))
         finally:
@@ -450,6 +466,11 @@ class AppendLog:
             log.warning("Background AOF rewrite terminated with error: %s", error.strerror or error)
             base.drop()
             self._give_up()
+        except ChildKilled as error:
+            log.warning("Background AOF rewrite %s", error)
+            base.drop()
+            if str(error) != GIVEN_UP:
+                self._give_up()
         except asyncio.CancelledError:
             base.drop()
             raise
@@ -463,8 +484,11 @@ class AppendLog:
             base.drop()
             log.info("Background AOF rewrite was stopped")
             return
+        if ending.signal:
+            raise ChildKilled(ending.error)
         if ending.error:
             raise OSError(ending.error)
+        log.info("Successfully created the temporary AOF base file %s", base.path.name)
         log.info("Background AOF rewrite terminated with success")
         if first is None:  # nothing is logged: the base alone is the log
             base.drop() if self._wants_log() else await self._install_alone(base, ending)
@@ -484,6 +508,8 @@ class AppendLog:
         seq = (old.base.seq if old.base else 0) + 1
         file = self._folder.base(seq, rdb=base.rdb)
         await self._later(base.complete, ending, self._folder.place(file))
+        renamed = base.path.name, file.name
+        log.info("Successfully renamed the temporary AOF base file %s into %s", *renamed)
         switched_on = not self._manifest.files
         temporary = self._folder.path / self._temporary_incremental
         if self._one_of_several:  # what it claims is told by no other file from now on
@@ -492,6 +518,8 @@ class AppendLog:
             return
         if switched_on:
             temporary.rename(self._folder.place(first))
+            renamed = temporary.name, first.name
+            log.info("Successfully renamed the temporary AOF incr file %s into %s", *renamed)
             old = old.with_incremental(first)
         else:
             old = self._manifest
@@ -522,8 +550,8 @@ class AppendLog:
     @staticmethod
     def _unlink(paths: list[Path]) -> None:
         for path in paths:
+            log.info("Removing the history file %s in the background", path.name)
             path.unlink(missing_ok=True)
-            log.info("Successfully removed the history file %s", path)
 
     @staticmethod
     async def _later(work: Callable[..., Any], *args: Any) -> Any:

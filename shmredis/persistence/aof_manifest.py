@@ -115,8 +115,6 @@ def parse_manifest(data: bytes) -> Manifest:
     if lines[-1]:
         why = "The AOF manifest file contains too long line"
         raise ManifestError(why, len(lines), lines[-1])
-    if not manifest.files and not manifest.history:
-        raise ManifestError("Found an empty AOF manifest")
     return manifest
 
 

@@ -16,6 +16,7 @@ from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import Folder, own_folder
 from shmredis.persistence.aof_layout import layout_to_load
 from shmredis.persistence.aof_load import AofError, AofLoad, Call, LoadRules, manifest_of
+from shmredis.persistence.aof_manifest import LogFile
 from shmredis.persistence.aof_verdict import Verdict, read_parts
 
 __all__ = ["AofRecovery", "Recovered"]
@@ -62,16 +63,19 @@ class AofRecovery:
         if count == 1:
             own.upgrade(own.path.parent)
         self._folders, self._fits = layout_to_load(config)
-        self.result.found = bool(self._folders)
+        self.result.found = any(self._files(folder) for folder in self._folders.values())
         self.result.reshaped = not self._fits
         self.total = sum(self._size(folder) for folder in self._chosen().values())
         self.done = 0
         self._work = self._load()
 
     @staticmethod
-    def _size(folder: Folder) -> int:
+    def _files(folder: Folder) -> tuple[LogFile, ...]:
         manifest = manifest_of(folder)
-        return folder.size(manifest.files) if manifest else 0
+        return manifest.files if manifest else ()
+
+    def _size(self, folder: Folder) -> int:
+        return folder.size(self._files(folder))
 
     def _chosen(self) -> dict[int, Folder]:
         """The folders that this worker has to load."""

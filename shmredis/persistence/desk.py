@@ -71,7 +71,7 @@ class Desk:
         if not self._snapshots.leads or not self._snapshots.forks.possible:
             await self.save()
             return
-        run = self._snapshots.begin()
+        run = self._snapshots.begin(final=True)
         await run.finished.wait()
         if run.error:
             raise SaveFailed(run.error)

@@ -112,9 +112,9 @@ class Forks:
 
     @property
     def possible(self) -> bool:
-        """Whether an instant could be now: no child, the arena has thawed, and all keys are its own."""
+        """Whether an instant could be now: between commands, without a child, the arena whole and its own."""
         state = self.state()
-        return not state.pid and state.phase == 0 and state.guests == 0
+        return not (state.pid or state.phase or state.guests or state.inside)
 
     def prepare(self, number: int, kind: ForkKind, fd: int, options: Options) -> None:
         """The instant of this number makes a child that writes to `fd`, which stays the caller's."""

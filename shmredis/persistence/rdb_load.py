@@ -19,6 +19,22 @@ class RdbError(Exception):
         super().__init__(text)
         self.offset = offset
 
+    def lines(self) -> list[str]:
+        """What the log of a server says. Source: the lines of Redis 8.10."""
+        text = str(self)
+        if text.startswith(("Wrong signature", "Can't handle", "RDB has duplicated key")):
+            return [text]
+        if text.startswith("Data file was created"):
+            return [f"FATAL: {text}. Exiting"]
+        before, why = [], text
+        if text == "Unexpected EOF":
+            before = ["Short read or OOM loading DB. Unrecoverable error, aborting now."]
+            why = f"{text} reading RDB file"
+        elif text.startswith("Wrong RDB checksum"):
+            before, why = [text], "RDB CRC error"
+        where = f"offset {self.offset}, function at rdb_load.c"
+        return [*before, f"Internal error in RDB reading {where} -> {why}"]
+
 
 @dataclass(slots=True, frozen=True)
 class RdbFacts:

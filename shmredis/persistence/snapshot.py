@@ -45,6 +45,7 @@ class Run:
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     error: str = ""
     pid: int = 0
+    final: bool = False  # before the end of the server; if it fails, clients may write as before
 
 
 class Snapshots:
@@ -65,6 +66,7 @@ class Snapshots:
         self._numbers = itertools.count(time.time_ns())
         self._saved_dirty = 0  # changes since start that the last snapshot has
         self._killed = False
+        self._emptied = 0
         self.forks = Forks(engine)
         self.part = Part(self.forks)
         self.crew = Crew(engine, self.part, workers)
@@ -121,10 +123,10 @@ class Snapshots:
 
     # --- saving ---
 
-    def begin(self) -> Run:
+    def begin(self, *, final: bool = False) -> Run:
         """Starts a snapshot in the background; there must be none."""
         assert self.run is None and self.leads
-        self.run = run = Run(next(self._numbers))
+        self.run = run = Run(next(self._numbers), final=final)
         self.scheduled, self.last_try_s, self._killed = False, time.time(), False
         self._peak_copied, self.crew.stopped = 0, False
         self.runs = dict(list(self.runs.items())[-7:]) | {run.number: run}
@@ -233,7 +235,7 @@ class Snapshots:
             self._note_success()
             log.info("Background saving terminated with success")
         else:
-            self._note_failure(run.error)
+            self._note_failure(run.error, blame=not run.final)
         self.apply_refusal()
         run.started.set()
         run.finished.set()
@@ -244,7 +246,7 @@ class Snapshots:
         self.last_save_s = int(time.time())
         self.apply_refusal()
 
-    def _note_failure(self, why: str) -> None:
+    def _note_failure(self, why: str, *, blame: bool) -> None:
         if why.startswith(BY_SIGNAL):
             log.warning("Background saving %s", why)
         else:
@@ -252,7 +254,7 @@ class Snapshots:
             log.warning("Background saving error")
         if why == GIVEN_UP:
             self.scheduled = bool(self._config["save"])  # what is left is saved in its place
-        elif not self._killed:
+        elif blame and not self._killed:
             self.last_ok = False
             self.failures += 1
 
@@ -288,6 +290,10 @@ class Snapshots:
 
     def due_now(self, changes: int) -> bool:
         """Whether a snapshot is to begin; a log line says why."""
+        emptied = int(self.forks.state().emptied)
+        if emptied != self._emptied:  # by FLUSHALL: the file shall not bring back what was there
+            self._emptied = emptied
+            self.scheduled = self.scheduled or bool(self._config["save"])
         if self.run or self.forks.pid:
             return False
         return self.scheduled or self._rule_holds(changes, time.time())
@@ -352,15 +358,21 @@ def _records(state: PartState, path: Path | None) -> Records:
 def _complete(
     temporary: Path, target: Path, frame: Frame, parts: list[Records], checksum: bool
 ) -> None:
-    """From the parts to the file in its place, all on disk. In a thread. Raises: OSError."""
+    """From the parts to the file in its place, all on disk. In a thread. Raises: CrewError, OSError."""
     fd = os.open(temporary, os.O_RDWR | os.O_CLOEXEC)
     try:
         write_end(fd, frame, parts, checksum=checksum)
     finally:
         os.close(fd)
-    if fault("rdb.rename"):
-        raise OSError("rename refused on purpose")
-    temporary.rename(target)
+    try:
+        if fault("rdb.rename"):
+            raise OSError(0, "rename refused on purpose")
+        temporary.rename(target)
+    except OSError as error:
+        raise CrewError(
+            f"Error moving temp DB file {temporary.name} on the final destination {target.name} "
+            f"(in server root dir {target.parent}): {error.strerror}"
+        ) from None
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

@@ -82,7 +82,8 @@ class RdbFileLoad:
         try:
             done = self._load.step(size)
         except RdbError as error:
-            log.warning("%s", error)
+            for line in error.lines():
+                log.warning("%s", line)
             raise LoadFailed("Fatal error loading the DB, check server logs. Exiting.") from None
         facts = self._load.facts()
         self.figures = replace(

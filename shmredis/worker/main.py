@@ -167,7 +167,7 @@ async def _serve(
     sockets.close()
     encrypted.close()
     server.snapshots.close()
-    server.append_log.close()
+    server.append_log.end()
     return reception.ending
 
 

@@ -103,7 +103,7 @@ def test_an_unknown_command_is_fatal(fresh: Engine, tmp_path: Path) -> None:
 def test_a_missing_file_is_fatal(fresh: Engine, tmp_path: Path) -> None:
     folder = Folder(tmp_path, "a")
     folder.write(Manifest().with_incremental(folder.incremental(1)))
-    with pytest.raises(AofError, match=r"doesn't exist"):
+    with pytest.raises(AofError, match=r"Unable to obtain the AOF file .* length"):
         AofLoad(CoreEngine(fresh.handle), folder, LENIENT, set(), lambda _db, _argv: None).step()
 
 
@@ -142,7 +142,7 @@ def test_a_torn_end_may_be_forbidden(fresh: Engine, tmp_path: Path) -> None:
 
 
 def test_only_the_last_file_may_be_torn(fresh: Engine, tmp_path: Path) -> None:
-    with pytest.raises(AofError, match=r"^Unexpected end of file"):
+    with pytest.raises(AofError, match=r"truncated file is not the last file"):
         load(fresh, tmp_path, stream("SET a 1")[:-1], b"")
 
 
@@ -152,7 +152,8 @@ def test_only_the_last_file_may_be_torn(fresh: Engine, tmp_path: Path) -> None:
 def test_what_is_no_command_is_fatal_and_stays(fresh: Engine, tmp_path: Path, bad: bytes) -> None:
     data = stream("SET a 1") + bad
     with pytest.raises(
-        AofError, match=r"^Bad file format reading the append only file a.1.incr.aof"
+        AofError,
+        match=r"^Bad file format reading the append only file .*/a.1.incr.aof at offset \d+",
     ):
         load(fresh, tmp_path, data)
     assert incremental(tmp_path) == data

@@ -39,7 +39,6 @@ def test_unknown_keys_comments_and_case_are_accepted() -> None:
     ("text", "why", "line"),
     [
         (b"", "Found an empty AOF manifest", 0),
-        (b"# nothing\n", "Found an empty AOF manifest", 0),
         (b"foo\n", "Invalid AOF manifest file format", 1),
         (GOOD + b"\n", "Invalid AOF manifest file format", 3),
         (b"file a seq 1 type\n", "Invalid AOF manifest file format", 1),

@@ -286,7 +286,10 @@ def test_a_corrupt_log_stops_the_start(server: LoggedServer, workers: int) -> No
     path = server.files(None if workers == 1 else 1) / "appendonly.aof.1.incr.aof"
     path.write_bytes(stream("SET a 1") + b"garbage")
     log = server.fails_to_start(workers=workers)
-    assert "Bad file format reading the append only file appendonly.aof.1.incr.aof" in log
+    assert (
+        "Bad file format reading the append only file appendonlydir/appendonly.aof.1.incr.aof"
+        in log
+    )
 
 
 # --- a disk that fails ---
