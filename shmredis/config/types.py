@@ -360,7 +360,8 @@ class FileName:
 
     def canonical(self, words: list[str]) -> str:
         if "/" in words[0]:
-            raise ConfigError(f"{self.what} can't be a path, just a filename")
+            kind = "dirname" if self.what == "appenddirname" else "filename"
+            raise ConfigError(f"{self.what} can't be a path, just a {kind}")
         return words[0]
 
     def value(self, text: str) -> str:
