@@ -163,4 +163,6 @@ def test_payloads(server: LoggedServer, binary: str, tmp_path: Path) -> None:
             if not peer.is_valkey:  # it refuses the version
                 assert restored == b"+OK\r\n"
             libraries = parse(theirs.call("FUNCTION", "DUMP"))
-            assert ours.call("FUNCTION", "RESTORE", libraries, "FLUSH") == b"+OK\r\n"
+            restored = ours.call("FUNCTION", "RESTORE", libraries, "FLUSH")
+            if not peer.is_valkey:
+                assert restored == b"+OK\r\n"
