@@ -32,6 +32,19 @@ void hash_close(struct call *c, struct hash *h) {
     call_delete_if(c, &h->key, empty);
 }
 
+void hash_changed(struct call *c, const struct hash *h, const char *event, uint64_t n,
+                  struct field_list fields) {
+    call_changed(c, &h->key, NOTIFY_HASH, NULL, n);
+    engine_notify_fields(c->eng, event, h->key.name, h->key.db, &fields);
+}
+
+void changed_open(const struct call *c, struct changed *x, int max) {
+    *x = (struct changed){ 0 };
+    if (LIKELY(!engine_tells_fields(c->eng))) return;
+    x->at = malloc(((size_t)max + 1) * sizeof *x->at);
+    ASSERT(x->at);
+}
+
 /* --- setting --- */
 
 static size_t longest_argument(const struct call *c, int from) {
@@ -60,8 +73,10 @@ static int64_t set_pairs(struct call *c) {
         created += st == ST_OK && fresh;
     }
     if (st != ST_OK && i > 4) call_propagate(c, i - 2, c->argv);
-    if (st == ST_OK || i > 4)
-        call_changed(c, &h.key, NOTIFY_HASH, "hset", (uint64_t)(c->argc - 2) / 2);
+    int pairs = (i - (st == ST_OK ? 2 : 4)) / 2;
+    if (pairs > 0)
+        hash_changed(c, &h, "hset", (uint64_t)(c->argc - 2) / 2,
+                     (struct field_list){ c->argv + 2, (size_t)pairs, 2 });
     hash_close(c, &h);
     return call_ok(c, st) ? created : -1;
 }
@@ -86,7 +101,7 @@ static void cmd_hsetnx(struct call *c) {
     if (!hash_open_create(c, 1, &h)) return;
     bool fresh;
     status st = hash_set(c->eng, &h.value, c->argv[2], c->argv[3], 0, &fresh);
-    if (st == ST_OK) call_changed(c, &h.key, NOTIFY_HASH, "hset", 1);
+    if (st == ST_OK) hash_changed(c, &h, "hset", 1, (struct field_list){ c->argv + 2, 1, 1 });
     hash_close(c, &h);
     if (call_ok(c, st)) reply_int(c->out, 1);
 }
@@ -176,12 +191,17 @@ static void cmd_hvals(struct call *c) {
 static void cmd_hdel(struct call *c) {
     struct hash h;
     if (!hash_open_write(c, 1, &h)) return;
+    struct changed gone;
+    changed_open(c, &gone, c->argc);
     int64_t n = 0;
     for (int i = 2; h.key.entry && i < c->argc; i++) {
-        n += hash_delete(&c->eng->arena, &h.value, c->argv[i], c->eng->now_ms);
+        bool deleted = hash_delete(&c->eng->arena, &h.value, c->argv[i], c->eng->now_ms);
+        n += deleted;
+        if (deleted) changed_add(&gone, c->argv[i]);
         if (hash_length(&c->eng->arena, &h.value) == 0) break;
     }
-    if (n) call_changed(c, &h.key, NOTIFY_HASH, "hdel", (uint64_t)n);
+    if (n) hash_changed(c, &h, "hdel", (uint64_t)n, changed_fields(&gone));
+    free(gone.at);
     if (h.key.entry) hash_close(c, &h);
     reply_int(c->out, n);
 }
@@ -192,7 +212,7 @@ static void store_number(struct call *c, struct hash *h, struct str text, const 
                          status *st) {
     bool fresh;
     *st = hash_set(c->eng, &h->value, c->argv[2], text, HASH_KEEP_EXPIRY, &fresh);
-    if (*st == ST_OK) call_changed(c, &h->key, NOTIFY_HASH, event, 1);
+    if (*st == ST_OK) hash_changed(c, h, event, 1, (struct field_list){ c->argv + 2, 1, 1 });
     hash_close(c, h);
 }
 

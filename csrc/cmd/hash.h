@@ -17,6 +17,23 @@ bool hash_open_write(struct call *c, int i, struct hash *h);
 bool hash_open_create(struct call *c, int i, struct hash *h);
 /* Stores what was done to the value; deletes the key when no field is left. */
 void hash_close(struct call *c, struct hash *h);
+/* call_changed for a hash: n changes, an event, and the fields that it is about. */
+void hash_changed(struct call *c, const struct hash *h, const char *event, uint64_t n,
+                  struct field_list fields);
+
+/* Those of the named fields that a command has changed, kept only if anybody hears of them. */
+struct changed {
+    struct str *at; /* malloc; NULL: nobody hears */
+    size_t n;
+};
+void changed_open(const struct call *c, struct changed *x, int max);
+static inline void changed_add(struct changed *x, struct str name) {
+    if (UNLIKELY(x->at != NULL)) x->at[x->n++] = name;
+}
+static inline struct field_list changed_fields(const struct changed *x) {
+    return (struct field_list){ x->at, x->n, 1 };
+}
+
 /* A live field of an open hash (which may be missing). */
 static inline bool hash_field_at(struct call *c, const struct hash *h, struct str name,
                                  struct hash_field *f) {

@@ -130,7 +130,7 @@ static void cmd_himport_set(struct call *c) {
     status st = key_replace(c->eng, &h.key, &v);
     if (st != ST_OK) value_free(c->eng, v, false);
     if (!call_ok(c, st)) return;
-    call_changed(c, &h.key, NOTIFY_HASH, "hset", 1);
+    hash_changed(c, &h, "hset", 1, (struct field_list){ (*at)->fields, (size_t)(*at)->n, 1 });
     propagate_import(c, *at);
     reply_ok(c->out);
 }

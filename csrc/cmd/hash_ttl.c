@@ -133,6 +133,14 @@ static bool outcome_open(struct outcome *o, int fields) {
     return true;
 }
 
+/* The events: what befell the fields that stay, and those that are gone. */
+static void announce(struct call *c, const struct hash *h, const char *event,
+                     const struct outcome *o) {
+    size_t set = (size_t)o->n_set, deleted = (size_t)o->n_deleted;
+    if (set) hash_changed(c, h, event, set, (struct field_list){ o->set, set, 1 });
+    if (deleted) hash_changed(c, h, "hdel", deleted, (struct field_list){ o->deleted, deleted, 1 });
+}
+
 static void propagate_fields(struct call *c, struct str *head, int n_head, const struct str *fields,
                              int n) {
     struct str *argv = malloc((size_t)(n_head + n) * sizeof *argv);
@@ -207,8 +215,7 @@ static void hexpire(struct call *c, int64_t unit_ms, bool relative) {
     }
     if (o.n_set) propagate_set(c, o.set, o.n_set, &e);
     propagate_deleted(c, &o);
-    if (o.n_set) call_changed(c, &h.key, NOTIFY_HASH, "hexpire", (uint64_t)o.n_set);
-    if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", (uint64_t)o.n_deleted);
+    announce(c, &h, "hexpire", &o);
     hash_close(c, &h);
     free(o.set);
     if (full) reply_fail(c->out, mark, ST_ARENA_FULL);
@@ -248,8 +255,7 @@ static void cmd_hpexpirefield(struct call *c) {
     int code = expire_field(c, &h, c->argv[2], &e, &o);
     if (o.n_set) propagate_set(c, o.set, o.n_set, &e);
     propagate_deleted(c, &o);
-    if (o.n_set) call_changed(c, &h.key, NOTIFY_HASH, "hexpire", 1);
-    if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", 1);
+    announce(c, &h, "hexpire", &o);
     hash_close(c, &h);
     free(o.set);
     if (call_ok(c, code == ARENA_FULL ? ST_ARENA_FULL : ST_OK)) reply_int(c->out, code);
@@ -298,19 +304,23 @@ static int persist_field(struct call *c, struct hash *h, struct str name) {
 
 static void cmd_hpersist(struct call *c) {
     struct hash h;
+    struct changed lasting;
     int first, count, done = 0;
     if (!hash_open_write(c, 1, &h) || !arg_fields_at(c, 2, &first, &count)) return;
     if (!h.key.entry) {
         reply_no_fields(c, count);
         return;
     }
+    changed_open(c, &lasting, count);
     reply_array(c->out, (size_t)count);
     for (int i = 0; i < count; i++) {
         int code = persist_field(c, &h, c->argv[first + i]);
         done += code == DONE;
+        if (code == DONE) changed_add(&lasting, c->argv[first + i]);
         reply_int(c->out, code);
     }
-    if (done) call_changed(c, &h.key, NOTIFY_HASH, "hpersist", (uint64_t)done);
+    if (done) hash_changed(c, &h, "hpersist", (uint64_t)done, changed_fields(&lasting));
+    free(lasting.at);
     hash_close(c, &h);
 }
 
@@ -327,19 +337,22 @@ static void reply_field(struct call *c, const struct hash *h, struct str name) {
 static void cmd_hgetdel(struct call *c) {
     struct hash h;
     int first, count;
+    struct changed deleted;
     uint64_t gone = 0;
     if (!hash_open_write(c, 1, &h) || !arg_fields_at(c, 2, &first, &count)) return;
+    changed_open(c, &deleted, count);
     reply_array(c->out, (size_t)count);
     for (int i = 0; i < count; i++) {
-        reply_field(c, &h, c->argv[first + i]);
-        if (h.key.entry)
-            gone += hash_delete(&c->eng->arena, &h.value, c->argv[first + i], c->eng->now_ms);
+        struct str name = c->argv[first + i];
+        reply_field(c, &h, name);
+        if (!h.key.entry || !hash_delete(&c->eng->arena, &h.value, name, c->eng->now_ms)) continue;
+        changed_add(&deleted, name);
+        gone++;
     }
+    if (gone) hash_changed(c, &h, "hdel", gone, changed_fields(&deleted));
+    free(deleted.at);
     if (!h.key.entry) return;
-    if (gone) {
-        call_changed(c, &h.key, NOTIFY_HASH, "hdel", gone);
-        call_propagatef(c, "HDEL %b %a", &c->argv[1], first);
-    }
+    if (gone) call_propagatef(c, "HDEL %b %a", &c->argv[1], first);
     hash_close(c, &h);
 }
 
@@ -461,9 +474,7 @@ static void cmd_hgetex(struct call *c) {
         else if (t.persist && persist_field(c, &h, name) == DONE)
             o.set[o.n_set++] = name;
     }
-    const char *event = t.persist ? "hpersist" : "hexpire";
-    if (o.n_set) call_changed(c, &h.key, NOTIFY_HASH, event, (uint64_t)o.n_set);
-    if (o.n_deleted) call_changed(c, &h.key, NOTIFY_HASH, "hdel", (uint64_t)o.n_deleted);
+    announce(c, &h, t.persist ? "hpersist" : "hexpire", &o);
     propagate_hgetex(c, &t, &e, &o, full);
     if (h.key.entry) hash_close(c, &h);
     free(o.set);
@@ -567,7 +578,8 @@ static void hsetex_past(struct call *c, struct hash *h, const struct time_option
         hash_delete(&c->eng->arena, &h->value, name, 0);
         o.deleted[o.n_deleted++] = name;
     }
-    engine_notify(c->eng, NOTIFY_HASH, "hdel", h->key.name, h->key.db);
+    const struct field_list gone = { o.deleted, (size_t)o.n_deleted, 1 };
+    engine_notify_fields(c->eng, "hdel", h->key.name, h->key.db, &gone);
     propagate_deleted(c, &o);
     free(o.set);
 }
@@ -575,12 +587,13 @@ static void hsetex_past(struct call *c, struct hash *h, const struct time_option
 /* `all`: every field that was named is set. */
 static void announce_hsetex(struct call *c, struct hash *h, const struct time_options *t,
                             bool all) {
-    call_changed(c, &h->key, NOTIFY_HASH, "hset", (uint64_t)t->count);
+    const struct field_list fields = { c->argv + t->first, (size_t)t->count, 2 };
+    hash_changed(c, h, "hset", (uint64_t)t->count, fields);
     if (t->given && t->expiry <= c->eng->now_ms) {
         hsetex_past(c, h, t);
         return;
     }
-    if (t->given) engine_notify(c->eng, NOTIFY_HASH, "hexpire", h->key.name, h->key.db);
+    if (t->given) engine_notify_fields(c->eng, "hexpire", h->key.name, h->key.db, &fields);
     propagate_hsetex(c, t, all);
 }
 

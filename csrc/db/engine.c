@@ -61,6 +61,12 @@ void engine_notify(struct engine *eng, enum notify_class cls, const char *event,
     if (eng->hooks.event) eng->hooks.event(eng, event, key, db);
 }
 
+void engine_notify_fields(struct engine *eng, const char *event, struct str key, int db,
+                          const struct field_list *f) {
+    engine_notify(eng, NOTIFY_HASH, event, key, db);
+    if (engine_tells_fields(eng) && eng->hooks.fields) eng->hooks.fields(eng, event, key, db, f);
+}
+
 void engine_regrouped(struct engine *eng, struct str key, int db) {
     if (eng->hooks.regrouped) eng->hooks.regrouped(eng, key, db);
 }

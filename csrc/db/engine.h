@@ -34,22 +34,35 @@ enum maxmemory_policy {
 
 /* Classes of keyspace events, as notify-keyspace-events has them. */
 enum notify_class {
-    NOTIFY_KEYSPACE = 1 << 0,     /* K */
-    NOTIFY_KEYEVENT = 1 << 1,     /* E */
-    NOTIFY_GENERIC = 1 << 2,      /* g */
-    NOTIFY_STRING = 1 << 3,       /* $ */
-    NOTIFY_LIST = 1 << 4,         /* l */
-    NOTIFY_SET = 1 << 5,          /* s */
-    NOTIFY_HASH = 1 << 6,         /* h */
-    NOTIFY_ZSET = 1 << 7,         /* z */
-    NOTIFY_EXPIRED = 1 << 8,      /* x */
-    NOTIFY_EVICTED = 1 << 9,      /* e */
-    NOTIFY_STREAM = 1 << 10,      /* t */
-    NOTIFY_KEY_MISS = 1 << 11,    /* m */
-    NOTIFY_MODULE = 1 << 13,      /* d */
-    NOTIFY_NEW = 1 << 14,         /* n */
-    NOTIFY_OVERWRITTEN = 1 << 15, /* o */
-    NOTIFY_TYPE_CHANGED = 1 << 16 /* c */
+    NOTIFY_KEYSPACE = 1 << 0,      /* K */
+    NOTIFY_KEYEVENT = 1 << 1,      /* E */
+    NOTIFY_GENERIC = 1 << 2,       /* g */
+    NOTIFY_STRING = 1 << 3,        /* $ */
+    NOTIFY_LIST = 1 << 4,          /* l */
+    NOTIFY_SET = 1 << 5,           /* s */
+    NOTIFY_HASH = 1 << 6,          /* h */
+    NOTIFY_ZSET = 1 << 7,          /* z */
+    NOTIFY_EXPIRED = 1 << 8,       /* x */
+    NOTIFY_EVICTED = 1 << 9,       /* e */
+    NOTIFY_STREAM = 1 << 10,       /* t */
+    NOTIFY_KEY_MISS = 1 << 11,     /* m */
+    NOTIFY_MODULE = 1 << 13,       /* d */
+    NOTIFY_NEW = 1 << 14,          /* n */
+    NOTIFY_OVERWRITTEN = 1 << 15,  /* o */
+    NOTIFY_TYPE_CHANGED = 1 << 16, /* c */
+    /* The fields of hashes that events are about. */
+    NOTIFY_SUBKEYSPACE = 1 << 18,     /* S */
+    NOTIFY_SUBKEYEVENT = 1 << 19,     /* T */
+    NOTIFY_SUBKEYSPACEITEM = 1 << 20, /* I */
+    NOTIFY_SUBKEYSPACEEVENT = 1 << 21 /* V */
+};
+#define NOTIFY_SUBKEYS                                                                             \
+    (NOTIFY_SUBKEYSPACE | NOTIFY_SUBKEYEVENT | NOTIFY_SUBKEYSPACEITEM | NOTIFY_SUBKEYSPACEEVENT)
+
+/* Fields of a hash: every step-th of the words from `at` on, n of them. */
+struct field_list {
+    const struct str *at;
+    size_t n, step;
 };
 
 struct acl_event;
@@ -67,6 +80,9 @@ struct engine_hooks {
     void (*notify)(void *ctx, enum notify_class cls, const char *event, struct str key, int db);
     /* The same event as notify's, for keyspace notifications. */
     void (*event)(struct engine *eng, const char *event, struct str key, int db);
+    /* After an event of a hash: its fields. */
+    void (*fields)(struct engine *eng, const char *event, struct str key, int db,
+                   const struct field_list *f);
     /* A key's content or existence changed (WATCH, client-side caching). */
     void (*modified)(struct engine *eng, struct str key, int db);
     /* Less than that: of interest to clients that wait for it. */
@@ -158,6 +174,14 @@ static inline bool engine_propagates(const struct engine *eng) {
 void engine_say(const struct engine *eng, enum say_level level, const char *format, ...);
 void engine_notify(struct engine *eng, enum notify_class cls, const char *event, struct str key,
                    int db);
+/* Whether anybody hears of the fields of hashes. */
+static inline bool engine_tells_fields(const struct engine *eng) {
+    int64_t on = eng->config.notify_events;
+    return UNLIKELY(on & NOTIFY_SUBKEYS) && on & NOTIFY_HASH && !eng->copying;
+}
+/* An event of a hash, and of its fields. */
+void engine_notify_fields(struct engine *eng, const char *event, struct str key, int db,
+                          const struct field_list *f);
 void engine_modified(struct engine *eng, struct str key, int db);
 /* What belongs to a stream but is no entry of it changed: only who waits for the key is told. */
 void engine_regrouped(struct engine *eng, struct str key, int db);

@@ -273,14 +273,48 @@ static void note_due(void *ctx, ref_t *place) {
         d->earliest = expiry;
 }
 
-static void tell_expired(struct engine *eng, int db, struct str key, struct str name) {
-    struct str argv[3] = { STR("HDEL"), key, name };
-    engine_propagate(eng, db, 3, argv);
+/* Fields that have expired: logged one by one, told of together. */
+struct expired {
+    struct engine *eng;
+    struct str key;
+    int db;
+    struct str *names; /* malloc, as their bytes; none if nobody hears of them */
+    size_t n, cap;
+};
+
+/* Takes the copy of a name. */
+static void note_expired(struct expired *x, struct str name) {
+    struct str argv[3] = { STR("HDEL"), x->key, name };
+    engine_propagate(x->eng, x->db, 3, argv);
+    if (!engine_tells_fields(x->eng)) {
+        free((char *)(uintptr_t)name.p);
+        return;
+    }
+    if (x->n == x->cap) {
+        x->cap = x->cap ? 2 * x->cap : 16;
+        x->names = realloc(x->names, x->cap * sizeof *x->names);
+        ASSERT(x->names);
+    }
+    x->names[x->n++] = name;
+}
+
+static void tell_expired(struct expired *x) {
+    const struct field_list fields = { x->names, x->n, 1 };
+    engine_notify_fields(x->eng, "hexpired", x->key, x->db, &fields);
+    for (size_t i = 0; i < x->n; i++) free((char *)(uintptr_t)x->names[i].p);
+    free(x->names);
+}
+
+static struct str copy_name(struct str name) {
+    char *copy = malloc(name.n + 1);
+    ASSERT(copy);
+    memcpy(copy, name.p, name.n);
+    return (struct str){ copy, name.n };
 }
 
 /* One sweep over the marked buckets; deletes what it noted. */
-static size_t expire_table(struct engine *eng, int db, struct str key, struct value *v,
-                           size_t budget) {
+static size_t expire_table(struct expired *x, struct value *v, size_t budget) {
+    struct engine *eng = x->eng;
     struct hash_table *t = table_of(&eng->arena, v);
     struct due d = { .a = &eng->arena, .now_ms = eng->now_ms };
     d.max = budget < DUE_MAX ? budget : DUE_MAX;
@@ -290,30 +324,22 @@ static size_t expire_table(struct engine *eng, int db, struct str key, struct va
             dict_scan_marked(&eng->arena, &hash_kind, &t->fields, cursor, SIZE_MAX, note_due, &d);
     } while (cursor);
     for (size_t i = 0; i < d.n; i++) {
-        struct str in_item = hash_item_read(arena_ptr(&eng->arena, d.items[i])).name;
-        char *copy = malloc(in_item.n + 1);
-        ASSERT(copy);
-        memcpy(copy, in_item.p, in_item.n);
-        struct str name = { copy, in_item.n };
+        struct str name = copy_name(hash_item_read(arena_ptr(&eng->arena, d.items[i])).name);
         hash_table_delete(&eng->arena, t, name);
-        tell_expired(eng, db, key, name);
-        free(copy);
+        note_expired(x, name);
     }
     if (t->volatile_fields) t->earliest = d.earliest;
     return d.n;
 }
 
-static size_t expire_pack(struct engine *eng, int db, struct str key, struct value *v,
-                          size_t budget) {
+static size_t expire_pack(struct expired *x, struct value *v, size_t budget) {
+    struct engine *eng = x->eng;
     size_t n = 0;
     struct hash_field f;
     while (n < budget && pack_at(&eng->arena, v, 0, &f) && f.expiry && f.expiry <= eng->now_ms) {
-        tell_expired(eng, db, key, f.name);
-        char *copy = malloc(f.name.n + 1);
-        ASSERT(copy);
-        memcpy(copy, f.name.p, f.name.n);
-        pack_delete(&eng->arena, v, (struct str){ copy, f.name.n });
-        free(copy);
+        struct str name = copy_name(f.name);
+        pack_delete(&eng->arena, v, name);
+        note_expired(x, name);
         n++;
     }
     return n;
@@ -321,13 +347,14 @@ static size_t expire_pack(struct engine *eng, int db, struct str key, struct val
 
 static size_t hash_expire_fields(struct engine *eng, int db, struct str key, struct value *v,
                                  size_t budget) {
+    struct expired x = { .eng = eng, .key = key, .db = db };
     size_t total = 0, n;
     do {
-        n = v->enc == ENC_HASHTABLE ? expire_table(eng, db, key, v, budget - total)
-                                    : expire_pack(eng, db, key, v, budget - total);
+        n = v->enc == ENC_HASHTABLE ? expire_table(&x, v, budget - total)
+                                    : expire_pack(&x, v, budget - total);
         total += n;
     } while (n && total < budget);
-    if (total) engine_notify(eng, NOTIFY_HASH, "hexpired", key, db);
+    if (total) tell_expired(&x);
     return total;
 }
 

@@ -3,6 +3,7 @@
 
 #include "net/block.h"
 #include "net/pubsub.h"
+#include "net/pubsub_fields.h"
 #include "net/tracking.h"
 #include "net/watch.h"
 
@@ -23,6 +24,7 @@ void observe_create(struct engine *eng) {
     pubsub_create(eng);
     tracks_create(eng);
     eng->hooks.event = pubsub_event;
+    eng->hooks.fields = pubsub_fields;
     eng->hooks.modified = modified;
     eng->hooks.regrouped = block_changed;
     eng->hooks.replacing = replacing;

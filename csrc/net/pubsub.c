@@ -297,7 +297,7 @@ static void publish_elsewhere(struct engine *eng, enum channel_kind kind, struct
         if (w != eng->worker) remote_send_command(eng->remote, w, &m, 2, words);
 }
 
-static void publish_everywhere(struct engine *eng, struct str channel, struct str message) {
+void pubsub_tell(struct engine *eng, struct str channel, struct str message) {
     pubsub_publish(eng, CHANNEL, channel, message);
     publish_elsewhere(eng, CHANNEL, channel, message);
 }
@@ -315,11 +315,11 @@ void pubsub_event(struct engine *eng, const char *event, struct str key, int db)
     if (eng->config.notify_events & NOTIFY_KEYSPACE) {
         int n = snprintf(channel, size, "__keyspace@%d__:", db);
         memcpy(channel + n, key.p, key.n);
-        publish_everywhere(eng, (struct str){ channel, (size_t)n + key.n }, word);
+        pubsub_tell(eng, (struct str){ channel, (size_t)n + key.n }, word);
     }
     if (eng->config.notify_events & NOTIFY_KEYEVENT) {
         int n = snprintf(channel, size, "__keyevent@%d__:%s", db, event);
-        publish_everywhere(eng, (struct str){ channel, (size_t)n }, key);
+        pubsub_tell(eng, (struct str){ channel, (size_t)n }, key);
     }
     free(channel);
 }

@@ -27,6 +27,8 @@ void pubsub_delete(struct engine *eng);
 /* Brings a message to this worker's subscribers; returns how many there were. */
 uint64_t pubsub_publish(struct engine *eng, enum channel_kind kind, struct str channel,
                         struct str message);
+/* The same to all workers' subscribers of a channel. */
+void pubsub_tell(struct engine *eng, struct str channel, struct str message);
 /* A key's event, to all workers' subscribers. */
 void pubsub_event(struct engine *eng, const char *event, struct str key, int db);
 

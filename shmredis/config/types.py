@@ -483,7 +483,7 @@ class EventClasses:
         text = ""
         if set(ALL_EVENTS) <= letters:
             text, letters = "A", letters - set(ALL_EVENTS)
-        order = "g$lshzxetdaKEmnocSTIV"
+        order = "g$lshzxetdanocKEmSTIV"
         return text + "".join(letter for letter in order if letter in letters)
 
     def value(self, text: str) -> int:
