@@ -39,6 +39,7 @@ struct engine_config {
     int64_t list_max_listpack_size, list_compress_depth;
     int64_t stream_node_max_bytes, stream_node_max_entries;
     int64_t stream_idmp_duration, stream_idmp_maxsize; /* seconds; records a producer */
+    int64_t array_slice_size, array_sparse_kmin, array_sparse_kmax;
     int64_t proto_max_bulk_len, client_query_buffer_limit;
     int64_t maxmemory, maxmemory_policy, maxmemory_samples; /* policy: enum maxmemory_policy */
     int64_t lfu_log_factor, lfu_decay_time;

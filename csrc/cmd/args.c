@@ -109,22 +109,10 @@ bool read_expiry(struct call *c, const struct expiry_option *o, uint64_t *expiry
     return arg_future(c, o->at, o->word->unit_ms, o->word->relative, expiry);
 }
 
-/* As strtoull reads it, with spaces and a sign before it, but for negative int64. */
 bool arg_cursor(struct call *c, int i, uint64_t *cursor) {
-    struct str s = c->argv[i];
-    uint64_t v = 0;
-    while (s.n && isspace((unsigned char)*s.p)) s.p++, s.n--;
-    bool negative = s.n && *s.p == '-';
-    if (s.n && (*s.p == '+' || negative)) s.p++, s.n--;
-    int64_t number;
-    bool bad = s.n == 0 || (str_to_i64(c->argv[i], &number) && number < 0);
-    for (size_t j = 0; j < s.n && !bad; j++) {
-        bad = s.p[j] < '0' || s.p[j] > '9' || __builtin_mul_overflow(v, 10u, &v) ||
-              __builtin_add_overflow(v, (uint64_t)(s.p[j] - '0'), &v);
-    }
-    if (bad) reply_status(c->out, ST_CURSOR);
-    *cursor = negative ? 0 - v : v;
-    return !bad;
+    if (str_to_u64_any(c->argv[i], cursor)) return true;
+    reply_status(c->out, ST_CURSOR);
+    return false;
 }
 
 void reply_empty_scan(struct call *c) {

@@ -5,6 +5,9 @@
 
 /* clang-format off */
 extern const struct command_group
+    array_commands,
+    array_insert_commands,
+    array_range_commands,
     bitfield_commands,
     bitmap_commands,
     bitop_commands,
@@ -48,6 +51,9 @@ extern const struct command_group
 
 /* One line a group: adding a file of commands adds its line here and above. */
 static const struct command_group *const groups[] = {
+    &array_commands,
+    &array_insert_commands,
+    &array_range_commands,
     &bitfield_commands,
     &bitmap_commands,
     &bitop_commands,

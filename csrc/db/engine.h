@@ -50,6 +50,7 @@ enum notify_class {
     NOTIFY_NEW = 1 << 14,          /* n */
     NOTIFY_OVERWRITTEN = 1 << 15,  /* o */
     NOTIFY_TYPE_CHANGED = 1 << 16, /* c */
+    NOTIFY_ARRAY = 1 << 17,        /* a */
     /* The fields of hashes that events are about. */
     NOTIFY_SUBKEYSPACE = 1 << 18,     /* S */
     NOTIFY_SUBKEYEVENT = 1 << 19,     /* T */

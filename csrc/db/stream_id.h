@@ -2,7 +2,7 @@
 #ifndef SHMREDIS_STREAM_ID_H
 #define SHMREDIS_STREAM_ID_H
 
-#include "mem/bytes.h"
+#include "mem/number.h"
 
 struct stream_id {
     uint64_t ms, seq;
@@ -24,8 +24,5 @@ bool stream_id_next(struct stream_id *id);
 bool stream_id_prev(struct stream_id *id);
 /* Writes "ms-seq" (no NUL) and returns its length. */
 size_t stream_id_text(char out[STREAM_ID_TEXT], struct stream_id id);
-size_t u64_to_text(char out[20], uint64_t v);
-/* Digits only, below 2^64; leading zeros are allowed. */
-bool str_to_u64(struct str s, uint64_t *out);
 
 #endif

@@ -4,6 +4,7 @@
 static const struct type_ops *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &string_type, [TYPE_LIST] = &list_type, [TYPE_SET] = &set_type,
     [TYPE_ZSET] = &zset_type,     [TYPE_HASH] = &hash_type, [TYPE_STREAM] = &stream_type,
+    [TYPE_ARRAY] = &array_type,
 };
 
 static const char *const encoding_names[ENC_COUNT] = {
@@ -18,6 +19,7 @@ static const char *const encoding_names[ENC_COUNT] = {
     [ENC_SKIPLIST] = "skiplist",
     [ENC_TEMPLATE] = "template-listpack",
     [ENC_STREAM] = "stream",
+    [ENC_ARRAY] = "sliced-array",
 };
 
 const struct type_ops *type_of(unsigned id) {

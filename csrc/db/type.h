@@ -17,7 +17,8 @@ enum value_type {
     TYPE_ZSET = 3,
     TYPE_HASH = 4,
     TYPE_STREAM = 6, /* 5 is Redis's for values of modules; digests mix these numbers */
-    TYPE_COUNT = 7
+    TYPE_ARRAY = 7,
+    TYPE_COUNT = 8
 };
 
 enum encoding {
@@ -32,7 +33,8 @@ enum encoding {
     ENC_SKIPLIST = 8, /* the counted B+tree; Redis's name is kept for OBJECT ENCODING */
     ENC_TEMPLATE = 9, /* hash of HIMPORT: a listpack of pairs in the order of their names */
     ENC_STREAM = 10,  /* root is struct stream, db/type_stream.h */
-    ENC_COUNT = 11
+    ENC_ARRAY = 11,   /* root is struct array, ds/array.h */
+    ENC_COUNT = 12
 };
 
 struct value {
@@ -74,7 +76,8 @@ struct type_ops {
                             size_t budget);
 };
 
-extern const struct type_ops string_type, list_type, set_type, zset_type, hash_type, stream_type;
+extern const struct type_ops string_type, list_type, set_type, zset_type, hash_type, stream_type,
+    array_type;
 
 /* The row of a type id that lies in an arena. */
 const struct type_ops *type_of(unsigned id);

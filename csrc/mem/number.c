@@ -55,6 +55,41 @@ size_t i64_to_text(char out[24], int64_t v) {
     return n;
 }
 
+bool str_to_u64(struct str s, uint64_t *out) {
+    uint64_t v = 0;
+    if (s.n == 0) return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(v, 10u, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+            return false;
+    }
+    *out = v;
+    return true;
+}
+
+bool str_to_u64_any(struct str s, uint64_t *out) {
+    int64_t number;
+    if (str_to_i64(s, &number) && number < 0) return false;
+    while (s.n && isspace((unsigned char)*s.p)) s.p++, s.n--;
+    bool negative = s.n && *s.p == '-';
+    if (s.n && (*s.p == '+' || negative)) s.p++, s.n--;
+    uint64_t v;
+    if (!str_to_u64(s, &v)) return false;
+    *out = negative ? 0 - v : v;
+    return true;
+}
+
+size_t u64_to_text(char out[20], uint64_t v) {
+    char digits[20];
+    size_t n = 0;
+    do {
+        digits[n++] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    for (size_t i = 0; i < n; i++) out[i] = digits[n - 1 - i];
+    return n;
+}
+
 /* --- reading floating point --- */
 
 #define TEXT_ON_STACK 512u

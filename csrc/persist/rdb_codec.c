@@ -1,10 +1,13 @@
 /* rdb_codec.c - the table of type bytes: who reads each, what it is called, how it is skipped. */
 #include "persist/rdb_codec.h"
 
+#include "ds/array_cell.h"
+
 static const struct rdb_codec *const codecs[TYPE_COUNT] = {
     [TYPE_STRING] = &rdb_string_codec, [TYPE_LIST] = &rdb_list_codec,
     [TYPE_SET] = &rdb_set_codec,       [TYPE_ZSET] = &rdb_zset_codec,
     [TYPE_HASH] = &rdb_hash_codec,     [TYPE_STREAM] = &rdb_stream_codec,
+    [TYPE_ARRAY] = &rdb_array_codec,
 };
 
 /* A value's structure: s string, n length, 8 eight bytes, 6 sixteen bytes, d double as text,
@@ -45,7 +48,7 @@ static const struct type_row rows[RDB_TYPES] = {
                        &rdb_stream_codec },
     [RDB_STREAM_5] = { "stream-v5", STREAM_HEAD "nnnnnn(snnnn(68n)n(s88n(6))n(6))" STREAM_TAIL,
                        &rdb_stream_codec },
-    [RDB_ARRAY] = { "array", "A", NULL },
+    [RDB_ARRAY] = { "array", "A", &rdb_array_codec },
     [RDB_HASH_TEMPLATE_DUMP] = { "hash-template", "nss", &rdb_hash_codec },
     [RDB_HASH_TEMPLATE] = { "hash-template-ref", "s", &rdb_hash_codec },
 };
@@ -77,16 +80,16 @@ static bool skip_text_double(struct rdb_reader *r) {
     return n >= 253 || source_skip(r->src, n);
 }
 
-/* A count, a cursor, then elements: index, kind, and 8 bytes or a string. */
+/* A count, 0 or 1 and the cursor, then elements: index, kind, and 8 bytes or a string. */
 static bool skip_array(struct rdb_reader *r) {
-    enum { ITEM_INTEGER = 1, ITEM_DOUBLE = 2, ITEM_STRING = 3 };
     uint64_t n, ignored, kind;
     if (!rdb_get_length(r, &n) || !rdb_get_length(r, &ignored)) return false;
+    if (ignored && !rdb_get_length(r, &ignored)) return false;
     while (n-- > 0) {
         if (!rdb_get_length(r, &ignored) || !rdb_get_length(r, &kind)) return false;
-        bool ok = kind == ITEM_STRING                           ? rdb_skip_string(r)
-                  : kind == ITEM_INTEGER || kind == ITEM_DOUBLE ? source_skip(r->src, 8)
-                                                                : rdb_bad(r, "Unknown array item");
+        bool ok = kind == CELL_INTEGER || kind == CELL_DOUBLE ? source_skip(r->src, 8)
+                  : kind <= CELL_SHORT                        ? rdb_skip_string(r)
+                                                              : rdb_bad(r, "Unknown array item");
         if (!ok) return false;
     }
     return true;

@@ -30,7 +30,7 @@ struct rdb_codec {
 };
 
 extern const struct rdb_codec rdb_string_codec, rdb_list_codec, rdb_set_codec, rdb_zset_codec,
-    rdb_hash_codec, rdb_stream_codec;
+    rdb_hash_codec, rdb_stream_codec, rdb_array_codec;
 
 const struct rdb_codec *rdb_codec_of(enum value_type type);
 /* Who reads this type byte; NULL: nobody (it may still be skipped). */

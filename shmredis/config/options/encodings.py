@@ -6,9 +6,9 @@ from shmredis.config.types import INT64_MAX, Integer, Memory
 __all__ = ["OPTIONS"]
 
 OPTIONS: tuple[Option, ...] = (
-    Option("array-slice-size", Integer(256, 65536), "4096"),
-    Option("array-sparse-kmax", Integer(0, 256), "10"),
-    Option("array-sparse-kmin", Integer(0, 256), "5"),
+    Option("array-slice-size", Integer(256, 65536), "4096", core="array_slice_size"),
+    Option("array-sparse-kmax", Integer(0, 256), "10", core="array_sparse_kmax"),
+    Option("array-sparse-kmin", Integer(0, 256), "5", core="array_sparse_kmin"),
     Option(
         "hash-max-listpack-entries", Integer(0, INT64_MAX), "512", core="hash_max_listpack_entries"
     ),
