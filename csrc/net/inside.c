@@ -141,6 +141,12 @@ static struct command_row *resolve_for_script(struct engine *eng, int argc, cons
     return NULL;
 }
 
+/* A script out of a log, as Redis wrote them before 5.0: every worker runs it on all keys of the
+ * log, and keeps its own. */
+static bool is_replayed(const struct call *c) {
+    return UNLIKELY(c->eng->config.loading == LOADING_SELF) && !c->session && !c->client;
+}
+
 /* False: it may not be run here, replied. */
 static bool may_run(const struct call *c, struct command_row *row, int argc, const struct str *argv,
                     struct reply *out) {
@@ -154,7 +160,7 @@ static bool may_run(const struct call *c, struct command_row *row, int argc, con
     if (in->limits & CALL_READ_ONLY && writes)
         return dispatch_refuse(c->eng, row, out,
                                "ERR Write commands are not allowed from read-only scripts.");
-    if (!dispatch_loaded(c->eng, row, LOADING_SELF, out)) return false;
+    if (!is_replayed(c) && !dispatch_loaded(c->eng, row, LOADING_SELF, out)) return false;
     if (flags & CMD_WRITE && !dispatch_is_kept(c->eng, row, out)) return false;
     bool needs_memory = flags & CMD_DENYOOM && !(in->limits & CALL_ANY_MEMORY);
     if (needs_memory && in->no_memory &&
@@ -269,7 +275,7 @@ int inside_run(struct call *c, struct inside_frame *f) {
     if (row && may_run(c, row, f->parser.argc, f->parser.argv, &f->reply)) {
         if (!row->cmd.fn)
             outcome = CALL_PYTHON + row->index;
-        else if (reach_keys(c, row, f->parser.argc, f->parser.argv, &f->reply))
+        else if (is_replayed(c) || reach_keys(c, row, f->parser.argc, f->parser.argv, &f->reply))
             run(c, row, f);
         else if (c->inside->reached)
             outcome = CALL_REACHED;

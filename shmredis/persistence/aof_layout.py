@@ -47,6 +47,15 @@ def _fits(folders: dict[int, Folder], count: int) -> bool:
     return set(folders) == ({-1} if count == 1 else set(range(count)))
 
 
+def _found(whole: Path, prefix: str) -> dict[int, Folder]:
+    """The folders with a log; a single file of a server before 7.0 is taken in first."""
+    folders = folders_in(whole, prefix)
+    if set(folders) <= {-1}:
+        Folder(whole, prefix).upgrade(whole.parent)
+        folders = folders_in(whole, prefix)
+    return folders
+
+
 def prepare_layout(config: Config, count: int) -> None:
     """Before workers are spawned. Raises: OSError."""
     whole, left = _whole(config), _left(config)
@@ -57,7 +66,7 @@ def prepare_layout(config: Config, count: int) -> None:
         if not config["appendonly"]:  # nobody is going to load them now
             _rename(left, whole)
     elif config["appendonly"]:
-        folders = folders_in(whole, config["appendfilename"])
+        folders = _found(whole, config["appendfilename"])
         if folders and not _fits(folders, count):
             text = "The append-only files are of %d workers; %d will load them"
             log.info(text, len(folders), count)

@@ -13,7 +13,7 @@ from shmredis._core import ffi, lib
 from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.engine import Engine
-from shmredis.persistence.aof_folder import Folder, own_folder
+from shmredis.persistence.aof_folder import Folder
 from shmredis.persistence.aof_layout import layout_to_load
 from shmredis.persistence.aof_load import AofError, AofLoad, Call, LoadRules, manifest_of
 from shmredis.persistence.aof_manifest import LogFile
@@ -59,9 +59,6 @@ class AofRecovery:
         self._call = call
         self._rules = LoadRules.of(config)
         self.result = Recovered()
-        own = own_folder(config, index, count)
-        if count == 1:
-            own.upgrade(own.path.parent)
         self._folders, self._fits = layout_to_load(config)
         self.result.found = any(self._files(folder) for folder in self._folders.values())
         self.result.reshaped = not self._fits
@@ -136,6 +133,7 @@ def scratch_engine(config: Config) -> Iterator[Engine]:
     handle = lib.engine_new(fd, b"load", size, os.urandom(16), databases, status)
     if not handle:
         raise AofError(ffi.string(lib.core_status_text(status[0])).decode())
+    lib.engine_set_say(handle, lib.python_say)
     try:
         engine = Engine(handle)
         CommandTable(engine)

@@ -139,13 +139,24 @@ def test_a_folder(server: LoggedServer, name: str) -> None:
         assert line in log
 
 
-def test_a_single_file_of_an_old_server_moves_in(server: LoggedServer) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_single_file_of_an_old_server_moves_in(server: LoggedServer, workers: int) -> None:
     (server.dir / NAME).write_bytes(KEYS)
-    server.start()
+    server.start(workers=workers)
     assert server.call("DBSIZE") == b":2\r\n"
-    assert (server.files() / NAME).exists()
+    assert (server.files() / NAME).exists() == (workers == 1)
     text = f"Successfully migrated an old-style AOF file ({NAME}) into the AOF directory (appendonlydir)."
     assert text in server.log
+
+
+def test_scripts_in_the_log_of_an_old_server_are_run(server: LoggedServer) -> None:
+    """Redis logged scripts, not what they did, before version 5."""
+    script = ("EVAL", "redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2])", "2")
+    words = (*script, "one", "two", "old")
+    log = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)
+    (server.dir / NAME).write_bytes(KEYS + log)
+    server.start()
+    assert server.call("MGET", "one", "two") == b"*2\r\n$3\r\nold\r\n$1\r\n1\r\n"
 
 
 def test_names_with_spaces(server: LoggedServer) -> None:
