@@ -6,6 +6,7 @@
 /* clang-format off */
 extern const struct command_group
     array_commands,
+    array_grep_commands,
     array_insert_commands,
     array_range_commands,
     bitfield_commands,
@@ -52,6 +53,7 @@ extern const struct command_group
 /* One line a group: adding a file of commands adds its line here and above. */
 static const struct command_group *const groups[] = {
     &array_commands,
+    &array_grep_commands,
     &array_insert_commands,
     &array_range_commands,
     &bitfield_commands,
