@@ -106,13 +106,15 @@ class Config:
         if not words or (len(words) > 1 and not option.type.words) or option.lacks(words):
             raise LineError(line.number, line.text, "wrong number of arguments")
         try:
-            self._text[option.name] = self._canonical(option, words)
+            self._text[option.name] = self._canonical(option, words, self._text)
         except ConfigError as error:
             raise LineError(line.number, line.text, str(error)) from None
         self._given.add(option.name)
 
-    def _canonical(self, option: Option, words: list[str]) -> str:
+    def _canonical(self, option: Option, words: list[str], others: Mapping[str, str]) -> str:
         text = option.type.canonical(words)
+        if option.check:
+            option.check(text, others)
         if isinstance(option.type, OutputLimits):
             parts = f"{self._text[option.name]} {text}".split()
             merged = {parts[i]: parts[i + 1 : i + 4] for i in range(0, len(parts), 4)}
@@ -145,7 +147,7 @@ class Config:
             try:
                 several = option.type.words and not isinstance(option.type, SavePoints)
                 words = value.split() or [""] if several else [value]
-                fresh[option.name] = self._canonical(option, words)
+                fresh[option.name] = self._canonical(option, words, self._text | fresh)
             except ConfigError as error:
                 raise ConfigError(failure(name, str(error))) from None
         self._apply(fresh)

@@ -76,6 +76,14 @@ def test_values_are_shown_as_redis_shows_them(name: str, value: str, shown: str 
         ("logfile", "x", "can't set immutable config"),
         ("unixsocket", "/tmp/s", "can't set immutable config"),
         ("replicaof", "localhost 6379", "can't set immutable config"),
+        ("array-slice-size", "128", "argument must be between 256 and 65536 inclusive"),
+        ("array-slice-size", "300", "array-slice-size must be a power of two"),
+        ("array-sparse-kmin", "10", "array-sparse-kmin must be less than array-sparse-kmax"),
+        (
+            "array-sparse-kmax",
+            "5",
+            "array-sparse-kmax must be greater than array-sparse-kmin when non-zero",
+        ),
     ],
 )
 def test_errors_are_those_of_redis(name: str, value: str, why: str) -> None:

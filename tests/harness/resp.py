@@ -90,7 +90,7 @@ def split_reply(data: bytes) -> list[bytes]:
 def _parse(data: bytes, at: int) -> tuple[Any, int]:
     end = data.index(b"\r\n", at)
     kind, rest, at = data[at : at + 1], data[at + 1 : end], end + 2
-    if kind == b":":
+    if kind in b":(":
         return int(rest), at
     if kind == b"+":
         return rest.decode(), at

@@ -8,7 +8,7 @@ from typing import Any
 from shmredis._core import ffi, lib
 from tests.harness.resp import encode, parse
 
-ALL_EVENTS = (1 << 17) - 1
+ALL_EVENTS = (1 << 18) - 1
 
 
 class Engine:

@@ -1,14 +1,40 @@
-"""How large a value may be in a compact encoding."""
+"""How large a value may be in a compact encoding, and how arrays are cut."""
+
+from collections.abc import Mapping
 
 from shmredis.config.option import Option
-from shmredis.config.types import INT64_MAX, Integer, Memory
+from shmredis.config.types import INT64_MAX, ConfigError, Integer, Memory, Text
 
 __all__ = ["OPTIONS"]
 
+
+def _power_of_two(text: str, _: Mapping[str, str]) -> None:
+    if int(text).bit_count() != 1:
+        raise ConfigError("array-slice-size must be a power of two")
+
+
+def _below_most(text: str, others: Mapping[str, str]) -> None:
+    if int(text) >= int(others["array-sparse-kmax"]) > 0:
+        raise ConfigError("array-sparse-kmin must be less than array-sparse-kmax")
+
+
+def _above_least(text: str, others: Mapping[str, str]) -> None:
+    if 0 < int(text) <= int(others["array-sparse-kmin"]):
+        raise ConfigError("array-sparse-kmax must be greater than array-sparse-kmin when non-zero")
+
+
 OPTIONS: tuple[Option, ...] = (
-    Option("array-slice-size", Integer(256, 65536), "4096", core="array_slice_size"),
-    Option("array-sparse-kmax", Integer(0, 256), "10", core="array_sparse_kmax"),
-    Option("array-sparse-kmin", Integer(0, 256), "5", core="array_sparse_kmin"),
+    Option(
+        "array-slice-size",
+        Integer(256, 65536),
+        "4096",
+        core="array_slice_size",
+        check=_power_of_two,
+    ),
+    Option(
+        "array-sparse-kmax", Integer(0, 256), "10", core="array_sparse_kmax", check=_above_least
+    ),
+    Option("array-sparse-kmin", Integer(0, 256), "5", core="array_sparse_kmin", check=_below_most),
     Option(
         "hash-max-listpack-entries", Integer(0, INT64_MAX), "512", core="hash_max_listpack_entries"
     ),
