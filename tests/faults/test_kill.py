@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.resp import Client
-from tests.harness.server import ROOT, Server, wait_until
+from tests.harness.server import ROOT, Server, free_port, wait_until
 
 StartServer = Callable[..., Server]
 
@@ -224,7 +224,7 @@ def test_a_second_server_does_not_take_the_memory_of_a_living_one(
     server = start_server()
     with server.client() as client:
         client.call("SET", "k", "v")
-        second = launch(0, server.shm_name)
+        second = launch(free_port(), server.shm_name)
         output = second.communicate(timeout=20)[0]
         assert second.returncode == 1
         assert re.search(

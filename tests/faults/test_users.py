@@ -108,6 +108,8 @@ def test_users_of_the_configuration(tmp_path: Path, workers: int) -> None:
         lines = path.read_bytes().splitlines()
         assert [line for line in lines if line.startswith(b"user ")] == expected
         assert lines.index(b"# head") < lines.index(expected[0]) < lines.index(b"# tail")
+    # this server's folder is gone
+    path.write_bytes(b"\n".join(line for line in lines if not line.startswith(b"dir ")))
     with running(config=path, workers=workers) as server, server.client() as admin:
         assert admin.call("AUTH", "foo") == b"+OK\r\n"
         assert listed(admin) == expected
