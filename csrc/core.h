@@ -170,6 +170,15 @@ struct engine_stats *engine_stats(struct engine *eng); /* lives as long as the e
 void engine_memory(struct engine *eng, struct engine_memory *out);
 void engine_reset_stats(
     struct engine *eng); /* CONFIG RESETSTAT: stats, command stats, histograms */
+/* How many values of strings, lists, sets, sorted sets and hashes are how long (bytes, elements):
+ * none at all, 1, 2 to 3, 4 to 7 … Of the whole database if it has at most `budget` keys, else of
+ * about so many, which begin anywhere. */
+enum { KEY_SIZES_TYPES = 5, KEY_SIZES_CLASSES = 65 };
+struct key_sizes {
+    uint64_t seen; /* keys, of any type */
+    uint64_t counts[5][65];
+};
+void engine_key_sizes(struct engine *eng, int db, size_t budget, struct key_sizes *out);
 bool engine_db_info(struct engine *eng, int db, struct db_info *out); /* false: no such database */
 int engine_databases(const struct engine *eng);
 

@@ -165,6 +165,12 @@ class Engine:
             raise IndexError(index)
         return out
 
+    def key_sizes(self, index: int, budget: int) -> Any:
+        """A struct key_sizes of a database."""
+        out = ffi.new("struct key_sizes *")
+        lib.engine_key_sizes(self.handle, index, budget, out)
+        return out
+
     def link_stats(self) -> Any:
         """A struct link_stats filled now; all zero when there is only one worker."""
         out = ffi.new("struct link_stats *")

@@ -18,6 +18,7 @@ from shmredis.commands.info_aof import merge_aof
 from shmredis.commands.info_loading import merge_loads
 from shmredis.commands.info_scripts import merge_scripts, read_scripts
 from shmredis.commands.info_snapshots import merge_snapshots
+from shmredis.commands.key_sizes import merge_key_sizes, read_key_sizes
 from shmredis.engine import CommandFacts, LatencyEvent
 
 if TYPE_CHECKING:
@@ -370,6 +371,7 @@ WORKERS = Part("workers", _read_workers, _merge_workers)
 AOF = Part("aof", lambda server: server.append_log.figures(), merge_aof)
 SCRIPTS = Part("scripts", read_scripts, merge_scripts)
 LOADS = Part("loads", lambda server: server.load_figures(), merge_loads)
+KEY_SIZES = Part("key sizes", read_key_sizes, merge_key_sizes)
 HOTKEYS = Part("hotkeys", read_findings, merge_findings)
 SNAPSHOTS = Part("snapshots", lambda server: server.snapshots.figures(), merge_snapshots)
 
@@ -392,6 +394,7 @@ PARTS: dict[str, Part[Any]] = {
         LOADS,
         SNAPSHOTS,
         AOF,
+        KEY_SIZES,
         HOTKEYS,
     )
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import from_figures
-from shmredis.commands.figures import HOTKEYS, LOADS, SCRIPTS, SNAPSHOTS, STATS, WORKERS
+from shmredis.commands.figures import HOTKEYS, KEY_SIZES, LOADS, SCRIPTS, SNAPSHOTS, STATS, WORKERS
 from shmredis.commands.hotkey_figures import hotkeys_fields
 from shmredis.commands.info_memory import MEASURED, memory_section
 from shmredis.commands.info_server import (
@@ -26,6 +26,7 @@ from shmredis.commands.info_stats import (
     stats_section,
 )
 from shmredis.commands.info_workers import workers_section
+from shmredis.commands.key_sizes import key_sizes_fields
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import Reply, Verbatim
 
@@ -41,6 +42,10 @@ def modules_section(ctx: Context) -> Fields:
 
 def hotkeys_section(ctx: Context) -> Fields:
     return hotkeys_fields(ctx.figures[HOTKEYS])
+
+
+def key_sizes_section(ctx: Context) -> Fields:
+    return key_sizes_fields(ctx.figures[KEY_SIZES])
 
 
 def debug_section(ctx: Context) -> Fields:
@@ -76,12 +81,13 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
     "Latencystats": latencystats_section,
     "Cluster": cluster_section,
     "Keyspace": keyspace_section,
+    "Keysizes": key_sizes_section,
     "Debug": debug_section,
 }
 BY_NAME_ONLY = {"Debug"}
 NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
 ONLY_OF_SEVERAL = {"Workers"}
-LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS, HOTKEYS)
+LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS, HOTKEYS, KEY_SIZES)
 
 
 def chosen_sections(names: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from shmredis.config.option import Option
-from shmredis.config.types import INT64_MAX, ConfigError, Integer, Memory, Text
+from shmredis.config.types import INT64_MAX, ConfigError, Integer, Memory
 
 __all__ = ["OPTIONS"]
 

@@ -29,10 +29,12 @@ DEFAULT = [
     "Stats",
     "Replication",
     "CPU",
+    "Hotkeys",
     "Modules",
     "Errorstats",
     "Cluster",
     "Keyspace",
+    "Keysizes",
 ]
 
 
@@ -44,6 +46,39 @@ def test_info_sections(client: FakeClient) -> None:
     assert sections(client, "ALL") == everything
     assert sections(client, "server", "Clients") == ["Server", "Clients"]
     assert client.call("INFO", "nosuch") == b"$0\r\n\r\n"
+
+
+def test_info_keysizes(client: FakeClient) -> None:
+    """As Redis 8.10 shows the same keys."""
+    for name, n in {"e": 0, "a": 1, "b": 2, "c": 5, "d": 1501, "f": 1 << 20, "g": 3000001}.items():
+        client.call("SETRANGE", name, str(n - 1), "x") if n else client.call("SET", name, "")
+    client.call("SET", "n", "12345")
+    client.call("RPUSH", "l", "a", "b", "c")
+    client.call("SADD", "s", "a")
+    client.call("ZADD", "z", "1", "a", "2", "b")
+    client.call("HSET", "h", "a", "1")
+    client.call("HSET", "h2", "a", "1", "b", "2", "c", "3", "d", "4")
+    client.call("XADD", "x", "*", "f", "v")
+    client.call("SELECT", "3")
+    client.call("SET", "q", "xxx")
+    assert info(client, "keysizes") == {
+        "db0_distrib_strings_sizes": "0=1,1=1,2=1,4=2,1K=1,1M=1,2M=1",
+        "db0_distrib_lists_items": "2=1",
+        "db0_distrib_sets_items": "1=1",
+        "db0_distrib_zsets_items": "2=1",
+        "db0_distrib_hashes_items": "1=1,4=1",
+        "db3_distrib_strings_sizes": "2=1",
+    }
+
+
+def test_info_keysizes_of_many_keys_is_an_estimate(client: FakeClient) -> None:
+    client.call("DEBUG", "POPULATE", "40000", "key", "100")
+    client.call("DEBUG", "POPULATE", "40000", "other", "10")
+    line = info(client, "keysizes")["db0_distrib_strings_sizes"]
+    counts = {name: int(n) for name, n in (part.split("=") for part in line.split(","))}
+    assert counts.keys() == {"8", "64"}
+    assert sum(counts.values()) == pytest.approx(80000, abs=2)
+    assert counts["8"] == pytest.approx(40000, rel=0.2)
 
 
 def test_info_debug_is_shown_by_its_name_alone(client: FakeClient) -> None:
