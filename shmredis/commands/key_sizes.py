@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shmredis.worker.server import Server
+    from shmredis.commands.context import Server
 
 __all__ = ["KeySizes", "key_sizes_fields", "merge_key_sizes", "read_key_sizes"]
 
