@@ -85,7 +85,8 @@ void reply_element(struct call *c, const struct array_key *k, uint64_t index) {
 
 /* --- setting --- */
 
-/* Values argv[i], argv[i + step] … at what index_of says, and the end of the command. */
+/* Values from argv[first] on, every step-th: at `start` and behind it, or, in pairs, each at the
+ * index before it. What fits is done when memory runs out. */
 static void set_elements(struct call *c, int first, int step, uint64_t start, const char *event) {
     struct array_key k;
     if (!array_open_create(c, &k)) return;
@@ -99,10 +100,10 @@ static void set_elements(struct call *c, int first, int step, uint64_t start, co
         st = array_put(c, &k, index, c->argv[i], &added);
         n += st == ST_OK && added;
     }
-    int done = st == ST_OK ? c->argc : i - step - (step - 1);
-    if (done > first - (step - 1)) {
-        call_changed(c, &k.key, NOTIFY_ARRAY, event,
-                     (uint64_t)(done - first + step) / (uint64_t)step);
+    int begin = first - (step - 1), done = st == ST_OK ? c->argc : i - step - (step - 1);
+    if (done > begin) {
+        uint64_t changes = (uint64_t)(done - begin) / (uint64_t)step;
+        call_changed(c, &k.key, NOTIFY_ARRAY, event, changes);
         if (st != ST_OK) call_propagate(c, done, c->argv);
     }
     array_close(c, &k);

@@ -7,26 +7,37 @@ static bool next_index(const struct array_key *k, uint64_t *next) {
     return !k->r || k->r->last != ARRAY_INDEX_MAX;
 }
 
-/* What ARINSERT and ARRING do with their values, from argv[first] on; `size` 0: no ring. */
-static void insert_values(struct call *c, struct array_key *k, int first, uint64_t size,
-                          const char *event) {
-    status st = ST_OK;
-    int i = first;
-    for (; i < c->argc; i++) {
+/* Writes the values from argv[first] on; `size` 0: no ring. The argument that did not fit. */
+static int insert_values(struct call *c, struct array_key *k, int first, uint64_t size,
+                         status *st) {
+    for (int i = first; i < c->argc; i++) {
         bool added;
         uint64_t index = k->r->last + 1;
         if (size) index %= size;
-        st = array_put(c, k, index, c->argv[i], &added);
-        if (st != ST_OK) break;
+        *st = array_put(c, k, index, c->argv[i], &added);
+        if (*st != ST_OK) return i;
         k->r->last = index;
     }
+    return c->argc;
+}
+
+/* The end of the command when the arguments from `first` to before `end` have been written. */
+static void inserted(struct call *c, struct array_key *k, int first, int end, status st,
+                     const char *event) {
     uint64_t last = k->r->last;
-    if (i > first) {
-        call_changed(c, &k->key, NOTIFY_ARRAY, event, (uint64_t)(i - first));
-        if (st != ST_OK) call_propagate(c, i, c->argv);
+    if (end > first) {
+        call_changed(c, &k->key, NOTIFY_ARRAY, event, (uint64_t)(end - first));
+        if (st != ST_OK) call_propagate(c, end, c->argv);
     }
     array_close(c, k);
     if (call_ok(c, st)) reply_index(c->out, last);
+}
+
+static void insert(struct call *c, struct array_key *k, int first, uint64_t size,
+                   const char *event) {
+    status st = ST_OK;
+    int end = insert_values(c, k, first, size, &st);
+    inserted(c, k, first, end, st, event);
 }
 
 static void cmd_arinsert(struct call *c) {
@@ -36,7 +47,7 @@ static void cmd_arinsert(struct call *c) {
     if (!next_index(&k, &next) || (uint64_t)(c->argc - 3) > ARRAY_INDEX_MAX - next)
         reply_error(c->out, "ERR insert index overflow");
     else if (array_open_create(c, &k))
-        insert_values(c, &k, 2, 0, "arinsert");
+        insert(c, &k, 2, 0, "arinsert");
 }
 
 static void cmd_arnext(struct call *c) {
@@ -109,17 +120,28 @@ static bool ring_changes(const struct array *r, uint64_t length, uint64_t size) 
     return length > size || (length < size && r->last != ARRAY_NONE && r->last + 1 < length);
 }
 
-static status resize_ring(struct call *c, struct array *r, uint64_t size) {
-    struct array fresh;
+/* The elements that a ring of `size` slots keeps, where it has them. */
+static status resize_ring(struct call *c, const struct array *r, uint64_t size,
+                          struct array *fresh) {
     uint64_t length = array_length(&c->eng->arena, r), first = 0;
-    if (!ring_changes(r, length, size)) return ST_OK;
     uint64_t newest = r->last == ARRAY_NONE ? length - 1 : r->last % length;
     uint64_t n = run_before(c, r, newest, r->count < size ? r->count : size, &first);
-    status st = lay_out(c, r, first, n, &fresh);
-    if (st != ST_OK) return st;
-    array_clear(&c->eng->arena, r);
-    *r = fresh;
-    return ST_OK;
+    return lay_out(c, r, first, n, fresh);
+}
+
+/* The new layout takes effect with the first value: what is logged does both. */
+static void insert_resized(struct call *c, struct array_key *k, uint64_t size) {
+    struct array before = *k->r;
+    status st = resize_ring(c, &before, size, k->r);
+    if (st != ST_OK) {
+        *k->r = before;
+        call_ok(c, st);
+        return;
+    }
+    int end = insert_values(c, k, 3, size, &st);
+    array_clear(&c->eng->arena, end > 3 ? &before : k->r);
+    if (end == 3) *k->r = before;
+    inserted(c, k, 3, end, st, "arring");
 }
 
 static void cmd_arring(struct call *c) {
@@ -131,11 +153,10 @@ static void cmd_arring(struct call *c) {
         return;
     }
     if (!array_open_create(c, &k)) return;
-    status st = resize_ring(c, k.r, (uint64_t)size);
-    if (st == ST_OK)
-        insert_values(c, &k, 3, (uint64_t)size, "arring");
+    if (ring_changes(k.r, array_length(&c->eng->arena, k.r), (uint64_t)size))
+        insert_resized(c, &k, (uint64_t)size);
     else
-        call_ok(c, st);
+        insert(c, &k, 3, (uint64_t)size, "arring");
 }
 
 /* --- what came last --- */

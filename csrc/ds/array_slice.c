@@ -233,7 +233,7 @@ uint32_t slice_remove(struct arena *a, const struct slice_limits *l, ref_t *slic
         if (s->count > l->least || s->count == 0) continue;
         dense_to_sparse(a, slice);
         s = slice_at(a, *slice);
-        return removed + (s->dense ? 0 : remove_sparse(a, s, first, last));
+        if (!s->dense) return removed + remove_sparse(a, s, first, last);
     }
     return removed;
 }

@@ -47,7 +47,7 @@ class Source:
 
 
 def random_data(seed: int, *, field_ttls: bool, producers: bool) -> Iterator[Words]:
-    """Commands. `producers`: of streams of Redis 8.6 and later."""
+    """Commands. `producers`: of streams of Redis 8.6 and later; arrays then, too."""
     source = Source(seed)
     for i in range(6):
         yield "SELECT", 0 if i < 5 else 9
@@ -68,8 +68,18 @@ def random_data(seed: int, *, field_ttls: bool, producers: bool) -> Iterator[Wor
             yield from _timed_hash(source, f"timed{i}")
         if producers:
             yield from _produced(source, f"produced{i}")
+            yield from _array(Source(seed * 10 + i), f"array{i}")
     yield "SELECT", 0
     yield "SET", b"key \x00\xff\r\n", "odd"
+
+
+def _array(source: Source, key: str) -> Iterator[Words]:
+    """Wide enough for several slices, narrow enough for a digest, which has every hole in it."""
+    yield "ARINSERT", key, *source.words(source.size())
+    yield "ARSET", key, source.random.randrange(6000), *source.words(source.size())
+    for index in source.random.sample(range(30000), 20):
+        yield "ARSET", key, index, source.word()
+    yield "ARDEL", key, *source.random.sample(range(6000), 9)
 
 
 def _scored(source: Source) -> Iterator[bytes | float]:

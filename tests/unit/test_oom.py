@@ -68,6 +68,11 @@ BEFORE = {
         *["XREADGROUP GROUP g d COUNT 20 STREAMS k >", "XNACK k g FAIL IDS 2 2-1 3-1"],
         "XIDMPRECORD k p i 1-1",
     ],
+    "array": ["ARSET k 0 a 1 2.5 S100", "ARINSERT k B5000 x"],
+    "large array": [
+        *["ARSET k 100 ITEMS", "ARSET k 5000 a b c d e f g h i j", "ARSET k 90000 S100 B5000"],
+        *[f"ARSET k {i * 100000} S100" for i in range(1, 150)],
+    ],
     "two sorted sets": ["ZADD k 1 a 2 b SCORES", "ZADD o 1 a 2 z"],
 }
 
@@ -77,7 +82,8 @@ HASHES = (*("hash", "large hash", "hash with times", "large hash with times", "t
 SETS = ("intset", "full intset", "set", "large set")
 ZSETS = ("sorted set", "large sorted set")
 STREAMS = ("stream", "large stream", "stream with groups")
-ANY = (*STRINGS[1:], *LISTS, *HASHES, *SETS, *ZSETS, *STREAMS)
+ARRAYS = ("array", "large array")
+ANY = (*STRINGS[1:], *LISTS, *HASHES, *SETS, *ZSETS, *STREAMS, *ARRAYS)
 
 CASES = {
     STRINGS: [
@@ -159,6 +165,11 @@ CASES = {
         *["XADD k 1000-1 NUMBERS", "XDEL k 1-1 1-2 2-1", "XTRIM k MAXLEN 1", "XTRIM k MAXLEN ~ 1"],
         *["XDELEX k DELREF IDS 2 1-1 2-1", "XGROUP CREATE k new 0 MKSTREAM", "XCFGSET k IDMP-MAXSIZE 9"],
         *["XGROUP CREATE k S100 $", "XSETID k 2000-1", "XIDMPRECORD k p S100 1-1"],
+    ],
+    ("missing", *ARRAYS): [
+        *["ARSET k 7 S100 B5000 x", "ARSET k 18446744073709551614 S100", "ARMSET k 0 S100 70000 y"],
+        *["ARSET k 5000 a b c d e f g h i j k l m", "ARINSERT k S100 a b", "ARRING k 3 S100 x B5000"],
+        *["ARRING k 300 S100", "ARDEL k 0 1 5000", "ARDELRANGE k 1 5005", "ARSEEK k 3"],
     ],
     ("stream with groups",): [
         *["XREADGROUP GROUP g e STREAMS k >", "XREADGROUP GROUP h c STREAMS k >", "XDEL k 1-1"],
@@ -248,6 +259,8 @@ def value(engine: Engine, kind: str, key: bytes) -> Any:
             names = sorted(fields)
             times = engine.call("HPEXPIRETIME", key, "FIELDS", len(names), *names)
             return [(name, fields[name], time) for name, time in zip(names, times, strict=True)]
+        case "array":
+            return engine.call("ARSCAN", key, 0, 2**64 - 2), engine.call("ARNEXT", key)
         case "stream":
             return timeless(engine.call("XINFO", "STREAM", key, "FULL", "COUNT", 0))
     raise AssertionError(kind)
