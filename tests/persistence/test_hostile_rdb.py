@@ -36,6 +36,11 @@ READS = {
         ],
         *[("XGROUP", "DELCONSUMER", "group", "busy"), ("XGROUP", "DESTROY", "group")],
     ],
+    "array": [
+        *[("ARSCAN", 0, 2**64 - 2), ("ARSET", 3, "x", "y"), ("AROP", 0, 2**64 - 2, "SUM")],
+        *[("ARGREP", "-", "+", "RE", "[a-z]+$"), ("ARLASTITEMS", 9), ("ARINFO", "FULL")],
+        *[("ARDELRANGE", 1, 9000), ("ARINSERT", "z"), ("ARRING", 5, "q", "r"), ("ARDEL", 0)],
+    ],
     "hash": [("HGETALL",), ("HSET", "x", "y"), ("HDEL", "f"), ("HRANDFIELD",), ("HLEN",)],
 }
 
@@ -58,6 +63,9 @@ def payloads() -> dict[bytes, bytes]:
     """Values of all encodings, the large ones small enough to be damaged everywhere."""
     with new_engine() as engine:
         fill(engine)
+        engine.call("ARINSERT", "array", "a", 1, 2.5, "long enough for a block")
+        engine.call("ARSET", "array", 8000, *(f"element {i}" for i in range(20)))
+        engine.call("ARSET", "array", 2**64 - 2, "x" * 40)
         engine.call("COPY", "stream", "stream of all")
         engine.call("XNACK", "stream of all", "group", "FAIL", "IDS", 1, "1000-2")
         for producer in ("p", "q"):

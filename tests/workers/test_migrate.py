@@ -52,7 +52,8 @@ def test_keys_of_all_types_move_at_once(here: Client, there: Client, target: Ser
     here.call("HSET", "hash", "f", "v")
     here.call("XADD", "stream", "1-1", "f", "v")
     here.call("SET", "string", b"\0\r\n" * 100)
-    names = ["list", "set", "zset", "hash", "stream", "string"]
+    here.call("ARSET", "array", 5000, "a", 1, 2.5, "more than seven bytes")
+    names = ["list", "set", "zset", "hash", "stream", "array", "string"]
     before = [here.value("DEBUG", "DIGEST-VALUE", name) for name in names]
     assert migrate(here, target.port, "", "KEYS", *names, "nokey", db=3) == OK
     assert here.value("DBSIZE") == 0
