@@ -75,7 +75,10 @@ struct operation {
 };
 
 static bool as_number(struct str s, long double *v) {
-    return str_to_long_double(s, v);
+    int64_t i;
+    if (!str_to_i64(s, &i)) return str_to_long_double(s, v);
+    *v = (long double)i;
+    return true;
 }
 
 /* The integer part of a number that an int64 can hold. */
