@@ -3,8 +3,8 @@
 
 #include "db/digest.h"
 
-/* Redis mixes every hole into a digest, which takes for ever in a wide array. Of a gap that is
- * wider than this only the width is mixed. */
+/* Redis mixes every hole into a digest, which takes for ever in a wide array. Of what is beyond so
+ * many holes only the widths of gaps are mixed. */
 #define DIGEST_HOLES_MAX 1000000u
 
 struct array_limits array_limits(const struct engine *eng) {
@@ -53,20 +53,22 @@ static void array_type_relocate(struct arena *a, struct value *v, uint64_t *curs
     array_relocate(a, array_of(a, v), cursor, budget);
 }
 
-static void mix_holes(struct digest *d, uint64_t n) {
-    if (n > DIGEST_HOLES_MAX)
+static void mix_holes(struct digest *d, uint64_t n, uint64_t *left) {
+    if (n > *left) {
         digest_mix(d, &n, sizeof n);
-    else
-        for (; n > 0; n--) digest_mix(d, "(null)", 6);
+        return;
+    }
+    *left -= n;
+    for (; n > 0; n--) digest_mix(d, "(null)", 6);
 }
 
 static void array_type_digest(const struct arena *a, const struct value *v, struct digest *d) {
     struct array_walk w;
     struct str s;
-    uint64_t index, next = 0;
+    uint64_t index, next = 0, left = DIGEST_HOLES_MAX;
     array_seek(a, array_of(a, v), 0, ARRAY_INDEX_MAX, &w);
     for (; array_next(&w, &index, &s); next = index + 1) {
-        mix_holes(d, index - next);
+        mix_holes(d, index - next, &left);
         digest_mix(d, s.p, s.n);
     }
 }

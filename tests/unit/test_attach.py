@@ -91,6 +91,8 @@ def fill(engine: Engine) -> None:
     call("HEXPIRE", "wide", 1000, "FIELDS", 1, "f0")
     call("ZADD", "few", 1, "a", 2, "b")
     call("ZADD", "many", *(word for i in range(BIG) for word in (i, f"m{i}")))
+    call("ARSET", "cells", 5, "a", 1, 2.5, "in a block of its own")
+    call("ARMSET", "slots", *(word for i in range(BIG) for word in (i * 9, f"element {i}")))
     call("SELECT", 2)
     call("SET", "elsewhere", "yes")
     call("SELECT", 0)
@@ -114,7 +116,7 @@ def test_everything_is_there_after_an_orderly_end_and_after_a_sudden_one(life: L
         assert life.attach(), life.why
         assert life.report.sealed == seal
         assert life.report.generation == generation
-        assert life.report.keys == 2012
+        assert life.report.keys == 2014
         assert life.digest() == before
         assert life.engine.call("TTL", "soon") in (99, 100)
         assert life.engine.call("OBJECT", "ENCODING", "many") == b"skiplist"
@@ -125,8 +127,9 @@ def test_everything_is_there_after_an_orderly_end_and_after_a_sudden_one(life: L
 
 def test_what_waits_to_be_freed_is_freed_by_the_next_life(life: Life) -> None:
     fill(life.engine)
-    life.engine.call("UNLINK", "names", "wide", "many")
-    assert lib.engine_stats(life.engine.handle).lazyfree_pending == 3
+    life.engine.call("UNLINK", "names", "wide", "many", "slots")
+    assert lib.engine_stats(life.engine.handle).lazyfree_pending == 4
+    assert lib.engine_orphans(life.engine.handle) == 0
     life.engine.call("FLUSHALL", "ASYNC")
     pending = lib.engine_stats(life.engine.handle).lazyfree_pending
     assert pending > 2000
