@@ -176,27 +176,26 @@ static void reply_last(struct call *c, const struct array_key *k, uint64_t n, bo
     }
 }
 
-static void cmd_arlastitems(struct call *c) {
+static void last_items(struct call *c, uint64_t count) {
     struct array_key k;
-    int64_t count;
-    if (c->argc > 4) {
-        call_arity_error(c);
-        return;
-    }
-    if (!arg_i64_or(c, 2, &count, "ERR invalid COUNT")) return;
-    if (c->argc == 4 && !arg_is(c, 3, "REV")) {
-        call_syntax_error(c);
-        return;
-    }
-    if (count <= 0) {
-        reply_array(c->out, 0);
-        return;
-    }
     if (!array_open_read(c, &k)) return;
     uint64_t there = k.r ? k.r->count : 0;
-    uint64_t n = (uint64_t)count < there ? (uint64_t)count : there;
+    uint64_t n = count < there ? count : there;
     reply_array(c->out, (size_t)n);
     if (n) reply_last(c, &k, n, c->argc == 4);
+}
+
+static void cmd_arlastitems(struct call *c) {
+    int64_t count;
+    if (!arg_i64_or(c, 2, &count, "ERR invalid COUNT")) return;
+    if (count <= 0)
+        reply_array(c->out, 0);
+    else if (c->argc > 4)
+        call_arity_error(c);
+    else if (c->argc == 4 && !arg_is(c, 3, "REV"))
+        call_syntax_error(c);
+    else
+        last_items(c, (uint64_t)count);
 }
 
 #define A "array"

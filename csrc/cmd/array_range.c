@@ -40,11 +40,11 @@ static void cmd_arscan(struct call *c) {
     struct array_walk w;
     struct str s;
     uint64_t from, to, index, limit = UINT64_MAX;
+    if (!arg_range_ends(c, 2, &from, &to)) return;
     if (c->argc != 4 && c->argc != 6) {
         call_arity_error(c);
         return;
     }
-    if (!arg_range_ends(c, 2, &from, &to)) return;
     if (c->argc == 6 && !arg_is(c, 4, "LIMIT")) {
         call_syntax_error(c);
         return;

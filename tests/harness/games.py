@@ -26,7 +26,7 @@ GROUPS = (
     "bitmap",
     "hyperloglog",
 )
-GROUPS += ("geo", "transactions")
+GROUPS += ("geo", "transactions", "array")
 # They talk to other servers, wait for them, or begin what transaction() begins.
 LEFT_OUT = {"MIGRATE", "WAIT", "WAITAOF", "MULTI", "PFSELFTEST"}
 HELP = "|HELP"  # everyone's own words
@@ -43,6 +43,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "list-compress-depth": ("0", "0", "1"),
     "stream-node-max-entries": ("100", "3"),
     "stream-node-max-bytes": ("4096", "100"),
+    "array-slice-size": ("4096", "256"),
+    "array-sparse-kmax": ("10", "6"),
     "hll-sparse-max-bytes": ("3000", "40"),
     "rdbcompression": ("yes", "no"),
     "proto-max-bulk-len": ("1mb",),

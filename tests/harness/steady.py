@@ -251,6 +251,9 @@ CONDITIONS = {b"IFDEQ", b"IFDNE"}
 MOST = 100_000  # of what a negative count asks for
 
 
+WIDENS = (b"ARSET", b"ARMSET", b"ARSEEK", b"ARRING")
+
+
 def tamed(words: list[bytes]) -> list[bytes]:
     """The same without a time to live that ends during the comparison, a long wait, an endless reply."""
     words = list(words)
@@ -275,6 +278,8 @@ def tamed(words: list[bytes]) -> list[bytes]:
         words = [word for word in words if word.upper() != b"GET"]  # Redis may reply twice
     if name in tuple(word.encode() for word in COUNT_MEANS_MANY) and len(words) > 2:
         words[2] = b"-50" if -(1 << 63) < _number(words[2]) < -MOST else words[2]
+    if name in WIDENS:  # Redis has every hole of an array in a digest
+        words[2:] = [word if _number(word) < 20000 else b"19999" for word in words[2:]]
     return words
 
 
