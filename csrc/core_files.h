@@ -117,8 +117,8 @@ const char *core_rdb_type_name(int type_byte);
 
 /* What such a child writes: the records of all databases in the form of an RDB file (SELECTDB,
  * RESIZEDB, keys; no magic, no end), or as commands. A further kind is a further row in
- * persist/fork.c. */
-enum fork_kind { FORK_RDB, FORK_COMMANDS };
+ * persist/fork.c. FORK_NOTHING: there is no child, only the log goes on in its next file. */
+enum fork_kind { FORK_RDB, FORK_COMMANDS, FORK_NOTHING };
 struct fork_options {
     bool compress;       /* rdbcompression */
     bool checksum;       /* rdbchecksum: the report has a CRC */

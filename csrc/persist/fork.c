@@ -170,6 +170,7 @@ static int log_up_to_here(struct engine *eng) {
 
 static int fork_prepared(struct engine *eng) {
     struct forks *f = eng->forks;
+    if (f->kind == FORK_NOTHING) return log_up_to_here(eng);
     if (f->fd < 0) return EBADF; /* the duplicate could not be made */
     if (eng->arena.freeze.phase != ARENA_LIVE || arena_super(&eng->arena)->guests) return EBUSY;
     if (!new_report(eng)) return ENOMEM;

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shmredis.commands.registry import CommandTable
     from shmredis.module.loaded import Modules
     from shmredis.persistence.aof_log import AppendLog
+    from shmredis.persistence.backup import Backups
     from shmredis.persistence.desk import Desk
     from shmredis.persistence.snapshot import Snapshots
     from shmredis.scripting import Scripting
@@ -203,6 +204,9 @@ class Server(Protocol):
 
     @property
     def append_log(self) -> "AppendLog": ...
+
+    @property
+    def backups(self) -> "Backups": ...
 
     @property
     def desk(self) -> "Desk":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AOF",
+    "BACKUPS",
     "CLIENTS",
     "COMMANDS",
     "COUNTS",
@@ -372,6 +373,7 @@ AOF = Part("aof", lambda server: server.append_log.figures(), merge_aof)
 SCRIPTS = Part("scripts", read_scripts, merge_scripts)
 LOADS = Part("loads", lambda server: server.load_figures(), merge_loads)
 KEY_SIZES = Part("key sizes", read_key_sizes, merge_key_sizes)
+BACKUPS = Part("backups", lambda server: server.backups.in_progress, any)
 HOTKEYS = Part("hotkeys", read_findings, merge_findings)
 SNAPSHOTS = Part("snapshots", lambda server: server.snapshots.figures(), merge_snapshots)
 
@@ -396,5 +398,6 @@ PARTS: dict[str, Part[Any]] = {
         AOF,
         KEY_SIZES,
         HOTKEYS,
+        BACKUPS,
     )
 }

@@ -33,7 +33,7 @@ def _declare(container: str, acl: str, group: str) -> Callable[[Context], Reply]
     return reply_help
 
 
-for _container in ("ACL", "CONFIG", "HOTKEYS", "LATENCY", "MEMORY", "MODULE", "SLOWLOG"):
+for _container in ("ACL", "BACKUP", "CONFIG", "HOTKEYS", "LATENCY", "MEMORY", "MODULE", "SLOWLOG"):
     _declare(_container, "", "server")
 _declare("SCRIPT", "scripting", "scripting")
 _declare("FUNCTION", "scripting", "scripting")

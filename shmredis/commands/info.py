@@ -5,7 +5,7 @@ from collections.abc import Callable
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import from_figures
-from shmredis.commands.figures import HOTKEYS, KEY_SIZES, LOADS, SCRIPTS, SNAPSHOTS, STATS, WORKERS
+from shmredis.commands.figures import BACKUPS, HOTKEYS, KEY_SIZES, LOADS, SCRIPTS, SNAPSHOTS, STATS, WORKERS
 from shmredis.commands.hotkey_figures import hotkeys_fields
 from shmredis.commands.info_memory import MEASURED, memory_section
 from shmredis.commands.info_server import (
@@ -87,7 +87,7 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
 BY_NAME_ONLY = {"Debug"}
 NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
 ONLY_OF_SEVERAL = {"Workers"}
-LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS, HOTKEYS, KEY_SIZES)
+LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS, HOTKEYS, KEY_SIZES, BACKUPS)
 
 
 def chosen_sections(names: list[str]) -> list[str]:

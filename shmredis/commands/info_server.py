@@ -5,7 +5,7 @@ import sys
 import time
 
 from shmredis.commands.context import Context
-from shmredis.commands.figures import AOF, CLIENTS, LOADS, PROCESS, SNAPSHOTS, STATS
+from shmredis.commands.figures import AOF, BACKUPS, CLIENTS, LOADS, PROCESS, SNAPSHOTS, STATS
 from shmredis.commands.info_aof import aof_fields, aof_size_fields
 from shmredis.commands.info_loading import last_load_fields, loading_fields
 from shmredis.commands.info_snapshots import progress_fields, snapshot_fields
@@ -98,7 +98,7 @@ def persistence_section(ctx: Context) -> Fields:
         *snapshot_fields(snapshots),
         *last_load_fields(load),
         *aof_fields(aof),
-        ("backup_in_progress", 0),
+        ("backup_in_progress", int(ctx.figures[BACKUPS])),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
         *aof_size_fields(aof),

@@ -19,6 +19,7 @@ __all__ = [
     "EventClasses",
     "FileName",
     "Flags",
+    "FolderName",
     "Integer",
     "Locale",
     "Memory",
@@ -363,6 +364,25 @@ class FileName:
             kind = "dirname" if self.what == "appenddirname" else "filename"
             raise ConfigError(f"{self.what} can't be a path, just a {kind}")
         return words[0]
+
+    def value(self, text: str) -> str:
+        return text
+
+
+@dataclass(slots=True, frozen=True)
+class FolderName:
+    """The name of a folder in the server's directory, which may be emptied: never that directory itself."""
+
+    what: str
+    words: bool = False
+
+    def canonical(self, words: list[str]) -> str:
+        name = words[0]
+        if not name:
+            raise ConfigError(f"{self.what} can't be empty")
+        if "/" in name or name in (".", ".."):
+            raise ConfigError(f"{self.what} can't be a path, just a dirname")
+        return name
 
     def value(self, text: str) -> str:
         return text

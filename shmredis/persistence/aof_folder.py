@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ __all__ = ["Folder", "folders_in", "own_folder", "sync_file", "sync_folder"]
 log = logging.getLogger(__name__)
 
 MODE = 0o644
+LENT = "for-a-backup"
 WORKER_FOLDER = re.compile(r"worker-(0|[1-9][0-9]*)")
 
 
@@ -71,6 +73,30 @@ class Folder:
         temporary.rename(self.manifest_path)
         fault("aof.manifest.renamed")
         sync_folder(self.path)
+
+    # --- a folder that is only lent to a backup: what a crash leaves in it is no log ---
+
+    @property
+    def lent_mark(self) -> Path:
+        return self.path / LENT
+
+    def lend(self) -> None:
+        """Raises: OSError."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.lent_mark.touch(mode=MODE)
+        sync_folder(self.path)
+
+    def own(self) -> None:
+        """It is a log from now on. Raises: OSError."""
+        if self.lent_mark.exists():
+            self.lent_mark.unlink()
+            sync_folder(self.path)
+
+    def drop_lent(self) -> None:
+        """Removes all of it, if it is only lent."""
+        if self.lent_mark.exists():
+            self.manifest_path.unlink(missing_ok=True)
+            shutil.rmtree(self.path, ignore_errors=True)
 
     # --- files ---
 

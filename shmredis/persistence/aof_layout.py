@@ -60,6 +60,8 @@ def prepare_layout(config: Config, count: int) -> None:
     """Before workers are spawned. Raises: OSError."""
     whole, left = _whole(config), _left(config)
     shutil.rmtree(_gone(config), ignore_errors=True)
+    for path in (*whole.glob("worker-*"), whole):
+        Folder(path, config["appendfilename"]).drop_lent()
     if left.exists():
         log.warning("The append-only files are still those of another number of workers")
         shutil.rmtree(whole, ignore_errors=True)

@@ -55,6 +55,24 @@ class Others(Protocol):
         """A child is to be forked at an instant to come."""
 
 
+class Keeper(Protocol):
+    """A backup, which needs a log whatever `appendonly` says."""
+
+    @property
+    def logs(self) -> bool:
+        """Commands are logged for it."""
+
+    @property
+    def holds(self) -> bool:
+        """Files shall stay what they are: no rewrite begins."""
+
+    def based(self) -> None:
+        """There is a new base, and the log goes on behind it."""
+
+    def unbased(self, why: str) -> None:
+        """There is none: it cannot be."""
+
+
 class AppendLog:
     """One per worker. Nothing is logged before `start`."""
 
@@ -80,7 +98,7 @@ class AppendLog:
         self._end_turn = end_turn
         self._one_of_several = one_of_several
         self._numbers = itertools.count(time.time_ns() + 1)
-        self._started = False
+        self._started = self._configured = False
         self._manifest = Manifest()
         self._closed_size = 0  # of all files but the one that is written to
         self._base_size = 0  # of all files after the last rewrite
@@ -94,6 +112,7 @@ class AppendLog:
         self.rewrites = self.failures = self.last_copied = 0
         self.libraries: Libraries = tuple  # of functions; their owner sets this
         self.changed: Callable[[], None] = lambda: None  # the manifest was written
+        self.keeper: Keeper | None = None
 
     # --- what is known ---
 
@@ -305,7 +324,11 @@ class AppendLog:
 
     def switch(self, on: bool) -> None:
         """CONFIG SET appendonly. Raises: ValueError."""
-        if not self._started or on == self.on:
+        was, self._configured = self._configured, on
+        if not self._started or on == was:
+            return
+        if on == self.on:
+            self.release()
             return
         if on:
             self._switch_on()
@@ -326,12 +349,71 @@ class AppendLog:
             raise ValueError("Unable to turn on AOF. Check server logs.")
 
     def _switch_off(self) -> None:
+        if self.keeper:
+            self.keeper.unbased("appendonly is stopped")
+        if self.on:
+            self._end_log()
+
+    def _end_log(self) -> None:
         self.scheduled = False
         if self._rewrite:
             self._killed = True
             log.info("Killing running AOF rewrite child: %d", self._forks.pid)
             self._forks.kill()
         self.close()
+
+    # --- backups (backup_part.py) ---
+
+    @property
+    def folder(self) -> Folder:
+        return self._folder
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._manifest
+
+    def begin_base(self) -> None:
+        """A new base for the keeper, now or as soon as may be; a rewrite that runs already will do."""
+        if not self.on:
+            self._manifest = Manifest()
+            if not self._config["appendonly"]:
+                self._folder.lend()
+        elif self.rewriting:
+            return
+        self.scheduled = True
+        if self._may_fork():
+            self._begin_rewrite()
+
+    @property
+    def may_cut(self) -> bool:
+        """Whether its next file can be prepared: no other instant is to come."""
+        return not (self.rewriting or self._others.prepared or lib.engine_aof_busy(self._handle))
+
+    def prepare_cut(self) -> None:
+        """The log goes on in a new file from the next instant on. Raises: OSError."""
+        self._prepare_next()
+
+    def was_cut(self) -> None:
+        """The instant was."""
+        self._count_sizes()
+
+    def cut_now(self) -> None:
+        """There will be no instant."""
+        lib.engine_aof_instant(self._handle)
+        self._count_sizes()
+
+    def release(self) -> None:
+        """Nobody keeps the log any more: without appendonly it was the keeper's alone, and goes."""
+        if self._config["appendonly"]:
+            self._folder.own()
+        elif self.on:
+            self._end_log()
+            self._manifest = Manifest()
+            self._folder.drop_lent()
+
+    def _tell_keeper(self, why: str) -> None:
+        if self.keeper:
+            self.keeper.unbased(f"snapshot rewrite failed: {why}")
 
     # --- rewriting ---
 
@@ -352,7 +434,8 @@ class AppendLog:
         """Not while others load: their logs do not say yet which parts of commands count."""
         busy = lib.engine_aof_busy(self._handle) or self._others.prepared
         loading = self._engine.option("loading") != lib.LOADING_NOT
-        return self._forks.possible and not (self.rewriting or busy or loading)
+        held = self.keeper is not None and self.keeper.holds
+        return self._forks.possible and not (self.rewriting or busy or loading or held)
 
     def _make_base(self, name: str) -> Base:
         return Base.begin(
@@ -377,6 +460,7 @@ class AppendLog:
             log.warning("Can't rewrite append only file in background: %s", error.strerror or error)
             if base:
                 base.drop()
+            self._tell_keeper(error.strerror or str(error))
             self._give_up()
             return False
         log.info("Background append only file rewriting started by pid %d", self._forks.pid)
@@ -385,7 +469,8 @@ class AppendLog:
         return True
 
     def _wants_log(self) -> bool:
-        return bool(self._config["appendonly"])
+        kept = self.keeper is not None and self.keeper.logs
+        return bool(self._config["appendonly"]) or kept
 
     def _prepare_next(self) -> LogFile | None:
         """The file in which the log goes on from the fork; None: nothing is logged. Raises: OSError."""
@@ -465,6 +550,7 @@ class AppendLog:
         except OSError as error:
             log.warning("Background AOF rewrite terminated with error: %s", error.strerror or error)
             base.drop()
+            self._tell_keeper(error.strerror or f"child {error}")
             self._give_up()
         except ChildKilled as error:
             log.warning("Background AOF rewrite %s", error)
@@ -527,6 +613,8 @@ class AppendLog:
         if self._killed:
             return
         self._count_sizes()
+        if self.keeper:
+            self.keeper.based()
         await self._collect()
 
     async def _install_alone(self, base: Base, ending: Ending) -> None:

@@ -37,6 +37,7 @@ class ForkKind(IntEnum):
 
     RDB = lib.FORK_RDB
     COMMANDS = lib.FORK_COMMANDS
+    NOTHING = lib.FORK_NOTHING
 
 
 @dataclass(slots=True, frozen=True)

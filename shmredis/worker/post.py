@@ -49,6 +49,7 @@ class Post:
         self._open: dict[int, Question] = {}  # by number
         self._next_number = 1
         self.instant: Callable[[int, bool], None] = lambda _number, _passed: None
+        self.lost: Callable[[int], None] = lambda _worker: None  # one that has died
 
     def handle(self, verb: str, handler: Handler) -> None:
         """`handler` answers the questions with this verb."""
@@ -133,3 +134,4 @@ class Post:
         for question in self._open.values():
             if question.worker == worker and not question.answer.done():
                 question.answer.set_exception(NoAnswer(worker))
+        self.lost(worker)

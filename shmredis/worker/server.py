@@ -33,6 +33,7 @@ from shmredis.log import LEVELS, set_level
 from shmredis.module.loaded import Entry, Modules
 from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_log import AppendLog
+from shmredis.persistence.backup import Backups
 from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
 from shmredis.scripting import Scripting
@@ -106,6 +107,8 @@ class Server:
             self._turn_changed,
             one_of_several=workers is not None,
         )
+        forks = self.snapshots.forks
+        self.backups = Backups(engine, config, self.append_log, forks, workers, self.spawn)
         self._follow_config()
         self.commands = CommandTable(engine)
         for name, fresh in config.renames.names.items():
@@ -257,7 +260,13 @@ class Server:
     def join_snapshots(self, post: Post) -> None:
         """Takes part in the snapshots of all workers."""
         post.handle("snapshot", self.desk.answer)
-        post.instant = self.snapshots.pass_instant
+        post.handle("backup", self.backups.answer)
+        post.instant = self._pass_instant
+        post.lost = self.backups.lost
+
+    def _pass_instant(self, number: int, passed: bool) -> None:
+        self.snapshots.pass_instant(number, passed)
+        self.backups.pass_instant(number, passed)
 
     # --- scripting.busy.Host ---
 

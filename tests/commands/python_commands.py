@@ -25,6 +25,7 @@ from shmredis.engine import Engine
 from shmredis.module.loaded import Modules
 from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_log import AppendLog
+from shmredis.persistence.backup import Backups
 from shmredis.persistence.desk import Desk
 from shmredis.persistence.snapshot import Snapshots
 from shmredis.scripting import Scripting
@@ -122,6 +123,7 @@ class FakeServer:
             None,
             lambda: None,  # type: ignore[arg-type]
         )
+        self.backups = Backups(self.engine, self.config, self.append_log, forks, None, None)  # type: ignore[arg-type]
 
     async def listen(self) -> str:
         return ""

@@ -6,6 +6,7 @@ from shmredis.config.types import (
     Boolean,
     Directory,
     FileName,
+    FolderName,
     Integer,
     Memory,
     SavePoints,
@@ -24,7 +25,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("aof-timestamp-enabled", Boolean(), "no", core="aof_timestamp_enabled"),
     Option("aof-use-rdb-preamble", Boolean(), "yes"),
     Option(
-        "appenddirname", FileName("appenddirname"), "appendonlydir", mutable=False, protected=True
+        "appenddirname", FolderName("appenddirname"), "appendonlydir", mutable=False, protected=True
     ),
     Option(
         "appendfilename",
@@ -38,7 +39,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("auto-aof-rewrite-min-size", Memory(), "67108864"),
     Option("auto-aof-rewrite-percentage", Integer(0, 2147483647), "100"),
     Option("backup-sealed-ttl", Integer(0, INT64_MAX), "0"),
-    Option("backupdirname", Text(), "backupdir", mutable=False),
+    Option("backupdirname", FolderName("backupdirname"), "backupdir", mutable=False),
     Option("dbfilename", FileName("dbfilename"), "dump.rdb", protected=True),
     Option("dir", Directory(), "", protected=True),
     Option("key-load-delay", Integer(-(1 << 31), (1 << 31) - 1), "0", hidden=True),
