@@ -361,8 +361,7 @@ class FileName:
 
     def canonical(self, words: list[str]) -> str:
         if "/" in words[0]:
-            kind = "dirname" if self.what == "appenddirname" else "filename"
-            raise ConfigError(f"{self.what} can't be a path, just a {kind}")
+            raise ConfigError(f"{self.what} can't be a path, just a filename")
         return words[0]
 
     def value(self, text: str) -> str:

@@ -106,6 +106,7 @@ class AppendLog:
         self._begun_s = 0.0
         self._next_auto_s = 0.0
         self._killed = False
+        self._based = False  # the rewrite that runs has put its base in place
         self.scheduled = False
         self.last_ok = True
         self.last_duration_s = -1
@@ -378,10 +379,13 @@ class AppendLog:
             self._manifest = Manifest()
             if not self._config["appendonly"]:
                 self._folder.lend()
-        elif self.rewriting:
+        elif self.rewriting and not self._based:
             return
         self.scheduled = True
-        if self._may_fork():
+        asyncio.get_running_loop().call_soon(self._begin_scheduled)  # not in the midst of EXEC
+
+    def _begin_scheduled(self) -> None:
+        if self.scheduled and self._may_fork():
             self._begin_rewrite()
 
     @property
@@ -448,9 +452,8 @@ class AppendLog:
 
     def _begin_rewrite(self) -> bool:
         """False: it has failed already, which is in the log."""
-        self.scheduled = False
+        self.scheduled = self._based = self._killed = False
         self._begun_s = time.time()
-        self._killed = False
         base: Base | None = None
         try:
             base = self._make_base("temp-rewriteaof-bg")
@@ -550,11 +553,12 @@ class AppendLog:
         except OSError as error:
             log.warning("Background AOF rewrite terminated with error: %s", error.strerror or error)
             base.drop()
-            self._tell_keeper(error.strerror or f"child {error}")
+            self._tell_keeper(error.strerror or str(error))
             self._give_up()
         except ChildKilled as error:
             log.warning("Background AOF rewrite %s", error)
             base.drop()
+            self._tell_keeper(f"child {error}")
             if str(error) != GIVEN_UP:
                 self._give_up()
         except asyncio.CancelledError:
@@ -613,6 +617,7 @@ class AppendLog:
         if self._killed:
             return
         self._count_sizes()
+        self._based = True
         if self.keeper:
             self.keeper.based()
         await self._collect()
@@ -654,7 +659,8 @@ class AppendLog:
             await asyncio.sleep(LOOK_S)
             pause = self._config["no-appendfsync-on-rewrite"] and self._forks.pid
             self._engine.set_option("aof_no_fsync", int(bool(pause)))
-            if (self.scheduled and self._may_fork()) or (self._is_due() and self._may_fork()):
+            self._begin_scheduled()
+            if self._is_due() and self._may_fork():
                 self._begin_rewrite()
 
     def _is_due(self) -> bool:

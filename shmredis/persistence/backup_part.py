@@ -103,7 +103,7 @@ class BackupPart:
         if number != self._number:
             return PartFigures(Step.NONE)
         step = self._step
-        if step is Step.WAITING and self._log.rewriting:
+        if step in (Step.WAITING, Step.INCREMENTING) and self._log.rewriting:
             step = Step.SNAPSHOTTING
         return PartFigures(step, self._error, tuple(map(str, self._pinned)))
 

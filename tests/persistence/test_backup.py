@@ -249,3 +249,16 @@ def test_scripts_may_look(server: LoggedServer) -> None:
     told = server.call("EVAL", "return redis.call('BACKUP', 'STATUS')", "0")
     assert told == server.call("BACKUP", "STATUS")
     assert server.call("EVAL", "return redis.call('BACKUP', 'LIST')", "0") == b"*0\r\n"
+
+
+def test_a_transaction_may_begin_and_seal(server: LoggedServer) -> None:
+    server.start()
+    fill(server)
+    for words in ("START", "SEAL"):
+        with server.client() as client:
+            client.call("MULTI")
+            client.call("SET", words, "1")
+            client.call("BACKUP", words)
+            assert client.call("EXEC") == b"*2\r\n+OK\r\n+OK\r\n"
+        wait_until(lambda: state(server) in ("incrementing", "sealed"))
+    assert state(server) == "sealed"
