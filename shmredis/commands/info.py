@@ -5,7 +5,16 @@ from collections.abc import Callable
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import from_figures
-from shmredis.commands.figures import BACKUPS, HOTKEYS, KEY_SIZES, LOADS, SCRIPTS, SNAPSHOTS, STATS, WORKERS
+from shmredis.commands.figures import (
+    BACKUPS,
+    HOTKEYS,
+    KEY_SIZES,
+    LOADS,
+    SCRIPTS,
+    SNAPSHOTS,
+    STATS,
+    WORKERS,
+)
 from shmredis.commands.hotkey_figures import hotkeys_fields
 from shmredis.commands.info_memory import MEASURED, memory_section
 from shmredis.commands.info_server import (
