@@ -49,7 +49,7 @@ static status take_entry(struct claim *x, struct stream_id id, uint64_t count) {
     else
         reply_stream_entry_of(c, x->k->s, id, 0);
     x->replied++;
-    stream_consumer_at(a, x->g, x->consumer)->active_ms = c->eng->now_ms;
+    stream_consumer_at(a, x->g, x->consumer)->active_ms = engine_wall_ms(c->eng);
     stream_pending_find(a, x->g, id, &p);
     stream_propagate_claim(c, c->argv[1], c->argv[2], c->argv[3], &p, x->g->last);
     c->dirty++;
@@ -97,7 +97,7 @@ static bool parse_claim_option(struct call *c, int *i, struct xclaim *x) {
     if (arg_is(c, *i, "JUSTID")) return x->claim.justid = true;
     if (more && arg_is(c, *i, "IDLE")) {
         if (!claim_number(c, ++*i, &number, "IDLE")) return false;
-        if (__builtin_sub_overflow((int64_t)c->eng->now_ms, number, &x->claim.time_ms))
+        if (__builtin_sub_overflow((int64_t)engine_wall_ms(c->eng), number, &x->claim.time_ms))
             x->claim.time_ms = -1;
         return true;
     }
@@ -112,7 +112,7 @@ static bool parse_claim_option(struct call *c, int *i, struct xclaim *x) {
 
 /* False: replied. x->ids is to be freed either way. */
 static bool parse_xclaim(struct call *c, struct xclaim *x) {
-    int64_t now = (int64_t)c->eng->now_ms;
+    int64_t now = (int64_t)engine_wall_ms(c->eng);
     struct claim *claim = &x->claim;
     *x = (struct xclaim){ .claim = { .c = c, .time_ms = now, .retrycount = -1 } };
     if (!arg_i64_or(c, 4, &claim->min_idle_ms, "ERR Invalid min-idle-time argument for XCLAIM"))
@@ -171,7 +171,8 @@ struct xautoclaim {
 
 static bool parse_xautoclaim(struct call *c, struct xautoclaim *x) {
     *x = (struct xautoclaim){
-        .count = 100, .claim = { .c = c, .time_ms = (int64_t)c->eng->now_ms, .retrycount = -1 }
+        .count = 100,
+        .claim = { .c = c, .time_ms = (int64_t)engine_wall_ms(c->eng), .retrycount = -1 }
     };
     if (!arg_i64_or(c, 4, &x->claim.min_idle_ms,
                     "ERR Invalid min-idle-time argument for XAUTOCLAIM"))

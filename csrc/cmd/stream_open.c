@@ -121,13 +121,13 @@ status stream_consumer_open(struct call *c, const struct key *k, struct stream_g
     *created = false;
     *number = stream_consumer_find(a, g, name);
     if (*number == ROSTER_NONE) {
-        status st = stream_consumer_create(a, g, name, c->eng->now_ms, number);
+        status st = stream_consumer_create(a, g, name, engine_wall_ms(c->eng), number);
         if (st != ST_OK) return st;
         *created = true;
         engine_regrouped(c->eng, k->name, k->db);
         engine_notify(c->eng, NOTIFY_STREAM, "xgroup-createconsumer", k->name, k->db);
     }
-    stream_consumer_at(a, g, *number)->seen_ms = c->eng->now_ms;
+    stream_consumer_at(a, g, *number)->seen_ms = engine_wall_ms(c->eng);
     return ST_OK;
 }
 

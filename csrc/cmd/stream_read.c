@@ -282,7 +282,7 @@ static void read_history(struct answer *w, const struct reader *r) {
             continue;
         }
         /* The owner stays, so its tree does; without memory the entry keeps its time and count. */
-        (void)stream_deliver(a, r->g, r->consumer, p.id, w->c->eng->now_ms, count_up(p.count));
+        (void)stream_deliver(a, r->g, r->consumer, p.id, engine_wall_ms(w->c->eng), count_up(p.count));
         w->recounted = true;
     }
 }
@@ -349,9 +349,9 @@ static status deliver(struct answer *w, const struct reader *r, struct stream_id
     struct arena *a = &w->c->eng->arena;
     struct stream_pending p = { .id = id };
     if (!w->x->noack) {
-        status st = stream_deliver(a, r->g, r->consumer, id, w->c->eng->now_ms, 1);
+        status st = stream_deliver(a, r->g, r->consumer, id, engine_wall_ms(w->c->eng), 1);
         if (st != ST_OK) return st;
-        stream_consumer_at(a, r->g, r->consumer)->active_ms = w->c->eng->now_ms;
+        stream_consumer_at(a, r->g, r->consumer)->active_ms = engine_wall_ms(w->c->eng);
         stream_pending_find(a, r->g, id, &p);
         stream_propagate_claim(w->c, key_of(w), w->x->group, w->x->consumer, &p, last);
     }

@@ -175,6 +175,10 @@ static inline bool engine_propagates(const struct engine *eng) {
 void engine_say(const struct engine *eng, enum say_level level, const char *format, ...);
 void engine_notify(struct engine *eng, enum notify_class cls, const char *event, struct str key,
                    int db);
+/* The wall clock in ms, while a log is replayed, too: now_ms stands at zero then. */
+static inline uint64_t engine_wall_ms(const struct engine *eng) {
+    return LIKELY(eng->now_ms) ? eng->now_ms : eng->now_us / 1000;
+}
 /* Whether anybody hears of the fields of hashes. */
 static inline bool engine_tells_fields(const struct engine *eng) {
     int64_t on = eng->config.notify_events;

@@ -125,7 +125,8 @@ def test_bytes_of_commands(hot: Client, words: list[str], bytes_by_key: dict[str
     start(hot)
     for line in words:
         hot.call(*line.split())
-    assert nets(hot) == bytes_by_key
+    # WATCH does not wait for the worker that watches
+    wait_until(lambda: nets(hot) == bytes_by_key)
 
 
 def test_a_transaction_counts_exec_at_each_command(hot: Client) -> None:

@@ -422,3 +422,27 @@ def test_the_reply_is_there_after_the_sync(server: LoggedServer) -> None:
         text = (server.files() / "appendonly.aof.1.incr.aof").read_bytes()
         assert text.count(b"SET") >= sum(counts)
         sock.close()
+
+
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_times_of_consumer_groups_come_back(
+    server: LoggedServer, preamble: str, rewritten: bool
+) -> None:
+    """A delivery keeps its time; a consumer was seen at the latest when the log was loaded."""
+    options = ("--appendfsync", "always", "--aof-use-rdb-preamble", preamble)
+    server.start(*options)
+    with server.client() as client:
+        client.call("XADD", "x", "1-1", "f", "v")
+        client.call("XGROUP", "CREATE", "x", "g", "0")
+        client.call("XREADGROUP", "GROUP", "g", "c", "STREAMS", "x", ">")
+        client.call("XCLAIM", "x", "g", "c", "0", "1-1", "IDLE", "3600000")
+        if rewritten:
+            server.rewrite()
+    server.kill()
+    server.start(*options)
+    with server.client() as client:
+        [_, _, idle, _] = client.value("XPENDING", "x", "g", "-", "+", "1")[0]
+        assert 3_600_000 <= idle < 3_700_000
+        consumer = client.value("XINFO", "CONSUMERS", "x", "g")[0]
+        assert consumer[consumer.index(b"idle") + 1] < 3_600_000
