@@ -282,7 +282,8 @@ static void read_history(struct answer *w, const struct reader *r) {
             continue;
         }
         /* The owner stays, so its tree does; without memory the entry keeps its time and count. */
-        (void)stream_deliver(a, r->g, r->consumer, p.id, engine_wall_ms(w->c->eng), count_up(p.count));
+        (void)stream_deliver(a, r->g, r->consumer, p.id, engine_wall_ms(w->c->eng),
+                             count_up(p.count));
         w->recounted = true;
     }
 }
