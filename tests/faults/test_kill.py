@@ -12,25 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.harness.resp import Client
-from tests.harness.server import ROOT, Server, free_port, wait_until
+from tests.harness.server import ROOT, Server, free_port, is_alive, wait_until
 
 StartServer = Callable[..., Server]
-
-
-def alive(pid: int) -> bool:
-    """Whether the process exists and is not a zombie that nobody has reaped yet."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 def kill_worker(server: Server) -> int:
     """Kills it the hard way; the pid it had, once another serves."""
     (pid,) = server.children()
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not alive(pid) and server.children() not in ([], [pid]))
+    wait_until(lambda: not is_alive(pid) and server.children() not in ([], [pid]))
     wait_until(server.answers)
     return pid
 
@@ -91,7 +82,7 @@ def test_connections_made_while_the_worker_is_dead_are_served(start_server: Star
     os.kill(pid, signal.SIGSTOP)  # so that it takes nothing of what follows
     waiting = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(3)]
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not alive(pid))
+    wait_until(lambda: not is_alive(pid))
     late = server.client()
     assert late.call("PING") == b"+PONG\r\n"
     for sock in [*waiting, late.sock]:
@@ -120,7 +111,7 @@ def test_a_killed_front_takes_everything_with_it(start_server: StartServer) -> N
         client.call("SET", "k", "v" * 1000)
         server.process.kill()
         server.process.wait(60)
-        wait_until(lambda: not alive(worker))
+        wait_until(lambda: not is_alive(worker))
         assert ended(client)
     assert not server.shm_objects()
     with pytest.raises(ConnectionRefusedError):
@@ -138,7 +129,7 @@ def test_a_signal_ends_the_server_in_order(
         server.process.send_signal(number)
         assert server.process.wait(60) == 0
         assert ended(client)
-    assert not alive(worker)
+    assert not is_alive(worker)
     assert not server.shm_objects()
     assert f"Received {number.name} scheduling shutdown..." in server.log()
     assert "is now ready to exit, bye bye..." in server.log()

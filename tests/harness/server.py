@@ -14,9 +14,17 @@ from typing import BinaryIO
 
 from tests.harness.resp import Client
 
-__all__ = ["Server", "free_port", "running", "wait_until", "with_own_shm"]
+__all__ = ["Server", "free_port", "is_alive", "running", "wait_until", "with_own_shm"]
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs: one that has ended may be there until somebody asks how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def free_port() -> int:

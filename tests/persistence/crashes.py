@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.harness.resp import Client
-from tests.harness.server import wait_until
+from tests.harness.server import is_alive, wait_until
 from tests.persistence.place import SAVES, Place
 from tests.workers.places import worker_lines
 
@@ -167,7 +167,7 @@ class Crashes:
             pids = self._place.children()
             self._place.process.kill()
             self._place.process.wait(10)
-            wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+            wait_until(lambda: not any(is_alive(pid) for pid in pids))
         discard = ["--discard-shm"] if victim == "machine" else []
         self._place.again(*SAVES, *self._options, *discard, workers=self._workers)
         return 0
@@ -210,15 +210,7 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-    wait_until(lambda: not alive(pid))
-
-
-def alive(pid: int) -> bool:
-    """Whether it exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+    wait_until(lambda: not is_alive(pid))
 
 
 def children_of(pid: int) -> list[int]:

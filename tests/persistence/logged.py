@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.harness.resp import Client, encode
-from tests.harness.server import ROOT, free_port, wait_until
+from tests.harness.server import ROOT, free_port, is_alive, wait_until
 
 __all__ = ["LoggedServer", "logged_server", "stream"]
 
@@ -83,7 +83,7 @@ class LoggedServer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+        wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
     def stop(self) -> int:
         assert self.process

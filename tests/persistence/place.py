@@ -5,9 +5,8 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
-from tests.harness.server import Server, wait_until
+from tests.harness.server import Server, is_alive, wait_until
 
 __all__ = ["SAVES", "Place", "place", "worker_pids"]
 
@@ -32,7 +31,7 @@ class Place(Server):
         else:
             self.process.send_signal(sig)
         self.process.wait(20)
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids[1:]))
+        wait_until(lambda: not any(is_alive(pid) for pid in pids[1:]))
         if self._log:
             self._log.close()
 

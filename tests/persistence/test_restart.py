@@ -3,12 +3,11 @@
 import os
 import signal
 import struct
-from pathlib import Path
 
 import pytest
 
 from tests.harness.resp import Client
-from tests.harness.server import wait_until
+from tests.harness.server import is_alive, wait_until
 from tests.persistence.place import SAVES, Place, place, worker_pids
 
 NO_FILES = ("--save", "")
@@ -75,7 +74,7 @@ def test_a_killed_front_leaves_its_workers_arenas(workers: int) -> None:
         pids = here.children()
         here.process.kill()
         here.process.wait(10)
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+        wait_until(lambda: not any(is_alive(pid) for pid in pids))
         here.again(*SAVES, workers=workers)
         assert here.chosen().startswith(f"Re-attached {workers} arena")
         assert here.digest() == before

@@ -12,7 +12,7 @@ import pytest
 
 from shmredis._core import ffi, lib
 from tests.harness.resp import Client, parse
-from tests.harness.server import Server, wait_until
+from tests.harness.server import Server, is_alive, wait_until
 from tests.persistence.rdb_data import load_file
 from tests.unit.engines import Engine, new_engine
 
@@ -322,5 +322,5 @@ def test_server_that_ends_leaves_no_child_and_no_temporary_file(start_server: St
         assert client.call("BGSAVE") == STARTED
         children = [child_of(worker) for worker in server.children()]
         server.stop()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    wait_until(lambda: not any(is_alive(pid) for pid in children))
     assert no_leftovers(server)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.resp import Client, encode
-from tests.harness.server import Server, wait_until
+from tests.harness.server import Server, is_alive, wait_until
 from tests.workers.places import connect_to, key_of, worker_lines
 
 Start = Callable[..., Server]
@@ -263,7 +263,7 @@ def test_a_killed_front_leaves_nothing_if_so_configured() -> None:
             server.process.kill()
             server.process.wait(60)
             assert client.closed()
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+        wait_until(lambda: not any(is_alive(pid) for pid in workers))
         wait_until(lambda: not server.shm_objects())
     finally:
         server.stop()

@@ -4,12 +4,11 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from tests.harness.resp import Client, encode, parse
-from tests.harness.server import Server, wait_until
+from tests.harness.server import Server, is_alive, wait_until
 from tests.workers.places import connect_to, key_of, pid_of, worker_lines
 from tests.workers.test_stuck import is_stopped, stopped
 
@@ -185,7 +184,7 @@ def test_one_dies_while_who_asked_is_stuck(start_server: Start) -> None:
             client.call("DEBUG", "FAULT", "stage.committed:stop")
             client.send(encode("MSET", *pairs("new")))
             wait_until(lambda: is_stopped(stuck))
-            wait_until(lambda: not Path(f"/proc/{victim}").exists())
+            wait_until(lambda: not is_alive(victim))
             assert watcher.value("GET", KEYS[2]) == b"new"
             watcher.send(encode("GET", KEYS[VICTIM]))
             os.kill(stuck, signal.SIGCONT)
