@@ -1,6 +1,6 @@
 """INFO: which sections are asked for, and their layout."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
@@ -96,7 +96,7 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
 BY_NAME_ONLY = {"Debug"}
 NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
 ONLY_OF_SEVERAL = {"Workers"}
-LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS, HOTKEYS, KEY_SIZES, BACKUPS)
+LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS, HOTKEYS, BACKUPS)
 
 
 def chosen_sections(names: list[str]) -> list[str]:
@@ -124,7 +124,20 @@ def info_text(ctx: Context, names: list[str]) -> bytes:
     return "\r\n".join(parts).encode("utf-8", "surrogateescape")
 
 
+def _asked(ctx: Context) -> list[str]:
+    return [shown(arg) for arg in ctx.argv[1:]]
+
+
+def _told(ctx: Context) -> Reply:
+    return Verbatim(info_text(ctx, _asked(ctx)))
+
+
+_without_keys = from_figures(*LOOKED_AT)(_told)
+_with_keys = from_figures(*LOOKED_AT, KEY_SIZES)(_told)
+
+
 @command("INFO", arity=-1, flags=Flag.LOADING | Flag.STALE | Flag.DANGEROUS)
-@from_figures(*LOOKED_AT)
-def info(ctx: Context) -> Reply:
-    return Verbatim(info_text(ctx, [shown(arg) for arg in ctx.argv[1:]]))
+def info(ctx: Context) -> Reply | Awaitable[Reply]:
+    """Keys are looked at only if their sizes are asked for: others' INFO comes often."""
+    tell = _with_keys if "Keysizes" in chosen_sections(_asked(ctx)) else _without_keys
+    return tell(ctx)
