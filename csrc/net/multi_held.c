@@ -12,6 +12,7 @@
 #include "net/acl.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
+#include "net/hotkeys.h"
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/reach.h"
@@ -383,6 +384,18 @@ static int of_worker(const struct remote *r, int worker, int n, const struct str
     return found;
 }
 
+/* A WATCH is counted where its client is: it is one, whatever the number of owners. */
+static void count_watch(const struct session *s, const struct command_row *watch, int argc,
+                        const struct str *argv, bool silent) {
+    struct command_row *row = registry_row(s->eng->registry, watch->index);
+    const uint64_t reply_n = silent ? 0 : sizeof "+OK\r\n" - 1;
+    struct hot_command hot = { &row->cmd, argc, argv, 0,
+                               hotkeys_request_bytes(argc, argv) + reply_n };
+    registry_count_call(row, 0, false);
+    s->eng->stats.commands++;
+    if (UNLIKELY(s->eng->hotkeys != NULL)) hotkeys_add(s->eng, &hot);
+}
+
 /* The reply comes when all owners know: from then on no change goes unseen. */
 static enum remote_verdict route_watch(struct remote *r, struct session *s,
                                        const struct command_row *row, int argc,
@@ -405,6 +418,7 @@ static enum remote_verdict route_watch(struct remote *r, struct session *s,
         remote_send_command(r, w, &m, n, keys);
     }
     enum remote_verdict where = g->slot ? REMOTE_SENT : REMOTE_HERE;
+    if (g->slot) count_watch(s, row, argc, argv, g->silent);
     if (!g->slot) gather_delete(g);
     free(keys);
     return where;

@@ -125,8 +125,18 @@ def test_bytes_of_commands(hot: Client, words: list[str], bytes_by_key: dict[str
     start(hot)
     for line in words:
         hot.call(*line.split())
-    # WATCH does not wait for the worker that watches
-    wait_until(lambda: nets(hot) == bytes_by_key)
+    assert nets(hot) == bytes_by_key
+
+
+def test_watches_count_wherever_their_keys_are(hot: Client) -> None:
+    keys = [f"watched:{i}" for i in range(16)]
+    hot.call("CONFIG", "RESETSTAT")
+    start(hot, "COUNT", "16")
+    for key in keys:
+        hot.call("WATCH", key)
+        hot.call("UNWATCH")
+    assert nets(hot) == {key: len(encode("WATCH", key)) + len("+OK\r\n") for key in keys}
+    assert "cmdstat_watch:calls=16," in hot.value("INFO", "commandstats").decode()
 
 
 def test_a_transaction_counts_exec_at_each_command(hot: Client) -> None:
