@@ -26,6 +26,7 @@ from shmredis.commands.debug_files import (
     rewrite_all,
     skip_checksums,
 )
+from shmredis.commands.debug_inspect import client_eviction, script
 from shmredis.commands.everywhere import Handler, everywhere
 from shmredis.commands.helptext import help_reply
 from shmredis.commands.registry import Flag, command
@@ -273,6 +274,9 @@ SUBCOMMANDS = {
             1,
             crash_and_recover,
         ),
+        Subcommand(
+            "CLIENT-EVICTION", "How many clients there are of each size.", 0, 0, client_eviction
+        ),
         Subcommand("DEFRAG-FRAG-CACHE-STATS", "Hits of a cache; there is none.", 0, 0, _cache_hits),
         Subcommand("DICT-RESIZING <0|1>", "Accepted; tables resize always.", 1, 1, _accepted),
         Subcommand("DIGEST", "Digest of all data; equal data, equal digests.", 0, 0, digest),
@@ -318,6 +322,7 @@ SUBCOMMANDS = {
         Subcommand("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Saves and loads dump.rdb.", 0, 3, reload),
         Subcommand("RESTART [<ms>]", "Saves, ends and starts again.", 0, 1, restart),
         Subcommand("SEGFAULT", "Crashes the worker.", 0, 1 << 20, segfault),
+        Subcommand("SCRIPT <LIST|<sha>>", "Writes scripts into the log.", 1, 1, script),
         Subcommand(
             "SDSLEN <key>", "Lengths and blocks of a key and its string.", 1, 1, at_key_owner
         ),

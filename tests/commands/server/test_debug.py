@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.commands.python_commands import FakeClient, FakeServer
+from tests.harness.resp import parse
 
 NOT_INTEGER = b"-ERR value is not an integer or out of range\r\n"
 
@@ -223,3 +224,45 @@ def test_debug_help_lists_all(client: FakeClient) -> None:
     names = [line.split()[0] for line in lines[2::2]]
     assert {"CHANGE-REPL-ID", "DICT-RESIZING", "DIGEST", "POPULATE"} <= set(names)
     assert lines[-2] == "HELP"
+
+
+# --- scripts, memory of clients ---
+
+
+def test_debug_script_writes_texts_into_the_log(server: FakeServer, client: FakeClient) -> None:
+    sha = parse(client.call("SCRIPT", "LOAD", "return 2\n--two"))
+    other = parse(client.call("SCRIPT", "LOAD", "return 3"))
+    assert client.call("DEBUG", "SCRIPT", sha) == b"+OK\r\n"
+    assert client.call("DEBUG", "SCRIPT", "list") == b"+OK\r\n"
+    line = ("warning", f"SCRIPT SHA: {sha.decode()}\nreturn 2\n--two")
+    assert server.logged == [
+        line,
+        line,
+        ("warning", f"SCRIPT SHA: {other.decode()}\nreturn 3"),
+    ]
+    no_script = b"-NOSCRIPT No matching script. Please use EVAL.\r\n"
+    assert client.call("DEBUG", "SCRIPT", "0" * 40) == no_script
+    assert client.call("DEBUG", "SCRIPT", "abc") == UNKNOWN.format("SCRIPT").encode()
+
+
+def test_debug_client_eviction_counts_clients_by_size(
+    server: FakeServer, client: FakeClient
+) -> None:
+    off = b"-ERR maxmemory-clients is disabled.\r\n"
+    server.config.values["maxmemory-clients"] = "0"
+    assert client.call("DEBUG", "CLIENT-EVICTION") == off
+    server.config.values["maxmemory-clients"] = "100mb"
+    server.connect()
+    large = server.connect()
+    large.call("MULTI")
+    large.call("SET", "k", "x" * 70000)
+    spared = server.connect()
+    spared.call("CLIENT", "NO-EVICT", "ON")
+    lines = parse(client.call("DEBUG", "CLIENT-EVICTION")).decode().splitlines()
+    pattern = r"bucket +(\d+)(?: - +(\d+)|\+ +): tot-mem: +(\d+), clients: (\d+)"
+    rows = [re.fullmatch(pattern, line).groups() for line in lines]  # type: ignore[union-attr]
+    assert [row[0] for row in rows] == ["0", *(str(1 << i) for i in range(15, 33))]
+    assert [row[1] for row in rows] == [*(str((1 << i) - 1) for i in range(15, 33)), None]
+    assert [int(row[3]) for row in rows] == [2, 0, 1] + [0] * 16
+    assert 70000 < int(rows[2][2]) < 131072
+    assert 0 < int(rows[0][2]) < 65536
