@@ -355,9 +355,10 @@ void call_reply(struct call *c, const char *resp, size_t n);
 /* Runs a command, given as a RESP array of bulk strings, inside of the call. *reply is valid until
  * the next one. Checks all that is checked for clients, and what the limits say. */
 enum call_limit {
-    CALL_SCRIPT = 1,    /* noscript commands are refused, errors are worded for scripts */
-    CALL_READ_ONLY = 2, /* so are writes */
-    CALL_ANY_MEMORY = 4 /* commands that need memory run although there is none */
+    CALL_SCRIPT = 1,     /* noscript commands are refused, errors are worded for scripts */
+    CALL_READ_ONLY = 2,  /* so are writes */
+    CALL_ANY_MEMORY = 4, /* commands that need memory run although there is none */
+    CALL_UNCOUNTED = 8   /* in no figures: what is inside is the command's own business */
 };
 enum call_outcome {
     CALL_DONE = 0,     /* *reply is its reply */

@@ -144,7 +144,7 @@ static void cmd_copy(struct call *c) {
 
 static void cmd_object_encoding(struct call *c) {
     struct key k;
-    if (call_find(c, 2, KEY_PEEK, &k))
+    if (call_find(c, 2, KEY_INSPECT, &k))
         reply_cstr(c->out, entry_encoding_name(&c->eng->arena, k.entry));
     else
         reply_null(c->out);
@@ -152,7 +152,7 @@ static void cmd_object_encoding(struct call *c) {
 
 static void cmd_object_refcount(struct call *c) {
     struct key k;
-    if (call_find(c, 2, KEY_PEEK, &k))
+    if (call_find(c, 2, KEY_INSPECT, &k))
         reply_int(c->out, 1);
     else
         reply_null(c->out);
@@ -160,7 +160,7 @@ static void cmd_object_refcount(struct call *c) {
 
 static void cmd_object_freq(struct call *c) {
     struct key k;
-    if (!call_find(c, 2, KEY_PEEK, &k))
+    if (!call_find(c, 2, KEY_INSPECT, &k))
         reply_null(c->out);
     else if (!policy_is_lfu(c->eng))
         reply_error(c->out,
@@ -173,7 +173,7 @@ static void cmd_object_freq(struct call *c) {
 
 static void cmd_object_idletime(struct call *c) {
     struct key k;
-    if (!call_find(c, 2, KEY_PEEK, &k))
+    if (!call_find(c, 2, KEY_INSPECT, &k))
         reply_null(c->out);
     else if (policy_is_lfu(c->eng))
         reply_error(c->out,

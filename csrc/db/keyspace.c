@@ -54,7 +54,8 @@ static struct entry *key_find_hashed(struct engine *eng, int db, struct str name
     }
     bool writes = access == KEY_WRITE || access == KEY_UPDATE;
     if (k->entry && (writes || access == KEY_READ)) access_touch(eng, k->entry, writes);
-    if (!k->entry && counts) engine_notify(eng, NOTIFY_KEY_MISS, "keymiss", name, db);
+    if (!k->entry && counts && access != KEY_INSPECT)
+        engine_notify(eng, NOTIFY_KEY_MISS, "keymiss", name, db);
     return k->entry;
 }
 

@@ -21,11 +21,12 @@ struct key {
 };
 
 enum key_access {
-    KEY_READ = 0,  /* counts a hit or miss, touches the access clock */
-    KEY_WRITE = 1, /* touches the clock, counts nothing */
-    KEY_PEEK = 2,  /* neither: OBJECT, DEBUG … */
-    KEY_LOOK = 3,  /* counts as KEY_READ, but touches nothing: TYPE, TTL */
-    KEY_UPDATE = 4 /* counts as KEY_READ, touches as KEY_WRITE: GETSET */
+    KEY_READ = 0,   /* counts a hit or miss, touches the access clock */
+    KEY_WRITE = 1,  /* touches the clock, counts nothing */
+    KEY_PEEK = 2,   /* neither: DEBUG … */
+    KEY_LOOK = 3,   /* counts as KEY_READ, but touches nothing: TYPE, TTL */
+    KEY_UPDATE = 4, /* counts as KEY_READ, touches as KEY_WRITE: GETSET */
+    KEY_INSPECT = 5 /* as KEY_LOOK, but a miss is no event: OBJECT */
 };
 
 #define TYPE_NONE TYPE_COUNT /* the type of a missing key */

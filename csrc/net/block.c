@@ -235,6 +235,16 @@ void block_reply_end(struct reply *out, enum unblock_how how) {
         reply_null_array(out);
 }
 
+void block_count_end(struct engine *eng, const struct session *s, const struct command_row *row,
+                     const struct kept *command, const struct reply *out) {
+    struct executed e = { .session = s,
+                          .row = row,
+                          .argc = command->argc,
+                          .argv = command->argv,
+                          .reply = { out->p, out->n } };
+    dispatch_count(eng, &e);
+}
+
 static void end_waiting(struct engine *eng, struct waiter *w, enum unblock_how how) {
     if (w->shared) {
         remove_waiter(eng, w);
@@ -242,9 +252,7 @@ static void end_waiting(struct engine *eng, struct waiter *w, enum unblock_how h
     }
     struct reply out = { .resp = w->command->head.resp };
     block_reply_end(&out, how);
-    if (out.errored) dispatch_count_error(eng, out.p, out.n);
-    struct command_row *row = registry_find(eng->registry, w->command->argv[0]);
-    if (row && how != UNBLOCK_SILENTLY) registry_count_call(row, 0, out.errored);
+    if (w->row && out.n) block_count_end(eng, w->session, w->row, w->command, &out);
     answer(eng, w, (struct str){ out.p, out.n });
     free(out.p);
 }

@@ -19,6 +19,7 @@
 #define SHMREDIS_BLOCK_H
 
 #include "cmd/call.h"
+#include "cmd/registry.h"
 #include "net/message.h"
 #include "net/session.h"
 
@@ -51,6 +52,9 @@ static inline void block_sooner(uint64_t *next_ms, uint64_t now_ms, uint64_t at_
 enum unblock_how { UNBLOCK_TIMEOUT, UNBLOCK_ERROR, UNBLOCK_SILENTLY };
 /* What a client gets that has waited in vain. */
 void block_reply_end(struct reply *out, enum unblock_how how);
+/* Counts the command of one who was answered so. */
+void block_count_end(struct engine *eng, const struct session *s, const struct command_row *row,
+                     const struct kept *command, const struct reply *out);
 /* CLIENT UNBLOCK; false: it does not wait. */
 bool block_end(struct session *s, enum unblock_how how);
 /* MSG_UNBLOCK: the same for a command of another worker. */

@@ -315,7 +315,7 @@ void retry_end(struct session *s, enum unblock_how how) {
     if (!t->waiting || !claim_end(control_of(r), t->ticket)) return; /* it will know soon */
     struct reply out = { .resp = s->resp };
     block_reply_end(&out, how);
-    registry_count_call(registry_row(r->eng->registry, s->last_command), 0, out.errored);
+    block_count_end(r->eng, s, t->row, t->command, &out);
     answer(r, t, (struct str){ out.p, out.n });
     free(out.p);
 }

@@ -103,7 +103,7 @@ void cross_release(struct remote *r, int from, uint64_t operation);
 void cross_ship(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
 /* The answers to those: what became of it. */
 void cross_answer_ship(struct remote *r, int to, const struct message *m, status st);
-void cross_answer_run(struct remote *r, int to, const struct message *m, struct str resp);
+void cross_answer_run(struct remote *r, int to, const struct message *m, struct part_reply reply);
 void cross_shipped(struct remote *r, int from, const struct message *m);
 void cross_fetch(struct remote *r, int from, const struct message *m, int argc, struct str *argv);
 void cross_fetched(struct remote *r, int from, const struct message *m, int argc, struct str *argv);

@@ -117,7 +117,7 @@ static void ask(struct remote *r, struct cross *o, struct message *m,
         remote_send_command(r, __builtin_ctzll(left), m, o->amid->argc, o->amid->argv);
     if (!(o->amid_to & self)) return;
     cross_run_part(r, m, o->amid->argc, o->amid->argv);
-    gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n });
+    gather_add(o->all, r->self, remote_part_reply(r));
 }
 
 static void forget(struct cross *o) {
@@ -134,6 +134,7 @@ static bool run(struct remote *r, struct cross *o, struct message *m, const stru
     ask(r, o, m, row);
     if (!await(r, o)) return false;
     gather_merge(o->all, out);
+    cross_count(r, o, o->amid, out);
     forget(o);
     return !about_keys || copy_again(r, o);
 }
@@ -157,9 +158,9 @@ bool cross_amid(struct remote *r, const struct command_row *row, int db, int arg
     return done;
 }
 
-bool cross_amid_ran(struct remote *r, struct cross *o, int worker, struct str resp) {
+bool cross_amid_ran(struct remote *r, struct cross *o, int worker, struct part_reply reply) {
     if (!o->amid) return false;
-    bool last = gather_add(o->all, worker, resp);
+    bool last = gather_add(o->all, worker, reply);
     if (!last || r->crossing->running == o) return true;
     forget(o); /* the script has long ended */
     if (!o->shipping) cross_settle(r, o);

@@ -87,7 +87,7 @@ void cross_ship_again(struct remote *r, struct cross *o, int to);
 
 /* --- cross_amid.c --- */
 /* A worker has run its part of a command in the midst of it; false: there is none. */
-bool cross_amid_ran(struct remote *r, struct cross *o, int worker, struct str resp);
+bool cross_amid_ran(struct remote *r, struct cross *o, int worker, struct part_reply reply);
 /* The key's owner, which is held and frozen, sends it. */
 status cross_amid_fetch(struct remote *r, int owner, int db, struct str name);
 
@@ -99,6 +99,9 @@ void cross_spread(struct remote *r, struct cross *o);
 void cross_call(struct remote *r, struct cross *o);
 /* This worker's part of a command that all execute, or of an instant; the reply is in r->out. */
 void cross_run_part(struct remote *r, const struct message *m, int argc, struct str *argv);
+/* The command, of which all parts are in o->all, is counted as one; its reply is `whole`. */
+void cross_count(struct remote *r, const struct cross *o, const struct kept *k,
+                 const struct reply *whole);
 /* Each worker executes the command on its keys. */
 void cross_run_everywhere(struct remote *r, struct cross *o);
 /* Has a worker that was brought back run its part. */

@@ -3,6 +3,7 @@
 #include "net/block_retry.h"
 #include "net/cross_impl.h"
 #include "net/cross_log.h"
+#include "net/dispatch.h"
 #include "net/redo.h"
 #include "net/stage.h"
 #include "net/turn.h"
@@ -87,9 +88,22 @@ bool cross_run_due(struct remote *r) {
 
 /* --- each worker its part --- */
 
+void cross_count(struct remote *r, const struct cross *o, const struct kept *k,
+                 const struct reply *whole) {
+    if (!k->head.row) return; /* an instant has none */
+    struct executed e = { .session = remote_asker(r, o->command->from, o->command->head.id),
+                          .row = registry_row(r->eng->registry, k->head.row - 1),
+                          .argc = k->argc,
+                          .argv = k->argv,
+                          .ns = o->all->ns,
+                          .reply = { whole->p, whole->n } };
+    dispatch_count(r->eng, &e);
+}
+
 static void gathered(struct remote *r, struct cross *o) {
     struct reply whole = { .resp = o->command->head.resp };
     gather_merge(o->all, &whole);
+    cross_count(r, o, o->command, &whole);
     cross_set_reply(o, (struct str){ whole.p, whole.n });
     free(whole.p);
     cross_finish(r, o);
@@ -102,7 +116,7 @@ void cross_run_part(struct remote *r, const struct message *m, int argc, struct 
     }
     arena_enter(&r->eng->arena); /* the change and `applied` are one */
     if (m->value) remote_begin_part(r, m->value - 1, UINT64_MAX >> (64 - r->n));
-    remote_execute(r, m, argc, argv);
+    remote_execute_part(r, m, argc, argv);
     aof_end_part(r->eng->aof);
     if (m->value) redo_applied(r, m->value);
     arena_leave(&r->eng->arena);
@@ -122,14 +136,15 @@ void cross_run_everywhere(struct remote *r, struct cross *o) {
     for (int w = 0; w < r->n; w++)
         if (w != r->self) remote_send_command(r, w, &m, c->argc, c->argv);
     cross_run_part(r, &m, c->argc, c->argv);
-    if (gather_add(o->all, r->self, (struct str){ r->out.p, r->out.n })) gathered(r, o);
+    if (gather_add(o->all, r->self, remote_part_reply(r))) gathered(r, o);
 }
 
 /* A worker has run its part of a task's spread command. */
-static void spread_ran(struct remote *r, struct cross *o, int worker, struct str resp) {
+static void spread_ran(struct remote *r, struct cross *o, int worker, struct part_reply reply) {
     struct reply whole = { .resp = o->command->head.resp };
-    if (!gather_add(o->all, worker, resp)) return;
+    if (!gather_add(o->all, worker, reply)) return;
     gather_merge(o->all, &whole);
+    cross_count(r, o, o->task->spread, &whole);
     gather_delete(o->all);
     o->all = NULL;
     o->spread_reply = (struct str){ whole.p, whole.n };
@@ -156,7 +171,7 @@ void cross_spread(struct remote *r, struct cross *o) {
     struct kept *k = kept_new(r->self, &m, t->spread->argc, t->spread->argv);
     cross_run_part(r, &m, k->argc, k->argv);
     free(k);
-    spread_ran(r, o, r->self, (struct str){ r->out.p, r->out.n });
+    spread_ran(r, o, r->self, remote_part_reply(r));
 }
 
 void cross_settle(struct remote *r, struct cross *o) {
@@ -181,16 +196,17 @@ void cross_called(struct remote *r, const struct cross_task *task) {
 
 void cross_ran(struct remote *r, int from, const struct message *m, struct str resp) {
     struct cross *o = cross_find(r, m->id);
-    if (!o || !o->all || cross_amid_ran(r, o, from, resp)) return;
+    const struct part_reply reply = { resp, m->value };
+    if (!o || !o->all || cross_amid_ran(r, o, from, reply)) return;
     if (o->task)
-        spread_ran(r, o, from, resp);
-    else if (gather_add(o->all, from, resp))
+        spread_ran(r, o, from, reply);
+    else if (gather_add(o->all, from, reply))
         gathered(r, o);
 }
 
-void cross_answer_run(struct remote *r, int to, const struct message *m, struct str resp) {
-    struct message answer = { .kind = MSG_RAN, .id = m->id };
-    remote_send(r, to, &answer, resp);
+void cross_answer_run(struct remote *r, int to, const struct message *m, struct part_reply reply) {
+    struct message answer = { .kind = MSG_RAN, .id = m->id, .value = reply.ns };
+    remote_send(r, to, &answer, reply.resp);
 }
 
 void cross_run(struct remote *r, int from, const struct message *m, int argc, struct str *argv) {
@@ -198,7 +214,7 @@ void cross_run(struct remote *r, int from, const struct message *m, int argc, st
     if (!may) return; /* it has ended: nobody waits for the answer */
     FAULT("cross.before_run");
     cross_run_part(r, m, argc, argv);
-    cross_answer_run(r, from, m, (struct str){ r->out.p, r->out.n });
+    cross_answer_run(r, from, m, remote_part_reply(r));
 }
 
 bool cross_awaits_run(const struct cross *o, int worker) {

@@ -30,17 +30,17 @@ static bool is_passed_on(const struct engine *eng, const struct call *c, size_t 
 }
 
 /* Of a command inside: how the error begins. */
-static void note_inside(struct hub *hub, const struct reply *out, size_t from) {
-    if (hub->inside_depth == 0 || out->n < from + 2) return;
-    size_t n = out->n - from - 2; /* the line without its end */
+static void note_inside(struct hub *hub, const char *error, size_t n) {
+    if (hub->inside_depth == 0 || n < 2) return;
+    n -= 2; /* the line without its end */
     if (n > INSIDE_ERROR - 1) n = INSIDE_ERROR - 1;
-    memcpy(hub->inside_error, out->p + from, n);
+    memcpy(hub->inside_error, error, n);
     hub->inside_error[n] = 0;
 }
 
 static void count_error_of(struct call *c, size_t from) {
     if (!is_passed_on(c->eng, c, from)) count_last_error(c->eng, c->out, from);
-    note_inside(c->eng->hub, c->out, from);
+    note_inside(c->eng->hub, c->out->p + from, c->out->n - from);
 }
 
 void dispatch_count_error(struct engine *eng, const char *reply, size_t n) {
@@ -128,9 +128,10 @@ bool dispatch_refuse(struct engine *eng, struct command_row *row, struct reply *
                      const char *line) {
     size_t mark = out->n;
     reply_error(out, line);
+    if (UNLIKELY(eng->hub->uncounted)) return false;
     row->rejected++;
     count_last_error(eng, out, mark);
-    note_inside(eng->hub, out, mark);
+    note_inside(eng->hub, out->p + mark, out->n - mark);
     return false;
 }
 
@@ -171,14 +172,30 @@ bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *o
     return true;
 }
 
-void dispatch_note_duration(struct engine *eng, const struct session *s,
-                            const struct command_row *row, struct slow_command *slow) {
+/* What the slow log and the latency monitor hear of a command that ran; `s` may be NULL. */
+static void note_duration(struct engine *eng, const struct session *s,
+                          const struct command_row *row, struct slow_command *slow) {
     if (!(row->cmd.flags & CMD_SKIP_SLOWLOG)) {
         if (s) session_describe(s, &slow->addr, &slow->name);
         slowlog_note(eng, slow);
     }
     const char *event = row->cmd.flags & CMD_FAST ? "fast-command" : "command";
     latency_note(eng, event, slow->usec);
+}
+
+void dispatch_count(struct engine *eng, const struct executed *e) {
+    struct command_row *row = registry_row(eng->registry, e->row->index);
+    struct slow_command slow = { .argc = e->argc, .argv = e->argv, .usec = e->ns / 1000u };
+    struct hot_command hot = { &row->cmd, e->argc, e->argv, e->ns, e->bytes };
+    bool failed = e->reply.n && e->reply.p[0] == '-';
+    registry_count_call(row, slow.usec, failed);
+    eng->stats.commands++;
+    if (failed) {
+        dispatch_count_error(eng, e->reply.p, e->reply.n);
+        note_inside(eng->hub, e->reply.p, e->reply.n);
+    }
+    if (UNLIKELY(eng->hotkeys && e->bytes)) hotkeys_add(eng, &hot);
+    note_duration(eng, e->session, row, &slow);
 }
 
 /* Changes are this client's from here on; returns who acted before (a script, for its commands). */
@@ -206,6 +223,7 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     c->eng->hub->acting = outer;
     if (UNLIKELY(c->reader)) tracking_read(c);
     if (UNLIKELY(c->wish.wanted)) return clock_duration_ns(); /* it has not happened yet */
+    if (UNLIKELY(c->eng->hub->uncounted)) return clock_duration_ns();
     if (UNLIKELY(c->out->errored)) count_error_of(c, mark);
     if (row->cmd.flags & CMD_INSIDE && c->eng->hub->inside_depth == 0)
         c->eng->hub->inside_error[0] = 0;
@@ -215,6 +233,6 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     c->eng->stats.commands++;
     hotkeys_note(c, mark, now_ns - started_ns);
     struct slow_command slow = { .argc = c->argc, .argv = c->argv, .usec = usec };
-    dispatch_note_duration(c->eng, c->session, row, &slow);
+    note_duration(c->eng, c->session, row, &slow);
     return now_ns;
 }

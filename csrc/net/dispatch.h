@@ -35,9 +35,18 @@ bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *o
 /* Executes a command of C: function, propagation, statistics. `started_ns` is when its turn came;
  * returns when it ended (clock_duration_ns). */
 uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_ns);
-/* What the slow log and the latency monitor hear of a command that ran; `s` may be NULL. */
-void dispatch_note_duration(struct engine *eng, const struct session *s,
-                            const struct command_row *row, struct slow_command *slow);
+/* A command that was executed without dispatch_run, or by other workers in parts. */
+struct executed {
+    const struct session *session; /* or NULL */
+    const struct command_row *row;
+    int argc;
+    const struct str *argv;
+    uint64_t ns;
+    struct str reply; /* RESP */
+    uint64_t bytes;   /* of request and reply, for HOTKEYS; 0: not of its concern */
+};
+/* Counts it as dispatch_run would have: figures of the command, errors, SLOWLOG, LATENCY. */
+void dispatch_count(struct engine *eng, const struct executed *e);
 /* An error line (with dash) that did not come from a command function: counts it. */
 void dispatch_count_error(struct engine *eng, const char *reply, size_t n);
 

@@ -72,7 +72,9 @@ static void handle(struct remote *r, int from, struct str bytes) {
     }
     switch (m.kind) {
     case MSG_REQUEST: remote_request(r, from, &m, argc, r->argv); break;
-    case MSG_REPLY: remote_answer(r, r->self, m.id, body); break;
+    case MSG_REPLY:
+        remote_answer_part(r, r->self, m.id, (struct part_reply){ body, m.value });
+        break;
     case MSG_MAIL: remote_take_mail(r, from, &m, body); break;
     case MSG_REBORN: reborn(r, from, m.value); break;
     case MSG_STAGE: stage_receive(r, from, &m, argc, r->argv); break;

@@ -16,12 +16,14 @@ void gather_delete(struct gather *g) {
     free(g);
 }
 
-bool gather_add(struct gather *g, int worker, struct str resp) {
+bool gather_add(struct gather *g, int worker, struct part_reply reply) {
+    const struct str resp = reply.resp;
     char *copy = malloc(resp.n + 1);
     ASSERT(copy && !g->part[worker].p);
     memcpy(copy, resp.p, resp.n);
     copy[resp.n] = '\0';
     g->part[worker] = (struct str){ copy, resp.n };
+    g->ns += reply.ns;
     return --g->left == 0;
 }
 

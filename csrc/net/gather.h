@@ -18,6 +18,7 @@ struct gather {
     bool silent; /* its client does not want it */
     int left;    /* parts still to come */
     struct str part[WORKERS_MAX];
+    uint64_t ns;    /* that the parts have taken */
     uint8_t *order; /* SPREAD_VALUES: the worker of each key */
     int order_n;
     uint64_t stage;    /* its number, 0: not staged */
@@ -33,8 +34,13 @@ struct gather {
 
 struct gather *gather_new(struct session *s, enum spread how);
 void gather_delete(struct gather *g);
-/* Keeps a copy of a worker's reply; true when it was the last. */
-bool gather_add(struct gather *g, int worker, struct str resp);
+/* What a worker has said, and how long it has taken. */
+struct part_reply {
+    struct str resp;
+    uint64_t ns;
+};
+/* Keeps a copy; true when it was the last. */
+bool gather_add(struct gather *g, int worker, struct part_reply reply);
 /* Writes the reply made of all parts. */
 void gather_merge(const struct gather *g, struct reply *out);
 

@@ -47,7 +47,8 @@ struct hub {
     struct session *current; /* the one that is fed now */
     struct reply pushes;     /* for it, after the reply of its command */
     uint64_t
-        acting; /* the client whose command is being executed, here or elsewhere; 0: nobody's */
+        acting;     /* the client whose command is being executed, here or elsewhere; 0: nobody's */
+    bool uncounted; /* what is executed now is part of something that is counted as a whole */
     uint64_t pause_until_ms;
     bool pause_writes_only;
     uint64_t sessions;

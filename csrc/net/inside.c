@@ -206,10 +206,12 @@ static void run(struct call *c, struct command_row *row, struct inside_frame *f)
     bool selects = !strcmp(row->cmd.name, "SELECT");
     if (selects) inner.session = NULL; /* its own database stays what it is */
     uint64_t before = c->eng->stats.dirty;
+    c->eng->hub->uncounted = in->limits & CALL_UNCOUNTED;
     if (reach_is_spread(c->eng->remote, row))
         run_spread(c, &inner, row, &f->reply);
     else
         dispatch_run(&inner, row, clock_duration_ns());
+    c->eng->hub->uncounted = false;
     if (c->eng->stats.dirty != before) reach_changed(c, row, p->argc, p->argv);
     if (in->limits & CALL_SCRIPT) monitor_note_inside(c->eng, row, in->db, p->argc, p->argv);
     reply_settle(&f->reply);

@@ -7,7 +7,7 @@
 enum message_kind {
     /*                  id                       value            body */
     MSG_REQUEST = 1, /* of the asker's pending   number of user   command */
-    MSG_REPLY,       /* of the receiver's        -                RESP */
+    MSG_REPLY,       /* of the receiver's        ns it has taken  RESP */
     MSG_MAIL,        /* Python's                 Python's kind    bytes */
     MSG_REBORN,      /* -                        messages taken   -          by the predecessor */
     MSG_STAGE,       /* of the asker's pending   stage number     command */
@@ -32,7 +32,7 @@ enum message_kind {
                  /* or a ticket */
     MSG_EVICT,   /* -                        -                - */
     MSG_RUN,     /* operation                position + 1     command, for all who are held */
-    MSG_RAN,     /* operation                -                RESP */
+    MSG_RAN,     /* operation                ns it has taken  RESP */
     MSG_FETCH,   /* operation                -                keys, net/carry.h */
     MSG_FETCHED, /* operation                -                keys and records */
     /* net/tracking.h; `client` is the reader's code, the reader, the target */

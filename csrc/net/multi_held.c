@@ -385,15 +385,12 @@ static int of_worker(const struct remote *r, int worker, int n, const struct str
 }
 
 /* A WATCH is counted where its client is: it is one, whatever the number of owners. */
-static void count_watch(const struct session *s, const struct command_row *watch, int argc,
+static void count_watch(const struct session *s, const struct command_row *row, int argc,
                         const struct str *argv, bool silent) {
-    struct command_row *row = registry_row(s->eng->registry, watch->index);
-    const uint64_t reply_n = silent ? 0 : sizeof "+OK\r\n" - 1;
-    struct hot_command hot = { &row->cmd, argc, argv, 0,
-                               hotkeys_request_bytes(argc, argv) + reply_n };
-    registry_count_call(row, 0, false);
-    s->eng->stats.commands++;
-    if (UNLIKELY(s->eng->hotkeys != NULL)) hotkeys_add(s->eng, &hot);
+    const struct str ok = STR("+OK\r\n");
+    struct executed e = { .session = s, .row = row, .argc = argc, .argv = argv, .reply = ok };
+    e.bytes = hotkeys_request_bytes(argc, argv) + (silent ? 0 : ok.n);
+    dispatch_count(s->eng, &e);
 }
 
 /* The reply comes when all owners know: from then on no change goes unseen. */

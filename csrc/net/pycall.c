@@ -53,25 +53,17 @@ static void append_reply(struct session *s, const char *resp, size_t n) {
     s->skip_next = false;
 }
 
-static void note_hotkeys(struct session *s, const struct command_row *row,
-                         const struct slow_command *slow, size_t reply_n) {
-    struct hot_command hot = { &row->cmd, slow->argc, slow->argv, slow->usec * 1000u,
-                               hotkeys_request_bytes(slow->argc, slow->argv) + reply_n };
-    hotkeys_add(s->eng, &hot);
-}
-
 void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec) {
     if (!s->calling) return;
-    struct command_row *row = registry_row(s->eng->registry, s->last_command);
-    bool failed = n && resp[0] == '-';
+    const struct command_row *row = registry_row(s->eng->registry, s->last_command);
+    struct executed e = { .session = s, .row = row, .ns = usec * 1000u, .reply = { resp, n } };
+    e.argc = called(s, &e.argv);
+    if (UNLIKELY(s->eng->hotkeys != NULL)) e.bytes = hotkeys_request_bytes(e.argc, e.argv) + n;
     s->calling = false;
-    struct slow_command slow = { .usec = usec };
-    slow.argc = called(s, &slow.argv);
-    dispatch_note_duration(s->eng, s, row, &slow);
-    if (UNLIKELY(s->eng->hotkeys != NULL)) note_hotkeys(s, row, &slow, n);
+    dispatch_count(s->eng, &e);
     bool held = multi_is_calling(s);
     if (!held) append_reply(s, resp, n);
-    if (!held) monitor_note(s, row, slow.argc, slow.argv, MONITOR_AFTER);
+    if (!held) monitor_note(s, row, e.argc, e.argv, MONITOR_AFTER);
     if (held) {
         multi_called_held(s, resp, n);
     } else if (multi_is_running(s)) {
@@ -80,10 +72,7 @@ void session_reply(struct session *s, const char *resp, size_t n, uint64_t usec)
         s->stash->start += s->stash->parser.pos;
         resp_reset(&s->stash->parser);
     }
-    registry_count_call(row, usec, failed);
     if (s->tracking) tracking_after(s, row);
-    s->eng->stats.commands++;
-    if (failed) dispatch_count_error(s->eng, resp, n);
 }
 
 void session_answer(struct session *s, uint64_t slot, struct str resp, bool silent) {

@@ -62,7 +62,7 @@ static void refuse(struct remote *r, int from, const struct message *m) {
     if (m->kind == MSG_STAGE)
         remote_answer(r, from, m->id, error);
     else if (m->kind == MSG_RUN)
-        cross_answer_run(r, from, m, error);
+        cross_answer_run(r, from, m, (struct part_reply){ error, 0 });
     else
         cross_answer_ship(r, from, m, ST_SHM_OPEN);
 }
@@ -97,7 +97,7 @@ static void answer_run(struct remote *r, struct kept *k) {
     if (!(row->cmd.flags & CMD_WRITE))
         cross_run(r, k->from, &k->head, k->argc, k->argv);
     else if (row->spread == SPREAD_ALL_OK)
-        cross_answer_run(r, k->from, &k->head, STR("+OK\r\n"));
+        cross_answer_run(r, k->from, &k->head, (struct part_reply){ STR("+OK\r\n"), 0 });
     else
         refuse(r, k->from, &k->head);
 }

@@ -12,6 +12,7 @@
 #include "net/block_retry.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
+#include "net/hotkeys.h"
 #include "net/hub.h"
 #include "net/peek.h"
 #include "net/redo.h"
@@ -28,20 +29,44 @@ void remote_draw(struct remote *r, struct gather *g, int db) {
     g->db = db;
 }
 
+/* A staged command has happened: it is one command, however many parts it had. */
+static void count_staged(struct remote *r, const struct gather *g, struct str reply) {
+    const struct kept *k = g->whole;
+    if (!k || !k->head.row) return; /* an instant has none */
+    struct executed e = { .session = g->session,
+                          .row = registry_row(r->eng->registry, k->head.row - 1),
+                          .argc = k->argc,
+                          .argv = k->argv,
+                          .ns = g->ns,
+                          .reply = reply };
+    e.bytes = hotkeys_request_bytes(k->argc, k->argv) + (g->silent ? 0 : reply.n);
+    dispatch_count(r->eng, &e);
+}
+
 static void gathered(struct remote *r, struct gather *g) {
-    if (g->session) {
-        struct reply whole = { .resp = g->session->resp };
-        gather_merge(g, &whole);
-        session_answer(g->session, g->slot, (struct str){ whole.p, whole.n }, g->silent);
-        free(whole.p);
-    }
+    struct reply whole = { .resp = g->session ? g->session->resp : 2 };
+    gather_merge(g, &whole);
+    struct str reply = { whole.p, whole.n };
+    count_staged(r, g, reply);
+    if (g->session) session_answer(g->session, g->slot, reply, g->silent);
+    free(whole.p);
     if (g->committed || g->chain) stage_end(r, g);
     gather_delete(g);
 }
 
+const struct session *remote_asker(struct remote *r, int from, uint64_t id) {
+    const struct pending *p = from == r->self ? pending_find(r, id) : NULL;
+    return p ? p->session : NULL;
+}
+
 void remote_answer(struct remote *r, int from, uint64_t id, struct str resp) {
+    remote_answer_part(r, from, id, (struct part_reply){ resp, 0 });
+}
+
+void remote_answer_part(struct remote *r, int from, uint64_t id, struct part_reply reply) {
+    const struct str resp = reply.resp;
     if (from != r->self) {
-        struct message m = { .kind = MSG_REPLY, .id = id };
+        struct message m = { .kind = MSG_REPLY, .id = id, .value = reply.ns };
         remote_send(r, from, &m, resp);
         return;
     }
@@ -56,7 +81,7 @@ void remote_answer(struct remote *r, int from, uint64_t id, struct str resp) {
     if (s && s->retry && retry_take(r, s, resp)) return;
     if (!g && s)
         session_answer(s, slot, resp, silent);
-    else if (g && gather_add(g, worker, resp))
+    else if (g && gather_add(g, worker, reply))
         gathered(r, g);
 }
 
@@ -112,6 +137,7 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
     r->out.n = 0;
     r->out.resp = m->resp;
     r->again = r->partly = false;
+    r->part_ns = 0;
     struct command_row *row = m->row ? registry_row(eng->registry, m->row - 1)
                                      : dispatch_resolve(eng, argc, argv, &r->out);
     if (!row || !dispatch_loaded(eng, row, LOADING_SELF, &r->out)) return true;
@@ -131,8 +157,10 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
     bool asked = m->kind == MSG_REQUEST || m->kind == MSG_CROSS;
     asked = asked && !(m->flags & MSG_TICKET);
     eng->acting_user = UNLIKELY(m->value) && asked ? acl_find(eng, m->value) : NULL;
-    uint64_t ended_ns = dispatch_run(&c, row, r->clock_ns ? r->clock_ns : clock_duration_ns());
+    uint64_t begun_ns = r->clock_ns ? r->clock_ns : clock_duration_ns();
+    uint64_t ended_ns = dispatch_run(&c, row, begun_ns);
     eng->acting_user = NULL;
+    r->part_ns = ended_ns - begun_ns;
     if (r->clock_ns) r->clock_ns = ended_ns;
     reply_settle(&r->out);
     if (UNLIKELY(c.wish.wanted) && r->asker >= 0) block_request(eng, r->asker, m, &c);
@@ -140,6 +168,17 @@ bool remote_execute(struct remote *r, const struct message *m, int argc, struct 
     r->again = c.again;
     r->partly = row->cmd.flags & CMD_INSIDE;
     return !c.wish.wanted;
+}
+
+void remote_execute_part(struct remote *r, const struct message *m, int argc, struct str *argv) {
+    bool *uncounted = &r->eng->hub->uncounted;
+    *uncounted = true;
+    remote_execute(r, m, argc, argv);
+    *uncounted = false;
+}
+
+struct part_reply remote_part_reply(const struct remote *r) {
+    return (struct part_reply){ { r->out.p, r->out.n }, r->part_ns };
 }
 
 void remote_request(struct remote *r, int from, const struct message *m, int argc,

@@ -54,6 +54,7 @@ struct remote {
     uint32_t pendings, free_pending; /* index + 1 of the first free one; linked by `slot` */
 
     uint32_t awaited;     /* replies of others */
+    uint64_t part_ns;     /* how long the command took that was executed last */
     uint64_t clock_ns;    /* when the last command of this drain ended; 0: outside */
     struct reply out;     /* the reply of a command that is executed for another worker */
     struct reply message; /* a body being composed */
@@ -120,11 +121,18 @@ void remote_send_command(struct remote *r, int to, const struct message *m, int 
 /* Executes a command with nobody connected; the RESP reply is in r->out. False: it waits for keys,
  * and will be answered later. */
 bool remote_execute(struct remote *r, const struct message *m, int argc, struct str *argv);
+/* The same for a part of a command: whoever joins the parts counts them as one (dispatch_count). */
+void remote_execute_part(struct remote *r, const struct message *m, int argc, struct str *argv);
+/* Of what was executed last. */
+struct part_reply remote_part_reply(const struct remote *r);
 /* What this worker logs from here to aof_end_part is its part of a command that was committed at
  * that position, and of which the workers in `owners` have parts. */
 void remote_begin_part(struct remote *r, uint64_t position, uint64_t owners);
 /* Brings a reply to who waits for it: here (from == self) or at the worker that asked. */
 void remote_answer(struct remote *r, int from, uint64_t id, struct str resp);
+void remote_answer_part(struct remote *r, int from, uint64_t id, struct part_reply reply);
+/* The session of this worker that waits for it; NULL: none does. */
+const struct session *remote_asker(struct remote *r, int from, uint64_t id);
 /* The command in a body, in r->argv; its bytes stay in the body. */
 int remote_decode(struct remote *r, struct str body);
 /* Memory is short: another worker has found so; or this one, at the end of a turn. */

@@ -2,6 +2,7 @@
 #include "mem/fault.h"
 #include "net/cross.h"
 #include "net/dispatch.h"
+#include "net/hub.h"
 #include "net/redo.h"
 #include "net/stage_impl.h"
 #include "persist/aof.h"
@@ -75,14 +76,14 @@ static struct kept *find_part(struct remote *r, int from, uint64_t number) {
 static void execute_kept(struct remote *r, struct kept *k, uint64_t position) {
     arena_enter(&r->eng->arena); /* the change and `applied` are one */
     remote_begin_part(r, position, k->owners);
-    remote_execute(r, &k->head, k->argc, k->argv);
+    remote_execute_part(r, &k->head, k->argc, k->argv);
     aof_end_part(r->eng->aof);
     FAULT("stage.executing");
     redo_applied(r, position + 1);
     arena_leave(&r->eng->arena);
     FAULT("stage.applied");
     r->stats.requests_done += k->from != r->self;
-    remote_answer(r, k->from, k->head.id, (struct str){ r->out.p, r->out.n });
+    remote_answer_part(r, k->from, k->head.id, remote_part_reply(r));
 }
 
 void stage_pass_instant(struct remote *r, struct str arg) {
@@ -153,8 +154,12 @@ static bool admit_part(struct remote *r, const struct message *m, int argc, stru
     r->out.n = 0;
     r->out.resp = m->resp;
     struct command_row *row = dispatch_resolve(r->eng, argc, argv, &r->out);
-    return row && dispatch_loaded(r->eng, row, LOADING_SELF, &r->out) &&
-           dispatch_admit(r->eng, row, &r->out);
+    bool *uncounted = &r->eng->hub->uncounted; /* it is refused once, by who has cut it */
+    *uncounted = true;
+    bool may = row && dispatch_loaded(r->eng, row, LOADING_SELF, &r->out) &&
+               dispatch_admit(r->eng, row, &r->out);
+    *uncounted = false;
+    return may;
 }
 
 void stage_receive(struct remote *r, int from, const struct message *m, int argc,

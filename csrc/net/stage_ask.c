@@ -2,6 +2,7 @@
 #include "mem/fault.h"
 #include "net/cross.h"
 #include "net/cut.h"
+#include "net/dispatch.h"
 #include "net/stage_impl.h"
 #include "net/turn.h"
 
@@ -243,6 +244,13 @@ static void end_instant(struct remote *r, struct operation *o) {
         cross_instant(r, o->whole);
 }
 
+static void answer_refused(struct remote *r, const struct operation *o, struct str error) {
+    const struct gather *g = o->gather;
+    registry_row(r->eng->registry, o->whole->head.row - 1)->rejected++;
+    dispatch_count_error(r->eng, error.p, error.n);
+    if (g->session) session_answer(g->session, g->slot, error, g->silent);
+}
+
 /* An owner does not take its part: nobody executes his. */
 static void refuse(struct remote *r, struct operation *o) {
     struct gather *g = o->gather;
@@ -250,9 +258,8 @@ static void refuse(struct remote *r, struct operation *o) {
     leave_chain(o);
     if (o->whole->head.flags & MSG_INSTANT)
         end_instant(r, o);
-    else if (g->session)
-        session_answer(g->session, g->slot, (struct str){ o->refusal, strlen(o->refusal) },
-                       g->silent);
+    else
+        answer_refused(r, o, (struct str){ o->refusal, strlen(o->refusal) });
     stage_end(r, g);
     gather_delete(g);
     free_operation(o);

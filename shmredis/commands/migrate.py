@@ -7,6 +7,7 @@ target meanwhile. What the target has said OK to is deleted even if something go
 import re
 from dataclasses import dataclass
 
+from shmredis._core import lib
 from shmredis.commands.arguments import integer, shown, syntax_error, word
 from shmredis.commands.inside import Call
 from shmredis.commands.migrate_link import REFUSES, LinkLost, Target, keep, open_link
@@ -118,6 +119,7 @@ def _restore(request: Request, commands: dict[bytes, tuple[bytes, ...]]) -> list
 )
 def migrate(call: Call) -> bytes:
     request = read_arguments(call.argv)
+    lib.call_set_limits(call.handle, lib.CALL_UNCOUNTED)
     commands = _payloads(call, request)
     if not commands:
         return encode(Simple("NOKEY"), call.resp)
