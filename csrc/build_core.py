@@ -51,8 +51,8 @@ def builder() -> FFI:
     ffi.cdef('extern "Python" uint64_t python_xxh3(const char *p, size_t n);')
     ffi.cdef('extern "Python" void python_say(int level, const char *text);')
     ffi.cdef(
-        'extern "Python" void python_inside(struct call *c, int row, const char *words, size_t n, '
-        "const uint32_t *ends, int argc, int resp);"
+        'extern "Python" void python_inside(void *owner, struct call *c, int row, const char *words, '
+        "size_t n, const uint32_t *ends, int argc, int resp);"
     )
     ffi.cdef(
         'extern "Python" void python_denied(uint64_t session_id, const struct acl_event *event);'

@@ -61,8 +61,9 @@ struct hub {
     struct ready *ready;
     size_t ready_n, ready_cap, ready_at;
     struct turn turn;
-    void (*inside_run)(struct call *c, int row, const char *words, size_t n, const uint32_t *ends,
-                       int argc, int resp); /* Python's; net/inside.h */
+    void (*inside_run)(void *owner, struct call *c, int row, const char *words, size_t n,
+                       const uint32_t *ends, int argc, int resp); /* Python's; net/inside.h */
+    void *inside_owner;
     struct inside_frame inside[INSIDE_DEPTH];
     struct call *inside_call[INSIDE_DEPTH]; /* what is being executed, outermost first */
     int inside_depth;

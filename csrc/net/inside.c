@@ -12,6 +12,7 @@
 #include "net/monitor.h"
 #include "net/pubsub.h"
 #include "net/reach.h"
+#include "net/replay.h"
 #include "net/script.h"
 
 static_assert(sizeof(struct text) == sizeof(struct str), "Python reads argument vectors");
@@ -21,9 +22,11 @@ static_assert(offsetof(struct text, n) == offsetof(struct str, n), "as struct te
 #define PACKED_WORDS 32
 
 void engine_set_inside(struct engine *eng,
-                       void (*run)(struct call *c, int row, const char *words, size_t n,
-                                   const uint32_t *ends, int argc, int resp)) {
+                       void (*run)(void *owner, struct call *c, int row, const char *words,
+                                   size_t n, const uint32_t *ends, int argc, int resp),
+                       void *owner) {
     eng->hub->inside_run = run;
+    eng->hub->inside_owner = owner;
 }
 
 static struct command_row *row_of(const struct call *c) {
@@ -48,8 +51,8 @@ static void run_handler(struct call *c) {
     struct reply *words = &hub->inside_words;
     uint32_t ends[PACKED_WORDS];
     int packed = pack_words(c, words, ends);
-    hub->inside_run(c, row_of(c)->index, words->p, words->n, packed ? ends : NULL, c->argc,
-                    c->out->resp);
+    hub->inside_run(hub->inside_owner, c, row_of(c)->index, words->p, words->n,
+                    packed ? ends : NULL, c->argc, c->out->resp);
 }
 
 void cmd_inside(struct call *c) {
@@ -181,6 +184,13 @@ static void run_spread(struct call *c, struct call *inner, struct command_row *r
     if (!out->errored) pubsub_ran_inside(c->eng, row, inner->argv);
 }
 
+static void run_here(struct call *c, struct call *inner, struct command_row *row) {
+    bool replayed = is_replayed(c);
+    if (UNLIKELY(replayed)) replay_set_clock(c->eng, inner->argc, inner->argv);
+    dispatch_run(inner, row, clock_duration_ns());
+    if (UNLIKELY(replayed)) replay_stop_clock(c->eng);
+}
+
 /* HOTKEYS counts what a script runs as the script, but in a transaction by its reply besides. */
 static size_t request_inside(const struct call *c) {
     bool counted = c->request != REQUEST_AS_IT_IS && c->request != REQUEST_HIDDEN;
@@ -210,7 +220,7 @@ static void run(struct call *c, struct command_row *row, struct inside_frame *f)
     if (reach_is_spread(c->eng->remote, row))
         run_spread(c, &inner, row, &f->reply);
     else
-        dispatch_run(&inner, row, clock_duration_ns());
+        run_here(c, &inner, row);
     c->eng->hub->uncounted = false;
     if (c->eng->stats.dirty != before) reach_changed(c, row, p->argc, p->argv);
     if (in->limits & CALL_SCRIPT) monitor_note_inside(c->eng, row, in->db, p->argc, p->argv);

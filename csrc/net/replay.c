@@ -18,6 +18,7 @@
 #include "mem/fault.h"
 #include "mem/share.h"
 #include "net/redo.h"
+#include "net/replay.h"
 #include "persist/aof_read.h"
 
 #define CLOCK_EVERY 64u /* commands between two looks at the clock */
@@ -143,18 +144,21 @@ static void note_error(struct replay *l) {
         (int)(n < 200 ? n : 200), l->out.p + skip, shown(name), name.p, l->reader.start);
 }
 
-/* Times relative to now are not in what servers log, but may be in files made by hand. */
-static bool needs_clock(const struct replay *l) {
-    struct str name = l->reader.argv[0];
+static bool needs_clock(int argc, const struct str *argv) {
+    struct str name = argv[0];
     if (str_is(name, "EXPIRE") || str_is(name, "PEXPIRE") || str_is(name, "SETEX") ||
         str_is(name, "PSETEX") || str_is(name, "HEXPIRE") || str_is(name, "HPEXPIRE"))
         return true;
     if (!str_is(name, "SET") && !str_is(name, "GETEX") && !str_is(name, "HSETEX") &&
         !str_is(name, "HGETEX") && !str_is(name, "MSETEX"))
         return false;
-    for (int i = 2; i < l->reader.argc; i++)
-        if (str_is(l->reader.argv[i], "EX") || str_is(l->reader.argv[i], "PX")) return true;
+    for (int i = 2; i < argc; i++)
+        if (str_is(argv[i], "EX") || str_is(argv[i], "PX")) return true;
     return false;
+}
+
+void replay_set_clock(struct engine *eng, int argc, const struct str *argv) {
+    eng->now_ms = needs_clock(argc, argv) ? eng->now_us / 1000 : 0;
 }
 
 static void run(struct replay *l, const struct command_row *row) {
@@ -170,13 +174,13 @@ static void run(struct replay *l, const struct command_row *row) {
                       .argv = l->reader.argv,
                       .db = l->db,
                       .quiet = true };
-    eng->now_ms = needs_clock(l) ? eng->now_us / 1000 : 0;
+    replay_set_clock(eng, c.argc, c.argv);
     share_begin(&eng->arena);
     arena_enter(&eng->arena);
     row->cmd.fn(&c);
     arena_leave(&eng->arena);
     share_end(&eng->arena);
-    eng->now_ms = 0;
+    replay_stop_clock(eng);
     call_flush_propagation(&c);
     reply_settle(&l->out);
     if (UNLIKELY(l->out.errored)) note_error(l);

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _facts, _text = ffi.new("struct call_facts *"), ffi.new("struct text *")
 _unpack, _null, _call_reply = ffi.unpack, ffi.NULL, lib.call_reply
+_from_handle = ffi.from_handle
 MUST_WAIT = "ERR This command has to wait and cannot be called inside of another"
 
 
@@ -145,14 +146,14 @@ class InsideContext(Context):
 
 
 class Inside:
-    """Brings the core's calls to their handlers. One per worker process."""
+    """Brings the calls of an engine to their handlers, for as long as it lives."""
 
     def __init__(self, server: Server, commands: "CommandTable") -> None:
         self.server = server
         self._commands = commands
         self._handlers = commands.inside
-        _current.append(self)
-        lib.engine_set_inside(server.engine.handle, lib.python_inside)
+        self._self = ffi.new_handle(self)  # what the engine gives back
+        lib.engine_set_inside(server.engine.handle, lib.python_inside, self._self)
 
     def execute(self, handle: Any, row: int, resp: int, argv: list[bytes] | None) -> None:
         """What the core calls; argv None: it is long."""
@@ -177,12 +178,9 @@ def _refuse(result: Awaitable[bytes]) -> bytes:
     return encode_error(MUST_WAIT)
 
 
-_current: list[Inside] = []  # the last one is that of this process
-
-
 @ffi.def_extern()  # type: ignore[untyped-decorator]
 def python_inside(
-    handle: Any, row: int, words: Any, n: int, ends: Any, argc: int, resp: int
+    owner: Any, handle: Any, row: int, words: Any, n: int, ends: Any, argc: int, resp: int
 ) -> None:
     """A command of Python is next, inside the core."""
     argv: list[bytes] | None = None
@@ -191,4 +189,4 @@ def python_inside(
         for end in _unpack(ends, argc):
             argv.append(data[at:end])
             at = end
-    _current[-1].execute(handle, row, resp, argv)
+    _from_handle(owner).execute(handle, row, resp, argv)

@@ -20,6 +20,7 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.faults import fault
 from shmredis.persistence.aof_folder import Folder, sync_file
+from shmredis.persistence.aof_load import Call
 from shmredis.persistence.aof_manifest import LogFile, Manifest
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_rewrite import Base, Libraries
@@ -37,6 +38,11 @@ MIB = 1 << 20
 
 def _is_there(_db: int, _argv: list[bytes]) -> None:
     """What commands of Python have made is still there."""
+
+
+def _bare(_engine: Engine) -> Call:
+    """For logs of another number of workers, which those of a server that runs are not."""
+    return _is_there
 
 
 class ChildKilled(Exception):
@@ -300,7 +306,7 @@ class AppendLog:
         was_on = self.on
         self.close()
         self._engine.execute(0, [b"FLUSHALL", b"SYNC"])
-        recovery = AofRecovery(self._engine, self._config, index, count, _is_there, None)
+        recovery = AofRecovery(self._engine, self._config, index, count, _is_there, _bare, None)
         lib.engine_load_begin(self._handle)
         try:
             while not recovery.step():

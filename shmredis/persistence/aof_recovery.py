@@ -5,12 +5,11 @@ loaded into an engine of its own, out of which the keys of this worker's slots a
 """
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from shmredis._core import ffi, lib
-from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import Folder
@@ -19,9 +18,11 @@ from shmredis.persistence.aof_load import AofError, AofLoad, Call, LoadRules, ma
 from shmredis.persistence.aof_manifest import LogFile
 from shmredis.persistence.aof_verdict import Verdict, read_parts
 
-__all__ = ["AofRecovery", "Recovered"]
+__all__ = ["AofRecovery", "Equip", "Recovered"]
 
 ALONE = -1
+
+Equip = Callable[[Engine], Call]  # has an engine run commands of Python; what takes those about no key
 
 
 @dataclass(slots=True)
@@ -45,9 +46,12 @@ class AofRecovery:
         index: int,
         count: int,
         call: Call,
+        equip: Equip,
         verdict: Verdict | None,
     ) -> None:
-        """`verdict` is that of the start of the server. Without one, this worker is brought back.
+        """`equip` is for engines of the logs of another number of workers.
+
+        `verdict` is that of the start of the server. Without one, this worker is brought back.
 
         Raises: AofError, OSError.
         """
@@ -57,6 +61,7 @@ class AofRecovery:
         self._index = index
         self._count = count
         self._call = call
+        self._equip = equip
         self._rules = LoadRules.of(config)
         self.result = Recovered()
         self._folders, self._fits = layout_to_load(config)
@@ -119,7 +124,7 @@ class AofRecovery:
 
     def _take(self, folder: Folder, dropped: set[str]) -> Iterator[bool]:
         with scratch_engine(self._config) as scratch:
-            yield from self._load_folder(scratch, folder, dropped, self._call)
+            yield from self._load_folder(scratch, folder, dropped, self._equip(scratch))
             if status := lib.engine_take_keys(self._engine.handle, scratch.handle):
                 why = ffi.string(lib.core_status_text(status)).decode()
                 raise AofError(f"The keys of {folder.path} cannot be taken over: {why}")
@@ -135,8 +140,6 @@ def scratch_engine(config: Config) -> Iterator[Engine]:
         raise AofError(ffi.string(lib.core_status_text(status[0])).decode())
     lib.engine_set_say(handle, lib.python_say)
     try:
-        engine = Engine(handle)
-        CommandTable(engine)
-        yield engine
+        yield Engine(handle)
     finally:
         lib.engine_delete(handle)

@@ -106,15 +106,25 @@ class Scripting:
         self.replay(0, [b"FUNCTION", b"LOAD", b"REPLACE", code])
 
     def replay(self, _db: int, argv: list[bytes]) -> None:
-        """A command of Python that was in a log: of those, only FUNCTION changes anything."""
-        if argv[0].upper() != b"FUNCTION" or len(argv) < 2:
-            return
+        """A command of Python that was in a log: of those, FUNCTION and SCRIPT matter."""
+        name, verb = argv[0].upper(), b"".join(argv[1:2]).upper()
         try:
-            self._replay(argv[1].upper(), argv[2:])
+            if name == b"FUNCTION":
+                self._replay_function(verb, argv[2:])
+            elif name == b"SCRIPT":
+                self._replay_script(verb, argv[2:])
         except (CommandError, IndexError) as error:
-            log.warning("A library of functions in a file is left out: %s", error)
+            kind = "script" if name == b"SCRIPT" else "library of functions"
+            log.warning("A %s in a file is left out: %s", kind, error)
 
-    def _replay(self, verb: bytes, arguments: list[bytes]) -> None:
+    def _replay_script(self, verb: bytes, arguments: list[bytes]) -> None:
+        """Redis logged scripts until 7.0, for EVALSHA to come. Raises: CommandError."""
+        if verb == b"LOAD":
+            self.cache.add(arguments[0], kept=True)
+        elif verb == b"FLUSH":
+            self.flush(told=False)
+
+    def _replay_function(self, verb: bytes, arguments: list[bytes]) -> None:
         """Raises: CommandError."""
         if verb == b"LOAD":
             self.libraries.load(arguments[-1], replace=len(arguments) > 1)

@@ -2,21 +2,19 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from shmredis._core import lib
-from shmredis.commands.context import Workers
+from shmredis.commands.context import Server
 from shmredis.commands.info_loading import LoadFigures
-from shmredis.config import Config
-from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_load import AofError, AofLoad, LoadRules
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_tail import LogPlace
 from shmredis.persistence.aof_verdict import Verdict
 from shmredis.persistence.origin import Source
-from shmredis.scripting import Scripting
+from shmredis.worker.aside import equip
 from shmredis.worker.loader import Load, LoadFailed, RdbFileLoad
 
 __all__ = ["AofFilesLoad", "LogTail", "find_load", "load_now"]
@@ -57,7 +55,7 @@ class LogTail:
 
     source = Source.ARENA
 
-    def __init__(self, server: "Server", since: LogPlace) -> None:
+    def __init__(self, server: Server, since: LogPlace) -> None:
         """Raises: LoadFailed."""
         config, workers = server.config, server.workers
         index, count = (workers.index, workers.count) if workers else (0, 1)
@@ -79,15 +77,6 @@ class LogTail:
 
     def close(self) -> None:
         """Files are closed when they are read."""
-
-
-class Server(Protocol):
-    """What a load needs of the worker."""
-
-    engine: Engine
-    config: Config
-    workers: Workers | None
-    scripting: Scripting
 
 
 def find_load(server: Server, verdict: Verdict | None) -> Load | None:
@@ -120,7 +109,15 @@ def _find_log(server: Server, verdict: Verdict | None) -> Load | None:
     engine, config, workers = server.engine, server.config, server.workers
     index, count = (workers.index, workers.count) if workers else (0, 1)
     try:
-        recovery = AofRecovery(engine, config, index, count, server.scripting.replay, verdict)
+        recovery = AofRecovery(
+            engine,
+            config,
+            index,
+            count,
+            server.scripting.replay,
+            partial(equip, server),
+            verdict,
+        )
     except AofError as error:
         raise LoadFailed(str(error)) from None
     return AofFilesLoad(recovery) if recovery.result.found else None

@@ -95,7 +95,7 @@ def _parse(data: bytes, at: int) -> tuple[Any, int]:
     if kind == b"+":
         return rest.decode(), at
     if kind == b"-":
-        return ValueError(rest.decode()), at
+        return ValueError(rest.decode(errors="backslashreplace")), at
     if kind == b",":
         return float(rest), at
     if kind == b"#":

@@ -3,11 +3,13 @@
 Source: Redis 8.10 on the same folders.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
+from tests.harness.resp import encode
 from tests.persistence.logged import LoggedServer, logged_server, stream
 
 NAME = "appendonly.aof"
@@ -149,14 +151,36 @@ def test_a_single_file_of_an_old_server_moves_in(server: LoggedServer, workers: 
     assert text in server.log
 
 
-def test_scripts_in_the_log_of_an_old_server_are_run(server: LoggedServer) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_scripts_in_the_log_of_an_old_server_are_run(server: LoggedServer, workers: int) -> None:
     """Redis logged scripts, not what they did, before version 5."""
-    script = ("EVAL", "redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2])", "2")
-    words = (*script, "one", "two", "old")
-    log = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)
+    script = "redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2]) redis.call('SADD', 'x', 1)"
+    log = encode("EVAL", script, 2, "one", "two", "old")
+    known = "redis.call('INCR', KEYS[1]) redis.call('EXPIRE', KEYS[1], 100)"
+    sha = hashlib.sha1(known.encode(), usedforsecurity=False).hexdigest()
+    log += encode("SCRIPT", "LOAD", known) + encode("EVALSHA", sha, 1, "three") * 2
     (server.dir / NAME).write_bytes(KEYS + log)
-    server.start()
+    server.start(workers=workers)
+    assert "CRITICAL" not in server.log
     assert server.call("MGET", "one", "two") == b"*2\r\n$3\r\nold\r\n$1\r\n1\r\n"
+    assert server.call("SMEMBERS", "x") == b"*1\r\n$1\r\n1\r\n"
+    assert server.call("GET", "three") == b"$1\r\n2\r\n"
+    assert 90 < int(server.call("TTL", "three")[1:]) <= 100
+    assert server.call("DBSIZE") == b":6\r\n"
+    server.kill()
+    server.start(workers=4 - workers)  # what it logs itself are effects
+    assert server.call("DBSIZE") == b":6\r\n"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_functions_in_a_log_are_run(server: LoggedServer, workers: int) -> None:
+    code = "#!lua name=l\nredis.register_function('f', function(k, a) redis.call('SET', k[1], a[1]) end)"
+    log = encode("FUNCTION", "LOAD", code) + encode("FCALL", "f", 1, "one", "v")
+    (server.dir / NAME).write_bytes(KEYS + log)
+    server.start(workers=workers)
+    assert server.call("GET", "one") == b"$1\r\nv\r\n"
+    assert server.call("FCALL", "f", 1, "two", "w") == b"$-1\r\n"
+    assert server.call("GET", "two") == b"$1\r\nw\r\n"
 
 
 def test_names_with_spaces(server: LoggedServer) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shmredis._core import ffi, lib
-from shmredis.commands import inside as python_side
+from shmredis.commands import inside as _inside  # noqa: F401 (lib.python_inside calls it)
 from shmredis.commands.resp import encode_request
 from tests.unit.engines import Engine
 
@@ -26,7 +26,8 @@ class Runner:
             engine.handle, b"DOIT", b"scripting", -2, flags, b"", spec
         )
         assert row > 0
-        lib.engine_set_inside(engine.handle, lib.python_inside)
+        self._self = ffi.new_handle(self)
+        lib.engine_set_inside(engine.handle, lib.python_inside, self._self)
 
     def execute(self, call: Any, _row: int, _resp: int, _argv: list[bytes] | None) -> None:
         reply = self.script(call)
@@ -34,10 +35,8 @@ class Runner:
 
 
 @pytest.fixture
-def runner(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    runner = Runner(engine)
-    monkeypatch.setattr(python_side, "_current", [runner])
-    return runner
+def runner(engine: Engine) -> Runner:
+    return Runner(engine)
 
 
 def run(call: Any, *words: bytes) -> bytes:

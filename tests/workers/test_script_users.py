@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shmredis._core import ffi, lib
-from shmredis.commands import inside as python_side
+from shmredis.commands import inside as _inside  # noqa: F401 (lib.python_inside calls it)
 from shmredis.commands.resp import encode_request
 from tests.workers.fleet import Client, Fleet, new_fleet
 
@@ -24,11 +24,12 @@ class Scripts:
         spec = ffi.new("struct key_spec_info[3]")
         spec[0].flags, spec[0].begin, spec[0].find = KEY_RW, b"i", b"r"
         spec[0].at, spec[0].a, spec[0].b = 1, 0, 1
+        self._self = ffi.new_handle(self)
         for engine in fleet.engines:
             lib.engine_register_command(
                 engine, b"DOIT", b"scripting", -2, int(lib.COMMAND_INSIDE) | 1, b"", spec
             )
-            lib.engine_set_inside(engine, lib.python_inside)
+            lib.engine_set_inside(engine, lib.python_inside, self._self)
 
     def execute(self, call: Any, _row: int, _resp: int, _argv: list[bytes] | None) -> None:
         facts, text = ffi.new("struct call_facts *"), ffi.new("struct text *")
@@ -46,10 +47,11 @@ class Scripts:
 
 
 @pytest.fixture
-def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+def fleet() -> Iterator[Fleet]:
     with new_fleet(3) as fleet:
-        monkeypatch.setattr(python_side, "_current", [Scripts(fleet)])
+        scripts = Scripts(fleet)
         yield fleet
+        assert scripts.ran
 
 
 def users(fleet: Fleet, pattern: bytes) -> list[Any]:
