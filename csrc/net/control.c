@@ -17,7 +17,7 @@ size_t control_head_bytes(void) {
 }
 
 size_t control_bytes(int workers) {
-    return control_vault_offset(workers, workers);
+    return control_shipment_offset(workers, workers);
 }
 
 static struct control *map(int fd) {

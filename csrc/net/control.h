@@ -23,7 +23,7 @@
 
 #define WORKERS_MAX SHARE_WORKERS_MAX
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
-#define CONTROL_LAYOUT 5u
+#define CONTROL_LAYOUT 6u
 #define CONTROL_DATABASES 16
 #define CONTROL_SCRIPTS 4096
 
@@ -70,6 +70,10 @@ static inline size_t control_ring_offset(int workers, int from, int to) {
 }
 static inline size_t control_vault_offset(int workers, int worker) {
     return control_ring_offset(workers, workers, 0) + (size_t)worker * VAULT_BYTES;
+}
+#define SHIPMENT_BYTES ((size_t)256 * 1024) /* net/shipment.h */
+static inline size_t control_shipment_offset(int workers, int worker) {
+    return control_vault_offset(workers, workers) + (size_t)worker * SHIPMENT_BYTES;
 }
 
 /* The worker lives and goes on. */

@@ -2,6 +2,7 @@
 #include "net/cross_impl.h"
 
 #include "mem/fault.h"
+#include "net/shipment.h"
 
 #define HOLD_WAIT_MS 5000u
 
@@ -84,6 +85,7 @@ void cross_finish(struct remote *r, struct cross *o) {
     while (*at != o) at = &(*at)->next;
     *at = o->next;
     if (r->crossing->due == o) r->crossing->due = NULL;
+    shipment_done(r, o->id);
     let_go(r, o);
     r->stats.hold_us += (r->eng->now_ms - o->begun_ms) * 1000;
     remote_answer(r, o->command->from, o->command->head.id, (struct str){ o->reply, o->reply_n });
@@ -231,6 +233,7 @@ static bool go_on_without(struct remote *r, struct cross *o, int dead) {
 
 void cross_reborn(struct remote *r, int from) {
     uint64_t bit = UINT64_C(1) << from;
+    shipment_reborn(r, from);
     holds_reborn(r, from);
     for (struct cross *o = r->crossing->operations, *next; o; o = next) {
         next = o->next;

@@ -7,6 +7,7 @@
 #include "net/cross_log.h"
 #include "net/hub.h"
 #include "net/redo.h"
+#include "net/shipment.h"
 #include "net/tracking.h"
 
 /* --- other workers' arenas --- */
@@ -221,6 +222,14 @@ static uint64_t changed_owners(const struct remote *r, const struct cross *o) {
     return owners;
 }
 
+/* What may have changed. `out` has room for all. */
+static int keys_changed(const struct cross *o, struct carried *out) {
+    int n = 0;
+    for (int i = 0; i < o->n; i++)
+        if (o->keys[i].changed) out[n++] = o->keys[i];
+    return n;
+}
+
 static uint8_t flags_of(const struct remote *r, const struct cross *o) {
     unsigned flags = carry_needed(&r->eng->arena) ? MSG_RECORDS : 0;
     if (o->waits) flags |= MSG_QUIET;
@@ -242,10 +251,14 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
     o->sent = m;
     o->sent_owners = owners;
     FAULT("cross.before_ship");
+    bool alone = owners == UINT64_C(1) << r->self;
+    if (logs && !alone) shipment_keep(r, &m, owners, keys_changed(o, keys), keys);
     for (uint64_t left = owners; left; left &= left - 1) {
         int w = __builtin_ctzll(left), n = keys_of(r, o, w, true, keys);
         if (w == r->self) {
-            if (logs) cross_log_keys(r, position, owners, n, keys);
+            if (!logs) continue;
+            cross_log_keys(r, position, owners, n, keys);
+            redo_applied(r, position + 1);
             continue;
         }
         o->shipping |= UINT64_C(1) << w;
@@ -282,6 +295,7 @@ void cross_shipped(struct remote *r, int from, const struct message *m) {
         o->step = STEP_END;
     }
     o->shipping &= ~(UINT64_C(1) << from);
+    if (!o->shipping) shipment_done(r, o->id);
     if (o->shipping || o->all || amid) return;
     FAULT("cross.shipped");
     cross_settle(r, o);
@@ -306,6 +320,7 @@ static status take_back(struct remote *r, int from, const struct carried *k, boo
 }
 
 void cross_answer_ship(struct remote *r, int to, const struct message *m, status st) {
+    if (to == r->self) return; /* a predecessor's, net/shipment.h */
     struct message answer = { .kind = MSG_SHIPPED, .id = m->id, .value = (uint64_t)st };
     remote_send(r, to, &answer, (struct str){ NULL, 0 });
 }

@@ -4,6 +4,7 @@
 #include "db/engine.h"
 #include "mem/fault.h"
 #include "net/cross.h"
+#include "net/shipment.h"
 #include "net/stage.h"
 #include "persist/aof.h"
 
@@ -141,8 +142,10 @@ static void claim(struct remote *r) {
 void redo_try(struct remote *r) {
     if (LIKELY(!r->redo.shut) || r->redo.waiting || r->eng->config.loading == LOADING_SELF) return;
     stage_adopt(r);
+    uint64_t shipments = shipments_adopt(r);
     carry_out_all(r);
     stage_adopted(r);
+    shipments_adopted(r, shipments);
     tell_all(r);
     guests_drop(r->eng);
     r->redo.shut = false;

@@ -16,6 +16,7 @@
 #include "net/hub.h"
 #include "net/peek.h"
 #include "net/redo.h"
+#include "net/shipment.h"
 #include "net/stage.h"
 #include "net/tracking.h"
 #include "net/turn.h"
@@ -302,6 +303,8 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     links->hold = &eng->unlogged;
     r->stages = stages_new(vault_map(fd, control_vault_offset(r->n, self)));
     r->crossing = crossing_new(arena_base);
+    r->shipments = shipments_map(fd, r->n);
+    ASSERT(r->shipments);
     r->peeks = peeks_new();
     eng->remote = r;
     eng->hooks.bring = cross_bring_copy;
@@ -357,6 +360,7 @@ void remote_delete(struct remote *r) {
     redo_delete(r);
     stages_delete(r->stages);
     crossing_delete(r->crossing);
+    shipments_unmap(r->shipments, r->n);
     peeks_delete(r->peeks);
     share_reset(r->sharing.all[r->self]);
     links_close(r->links);

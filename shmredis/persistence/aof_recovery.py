@@ -22,7 +22,9 @@ __all__ = ["AofRecovery", "Equip", "Recovered"]
 
 ALONE = -1
 
-Equip = Callable[[Engine], Call]  # has an engine run commands of Python; what takes those about no key
+Equip = Callable[
+    [Engine], Call
+]  # has an engine run commands of Python; what takes those about no key
 
 
 @dataclass(slots=True)

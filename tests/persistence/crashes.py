@@ -9,10 +9,11 @@ own, but no other:
     everysec, no          with everysec, what a write that waits for a slow sync had in the buffer
     no append-only file   what came after the last snapshot
 
-When all processes die at once, the last MSET of a writer is there as a whole or not at all, if there is an
-append-only file and no shared memory is left.
+When all processes die at once, and no shared memory is left, or two workers in the same instant, the last
+MSET or transaction of a writer is there as a whole or not at all, if there is an append-only file.
 """
 
+import contextlib
 import math
 import os
 import random
@@ -23,7 +24,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.harness.resp import Client
+from tests.harness.resp import Client, encode
 from tests.harness.server import is_alive, wait_until
 from tests.persistence.place import SAVES, Place
 from tests.workers.places import worker_lines
@@ -31,7 +32,14 @@ from tests.workers.places import worker_lines
 __all__ = ["VICTIMS", "Crashes"]
 
 KEYS = 40
-VICTIMS = ("worker", "snapshotter", "front", "all", "machine")  # the last: shared memory, too
+VICTIMS = (
+    "worker",
+    "two",
+    "snapshotter",
+    "front",
+    "all",
+    "machine",
+)  # the last: shared memory, too
 PATIENCE_S = 30  # of clients: who gives up may see its command happen later
 POSTPONED_S = 3.0  # a write waits up to 2 s for a sync that is slow
 SNAPSHOT_LOADED = re.compile(
@@ -89,18 +97,27 @@ class Writer:
             client.close()
 
     def _write(self, client: Client) -> None:
-        """SET, or MSET of keys of several workers."""
+        """SET, or MSET or a transaction of keys of several workers."""
         self._value += 1
-        count = 3 if self._value % 7 == 0 else 1
+        count = 3 if self._value % 7 in (0, 3) else 1
         names = [f"w{self._number}:{(self._value * 11 + i) % KEYS}" for i in range(count)]
         self.last = names
         for name in names:
             self.keys[name].tried.append(self._value)
-        words = [word for name in names for word in (name, self._value)]
-        if client.call("SET" if count == 1 else "MSET", *words) == b"+OK\r\n":
+        if self._execute(client, names):
             self.writes += 1
             for name in names:
                 self.keys[name].settle(self._value)
+
+    def _execute(self, client: Client, names: list[str]) -> bool:
+        """Whether it was acknowledged."""
+        if self._value % 7 == 3:
+            commands = [encode("SET", name, self._value) for name in names]
+            client.send(encode("MULTI") + b"".join(commands) + encode("EXEC"))
+            replies = [client.read() for _ in range(len(names) + 2)]
+            return replies[-1].startswith(b"*")
+        words = [word for name in names for word in (name, self._value)]
+        return client.call("SET" if len(names) == 1 else "MSET", *words) == b"+OK\r\n"
 
     def is_whole(self, found: dict[str, int]) -> bool:
         """Whether the last command has happened to all of its keys, or to none."""
@@ -153,6 +170,11 @@ class Crashes:
 
     def _kill(self, victim: str, said: int, stop: threading.Event) -> int:
         """From where on the log tells of what came after."""
+        if victim == "two":
+            pids = self._place.children()
+            stop.set()  # the last commands are those that the kill has met
+            kill(*self._random.sample(pids, min(2, len(pids))))
+            return said
         if victim in ("worker", "snapshotter"):
             pids = self._place.children()
             if victim == "snapshotter":
@@ -195,7 +217,8 @@ class Crashes:
         with self._place.client() as client:
             for writer in self._writers:
                 found = {name: int(client.value("GET", name) or 0) for name in writer.keys}
-                if victim == "machine" and self._logged:
+                whole = victim == "machine" or (victim == "two" and math.isinf(safe_s))
+                if whole and self._logged:
                     assert writer.is_whole(found), (writer.last, found, log)
                 for name, key in writer.keys.items():
                     value = found[name]
@@ -205,12 +228,11 @@ class Crashes:
         self.losses += older
 
 
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    wait_until(lambda: not is_alive(pid))
+def kill(*pids: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def children_of(pid: int) -> list[int]:

@@ -154,7 +154,9 @@ def test_a_single_file_of_an_old_server_moves_in(server: LoggedServer, workers: 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_scripts_in_the_log_of_an_old_server_are_run(server: LoggedServer, workers: int) -> None:
     """Redis logged scripts, not what they did, before version 5."""
-    script = "redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2]) redis.call('SADD', 'x', 1)"
+    script = (
+        "redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[2]) redis.call('SADD', 'x', 1)"
+    )
     log = encode("EVAL", script, 2, "one", "two", "old")
     known = "redis.call('INCR', KEYS[1]) redis.call('EXPIRE', KEYS[1], 100)"
     sha = hashlib.sha1(known.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,64 @@
+"""Who executes a transaction of several workers dies, alone or with an owner: it has happened, or not.
+
+By csrc/net/shipment.c: all of what it changes lies where it outlives both before anything is logged or told.
+"""
+
+import contextlib
+import os
+import signal
+
+import pytest
+
+from tests.harness.resp import encode
+from tests.harness.server import is_alive, wait_until
+from tests.persistence.logged import LoggedServer, logged_server
+from tests.workers.places import connect_to, key_of, pid_of
+
+ALWAYS = ("--appendfsync", "always")
+KEYS = [key_of(i) for i in range(3)]
+# Where worker 0, which executes, dies: before anybody knows of it; kept; in its log; told to the owners.
+POINTS = ["cross.before_ship", "shipment.kept", "aof.written", "cross.executed"]
+
+
+def transaction(value: int) -> bytes:
+    return b"".join([encode("MULTI"), *(encode("SET", key, value) for key in KEYS), encode("EXEC")])
+
+
+def values(server: LoggedServer) -> set[bytes]:
+    return {server.call("GET", key) for key in KEYS}
+
+
+def settled(server: LoggedServer, dead: list[int]) -> bool:
+    with contextlib.suppress(OSError, ConnectionError, ValueError), server.client() as client:
+        pids = [pid_of(client, i) for i in range(3)]
+        return all(pids) and not set(pids) & set(dead)
+    return False
+
+
+@pytest.mark.parametrize("owner", [None, "stopped", "cross.before_take_back", "cross.taken_back"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_transaction_happens_everywhere_or_nowhere(point: str, owner: str | None) -> None:
+    """`owner`: worker 1 dies as well; stopped, it has seen nothing of it before."""
+    with logged_server() as server:
+        server.start(*ALWAYS, workers=3)
+        assert server.call("MSET", *(word for key in KEYS for word in (key, 1))) == b"+OK\r\n"
+        with connect_to(server, 0) as client, connect_to(server, 1) as other:
+            pids = [pid_of(client, i) for i in range(3)]
+            client.call("DEBUG", "FAULT", f"{point}:kill")
+            if owner and owner != "stopped":
+                other.call("DEBUG", "FAULT", f"{owner}:kill")
+            client.send(transaction(2))
+            wait_until(lambda: not is_alive(pids[0]))
+            if owner:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pids[1], signal.SIGKILL)
+        wait_until(lambda: settled(server, pids[: 2 if owner else 1]), 20)
+        found = values(server)
+        assert found in ({b"$1\r\n1\r\n"}, {b"$1\r\n2\r\n"})
+        assert found == {b"$1\r\n1\r\n"} or point != "cross.before_ship"
+        assert found == {b"$1\r\n2\r\n"} or point == "cross.before_ship"
+        server.call("INCR", KEYS[1])
+        digest = server.digest()
+        server.kill()
+        server.start(*ALWAYS, workers=3)
+        assert server.digest() == digest
