@@ -331,9 +331,9 @@ enum { COMMAND_INSIDE = 1 << 27 };
 /* Who executes such rows: called with the call, which is valid until it returns. It has to reply
  * once, must not wait, and must not raise. */
 struct call;
-/* `owner` is what was given. `words` are all arguments one after the other, `ends` where each ends; valid until the next call
- * of a handler. Of long commands there is nothing: `ends` is NULL. `resp`: the RESP version of the
- * reply. */
+/* `owner` is what was given. `words` are all arguments one after the other, `ends` where each ends;
+ * valid until the next call of a handler. Of long commands there is nothing: `ends` is NULL.
+ * `resp`: the RESP version of the reply. */
 void engine_set_inside(struct engine *eng,
                        void (*run)(void *owner, struct call *c, int row, const char *words,
                                    size_t n, const uint32_t *ends, int argc, int resp),

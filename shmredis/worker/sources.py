@@ -4,10 +4,12 @@ import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from shmredis._core import lib
-from shmredis.commands.context import Server
+from shmredis.commands import context
 from shmredis.commands.info_loading import LoadFigures
+from shmredis.config import Config
 from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_load import AofError, AofLoad, LoadRules
 from shmredis.persistence.aof_recovery import AofRecovery
@@ -22,6 +24,13 @@ __all__ = ["AofFilesLoad", "LogTail", "find_load", "load_now"]
 log = logging.getLogger(__name__)
 
 SLICE = 16 << 20
+
+
+class Server(context.Server, Protocol):
+    """A worker that loads."""
+
+    @property
+    def config(self) -> Config: ...
 
 
 class AofFilesLoad:
