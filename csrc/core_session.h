@@ -113,6 +113,10 @@ struct crowd_info {
 void engine_crowd(const struct engine *eng, struct crowd_info *out);
 /* The session begins or ceases to be blocked in a command of Python. */
 void session_wait(struct session *s, bool on);
+/* Bits of the workers that may have logged changes of this client that WAITAOF does not know to be
+ * on disk; now it does. */
+uint64_t session_unsynced(const struct session *s);
+void session_synced(struct session *s, uint64_t workers);
 /* MONITOR: other workers are told; lines come from session_monitor_start on. */
 void session_monitor(struct session *s);
 void session_monitor_start(struct session *s);

@@ -217,6 +217,7 @@ uint64_t dispatch_run(struct call *c, struct command_row *row, uint64_t started_
     if (c->dirty || c->rewritten) {
         c->eng->stats.dirty += c->dirty;
         call_flush_propagation(c); /* before others see it, and before the arena counts as whole */
+        if (c->session) c->session->unsynced |= UINT64_C(1) << c->eng->worker;
     }
     if (changes) share_end(&c->eng->arena);
     arena_leave(&c->eng->arena);

@@ -351,6 +351,7 @@ static void begin_held(struct remote *r, struct session *s, const struct command
                         .head = head,
                         .db = s->db };
     s->multi->held = h;
+    s->unsynced |= set->owners;
     s->multi->held_state = HELD_WAITING;
     s->barrier = remote_open_slot(s);
     head.id = remote_expect(r, r->self, s, s->barrier, NULL);

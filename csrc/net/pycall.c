@@ -41,6 +41,14 @@ void session_wait(struct session *s, bool on) {
     s->waits = on;
 }
 
+uint64_t session_unsynced(const struct session *s) {
+    return s->unsynced;
+}
+
+void session_synced(struct session *s, uint64_t workers) {
+    s->unsynced &= ~workers;
+}
+
 int session_command(const struct session *s) {
     return s->last_command;
 }

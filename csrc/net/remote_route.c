@@ -130,6 +130,28 @@ static int owner_of(const struct remote *r, const struct command *cmd, int argc,
     return owner;
 }
 
+/* Bits of all who own keys of it, or may own some that it comes upon. */
+static uint64_t owners_of(const struct remote *r, const struct command_row *row, int argc,
+                          const struct str *argv) {
+    const uint64_t everybody = UINT64_MAX >> (64 - r->n);
+    if (spread_to_all(row->spread) || reach_is_wide(r, &row->cmd, argc, argv)) return everybody;
+    int n = command_keys(&row->cmd, argc, argv, NULL, 0);
+    struct key_at *keys = malloc(((size_t)n + 1) * sizeof *keys);
+    uint64_t owners = 0;
+    ASSERT(keys);
+    command_keys(&row->cmd, argc, argv, keys, n);
+    for (int i = 0; i < n; i++) owners |= UINT64_C(1) << key_owner(argv[keys[i].index], r->n);
+    free(keys);
+    return owners;
+}
+
+/* What others are going to log of the command is on disk only when their logs are: WAITAOF. */
+static void note_loggers(const struct remote *r, struct session *s, const struct command_row *row,
+                         int owner, int argc, const struct str *argv) {
+    if (!(row->cmd.flags & (CMD_WRITE | CMD_MAY_REPLICATE | CMD_INSIDE))) return;
+    s->unsynced |= owner >= 0 ? UINT64_C(1) << owner : owners_of(r, row, argc, argv);
+}
+
 /* Who is to execute it; -1: several workers together. */
 static int owner_of_command(const struct remote *r, const struct command_row *row, int argc,
                             const struct str *argv) {
@@ -183,6 +205,7 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (owner >= 0 && row->copied && peek_take(r, s, row, owner, argc, argv)) return REMOTE_COPIED;
     if (owner >= 0 && is_busy(r, owner, row)) return REMOTE_BUSY;
     if (backed_up(r, owner)) return remote_stall(r);
+    note_loggers(r, s, row, owner, argc, argv);
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))
         return forward_import(r, s, owner, row, argc, argv);
     /* Whoever may lose a right while waiting is asked again here each time. */

@@ -39,6 +39,7 @@ struct session {
     bool touched;                  /* in the list of net/turn.h */
     uint64_t touched_ms;           /* since when */
     bool resume;                   /* the barrier is gone: execute what waits */
+    uint64_t unsynced;             /* bits of workers that may have logged a change of it */
     uint64_t barrier;              /* nothing is executed before this slot is filled; 0: none */
     struct chain *chain;           /* of staged commands, net/stage.h; NULL: all are committed */
     struct pending *pendings;      /* replies of other workers it waits for */

@@ -89,14 +89,25 @@ async def _ended(waiting: "asyncio.Future[bool]", until: "Synced | None") -> boo
 
 
 class Synced:
-    """What was logged by now, in all workers, is on disk."""
+    """What the client has changed is on disk: what is logged by now where it has changed something since it
+    last knew that."""
 
     def __init__(self, ctx: Context, now: list[Progress]) -> None:
-        self._ctx = ctx
-        self._wanted = {p.worker: p.logged for p in now}
+        self._ctx, self._client = ctx, ctx.client
+        self._unsynced = int(lib.session_unsynced(ctx.session)) if ctx.session else 0
+        self._wanted = {p.worker: p.logged for p in now if self._unsynced >> p.worker & 1}
+
+    def holds(self, now: list[Progress]) -> bool:
+        """False also when `now` says nothing of a worker that matters."""
+        told = sum(1 << p.worker for p in now)
+        if self._unsynced & ~told or not _is_synced(now, self._wanted):
+            return False
+        if self._client.session is not None:  # else it went while it waited
+            lib.session_synced(self._client.session, self._unsynced)
+        return True
 
     async def reached(self) -> bool:
-        return _is_synced(await _look(self._ctx), self._wanted)
+        return not self._unsynced or self.holds(await _look(self._ctx))
 
 
 @command("WAIT", arity=3, flags=Flag.BLOCKING, acl="connection", group="generic")
@@ -120,8 +131,8 @@ def waitaof(ctx: Context) -> Reply | Awaitable[Reply]:
     if local and setting(ctx, "appendonly") == "no":
         raise CommandError(NO_LOG)
     if not ctx.may_wait:
-        own = _progress(ctx)
-        return [_count(ctx, _is_synced([own], {own.worker: own.logged})), 0]
+        own = [_progress(ctx)]
+        return [_count(ctx, Synced(ctx, own).holds(own)), 0]
     return _local(ctx, local, replicas, timeout_s)
 
 
