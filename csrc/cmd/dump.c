@@ -53,9 +53,11 @@ static bool parse_options(struct call *c, struct restore *o) {
 static bool parse_ttl(struct call *c, struct restore *o) {
     if (!arg_i64(c, 2, &o->ttl)) return false;
     if (o->ttl < 0) return reply_error(c->out, "ERR Invalid TTL value, must be >= 0"), false;
-    if (o->ttl == 0 || o->absolute) return true;
+    if (o->ttl == 0) return true;
     /* Source: RESTORE of Redis 8.10; a time beyond all numbers is one that is over. */
-    if (__builtin_add_overflow(o->ttl, (int64_t)c->eng->now_ms, &o->ttl)) o->ttl = 1;
+    if (!o->absolute && __builtin_add_overflow(o->ttl, (int64_t)c->eng->now_ms, &o->ttl))
+        o->ttl = 1;
+    if (o->ttl > EXPIRY_MAX) o->ttl = EXPIRY_MAX;
     return true;
 }
 
