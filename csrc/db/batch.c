@@ -7,19 +7,11 @@ struct batch {
 };
 
 struct kept_command *kept_command_new(int db, int argc, const struct str *argv) {
-    size_t bytes = sizeof(struct kept_command) + (size_t)argc * sizeof(struct str);
-    for (int i = 0; i < argc; i++) bytes += argv[i].n;
-    struct kept_command *k = malloc(bytes);
+    struct kept_command *k =
+        malloc(sizeof *k + (size_t)argc * sizeof *argv + words_bytes(argc, argv));
     ASSERT(k);
-    k->next = NULL;
-    k->db = db;
-    k->argc = argc;
-    char *p = (char *)(k->argv + argc);
-    for (int i = 0; i < argc; i++) {
-        memcpy(p, argv[i].p, argv[i].n);
-        k->argv[i] = (struct str){ p, argv[i].n };
-        p += argv[i].n;
-    }
+    *k = (struct kept_command){ .db = db, .argc = argc };
+    words_copy(k->argv, (char *)(k->argv + argc), argc, argv);
     return k;
 }
 

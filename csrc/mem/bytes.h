@@ -37,6 +37,21 @@ static inline bool str_eq(struct str a, struct str b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Words are kept as copies behind each other. How many bytes they have; the copies, and where each
+ * of them is in `to`. */
+static inline size_t words_bytes(int n, const struct str *words) {
+    size_t bytes = 0;
+    for (int i = 0; i < n; i++) bytes += words[i].n;
+    return bytes;
+}
+static inline void words_copy(struct str *copies, char *to, int n, const struct str *words) {
+    for (int i = 0; i < n; i++) {
+        if (words[i].n) memcpy(to, words[i].p, words[i].n);
+        copies[i] = (struct str){ to, words[i].n };
+        to += words[i].n;
+    }
+}
+
 /* Order of bytes, the shorter first when one is a prefix: <0, 0 or >0. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;

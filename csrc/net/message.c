@@ -2,21 +2,14 @@
 #include "net/message.h"
 
 size_t kept_bytes(int argc, const struct str *argv) {
-    size_t bytes = sizeof(struct kept) + (size_t)argc * sizeof *argv;
-    for (int i = 0; i < argc; i++) bytes += argv[i].n;
-    return bytes;
+    return sizeof(struct kept) + (size_t)argc * sizeof *argv + words_bytes(argc, argv);
 }
 
 struct kept *kept_put(void *place, int from, const struct message *head, int argc,
                       const struct str *argv) {
     struct kept *k = place;
     *k = (struct kept){ .head = *head, .from = from, .argc = argc };
-    char *p = (char *)(k->argv + argc);
-    for (int i = 0; i < argc; i++) {
-        memcpy(p, argv[i].p, argv[i].n);
-        k->argv[i] = (struct str){ p, argv[i].n };
-        p += argv[i].n;
-    }
+    words_copy(k->argv, (char *)(k->argv + argc), argc, argv);
     return k;
 }
 
@@ -27,17 +20,13 @@ struct kept *kept_new(int from, const struct message *head, int argc, const stru
 }
 
 struct kept *kept_copy(const struct kept *other) {
-    struct kept *k = kept_new(other->from, &other->head, 0, NULL);
-    size_t bytes = sizeof *k + (size_t)other->argc * sizeof *k->argv, text = bytes;
-    for (int i = 0; i < other->argc; i++) bytes += other->argv[i].n;
-    k = realloc(k, bytes);
+    const size_t bytes = kept_bytes(other->argc, other->argv);
+    struct kept *k = malloc(bytes);
     ASSERT(k);
     memcpy(k, other, bytes);
-    for (int i = 0; i < k->argc; i++) {
-        k->argv[i].p = (char *)k + text;
-        text += k->argv[i].n;
-    }
     k->next = NULL;
+    const char *p = (char *)(k->argv + k->argc); /* where its argv points is the other's */
+    for (int i = 0; i < k->argc; p += k->argv[i++].n) k->argv[i].p = p;
     return k;
 }
 

@@ -25,17 +25,10 @@ static struct multi *multi_of(struct session *s) {
 
 /* One block: the argument vector and all bytes. */
 static struct str *copy_arguments(int argc, const struct str *argv, size_t *bytes) {
-    size_t total = (size_t)argc * sizeof *argv;
-    for (int i = 0; i < argc; i++) total += argv[i].n;
-    struct str *copy = malloc(total);
+    *bytes = (size_t)argc * sizeof *argv + words_bytes(argc, argv);
+    struct str *copy = malloc(*bytes);
     ASSERT(copy);
-    char *p = (char *)(copy + argc);
-    for (int i = 0; i < argc; i++) {
-        memcpy(p, argv[i].p, argv[i].n);
-        copy[i] = (struct str){ p, argv[i].n };
-        p += argv[i].n;
-    }
-    *bytes = total;
+    words_copy(copy, (char *)(copy + argc), argc, argv);
     return copy;
 }
 
