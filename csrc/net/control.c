@@ -76,6 +76,7 @@ void control_new_epoch(struct control *c, int worker) {
     atomic_store(&w->used_memory, 0);
     atomic_store(&w->clients_memory, 0);
     atomic_store(&w->largest_client, 0);
+    atomic_store(&w->channels, 0);
     for (int db = 0; db < CONTROL_DATABASES; db++) atomic_store(&w->keys[db], 0);
     share_reset(&w->share);
     atomic_store(&w->held_before, atomic_exchange(&w->hold, 0));

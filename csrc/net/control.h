@@ -39,6 +39,8 @@ struct control_worker {
     _Atomic uint32_t barren;                  /* its last try to evict a key found none */
     /* by the worker, net/crowd.h: bytes of its clients that may be evicted, and of the largest */
     _Atomic uint64_t clients_memory, largest_client;
+    /* by the worker, net/pubsub.c: its channels and patterns that somebody is subscribed to */
+    _Atomic uint64_t channels;
     /* by the worker: milliseconds of a monotonic clock at its last turn */
     _Atomic uint64_t beat_ms;
     /* enum script_state, net/busy.h: by the worker; SCRIPT_KILL by anybody */

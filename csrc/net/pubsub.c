@@ -23,6 +23,30 @@ struct pubsub {
 
 /* --- subscribing --- */
 
+/* Other workers see whether they need to tell of anything. */
+static void show_channels(const struct engine *eng) {
+    const struct keytable *t = eng->pubsub->channels;
+    uint64_t n = 0;
+    if (!eng->remote) return;
+    for (int kind = 0; kind < CHANNEL_KINDS; kind++) n += t[kind].n;
+    atomic_store_explicit(&eng->remote->links->control->worker[eng->worker].channels, n,
+                          memory_order_release); /* with is_heard_at */
+}
+
+/* Somebody is subscribed to something at that worker. */
+static bool is_heard_at(const struct engine *eng, int worker) {
+    return atomic_load_explicit(&eng->remote->links->control->worker[worker].channels,
+                                memory_order_acquire);
+}
+
+bool pubsub_is_heard(const struct engine *eng) {
+    const struct keytable *t = eng->pubsub->channels;
+    if (t[CHANNEL].n || t[PATTERN].n) return true;
+    for (int w = 0; eng->remote && w < eng->workers; w++)
+        if (w != eng->worker && is_heard_at(eng, w)) return true;
+    return false;
+}
+
 static struct channel *find(const struct engine *eng, enum channel_kind kind, struct str name) {
     return (struct channel *)keytable_find(&eng->pubsub->channels[kind], eng, (int)kind, name);
 }
@@ -59,6 +83,7 @@ static void subscribe(struct session *s, enum channel_kind kind, struct str name
     ch->n++;
     subscriber_add(s->subscriber, new);
     s->subscriber->n[kind]++;
+    show_channels(eng);
 }
 
 static void end(struct session *s, struct subscription *gone) {
@@ -75,6 +100,7 @@ static void end(struct session *s, struct subscription *gone) {
     s->subscriber->n[ch->name.db]--;
     if (!--ch->n) keytable_remove(&s->eng->pubsub->channels[ch->name.db], &ch->name);
     free(gone);
+    show_channels(s->eng);
 }
 
 static void free_subscriber(struct session *s) {
@@ -294,7 +320,8 @@ static void publish_elsewhere(struct engine *eng, enum channel_kind kind, struct
     const struct str words[2] = { channel, message };
     struct message m = { .kind = MSG_EVENT, .value = (uint64_t)kind };
     for (int w = 0; eng->remote && w < eng->workers; w++)
-        if (w != eng->worker) remote_send_command(eng->remote, w, &m, 2, words);
+        if (w != eng->worker && is_heard_at(eng, w))
+            remote_send_command(eng->remote, w, &m, 2, words);
 }
 
 void pubsub_tell(struct engine *eng, struct str channel, struct str message) {
@@ -309,6 +336,7 @@ void pubsub_ran_inside(struct engine *eng, const struct command_row *row, const 
 
 void pubsub_event(struct engine *eng, const char *event, struct str key, int db) {
     struct str word = { event, strlen(event) };
+    if (!pubsub_is_heard(eng)) return;
     size_t size = key.n + word.n + 40;
     char *channel = malloc(size);
     ASSERT(channel);

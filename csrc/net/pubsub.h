@@ -27,6 +27,9 @@ void pubsub_delete(struct engine *eng);
 /* Brings a message to this worker's subscribers; returns how many there were. */
 uint64_t pubsub_publish(struct engine *eng, enum channel_kind kind, struct str channel,
                         struct str message);
+/* Whether there is any subscriber of channels or patterns, at any worker; if not, there is no need
+ * to compose a message. */
+bool pubsub_is_heard(const struct engine *eng);
 /* The same to all workers' subscribers of a channel. */
 void pubsub_tell(struct engine *eng, struct str channel, struct str message);
 /* A key's event, to all workers' subscribers. */

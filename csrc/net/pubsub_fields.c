@@ -77,6 +77,7 @@ void pubsub_fields(struct engine *eng, const char *event, struct str key, int db
     int64_t on = eng->config.notify_events;
     struct telling t = { .eng = eng, .event = { event, strlen(event) }, .key = key, .db = db };
     struct reply list = { 0 };
+    if (!pubsub_is_heard(eng)) return;
     for (size_t i = 0; i < f->n; i++) {
         if (i) put(&list, STR(","));
         put_counted(&list, f->at[i * f->step]);
