@@ -44,6 +44,7 @@ struct call {
     bool quiet;     /* propagate nothing although dirty */
     bool no_touch;  /* CLIENT NO-TOUCH */
     bool may_block; /* not in a transaction or a script */
+    bool replayed;  /* out of a log */
     bool again;     /* it has to be executed once more, under holds: net/reach.h */
     bool resumed;   /* it has waited, and one of its keys has changed */
     struct block_wish wish;

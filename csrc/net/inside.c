@@ -144,12 +144,6 @@ static struct command_row *resolve_for_script(struct engine *eng, int argc, cons
     return NULL;
 }
 
-/* A script out of a log, as Redis wrote them before 5.0: every worker runs it on all keys of the
- * log, and keeps its own. */
-static bool is_replayed(const struct call *c) {
-    return UNLIKELY(c->eng->config.loading == LOADING_SELF) && !c->session && !c->client;
-}
-
 /* False: it may not be run here, replied. */
 static bool may_run(const struct call *c, struct command_row *row, int argc, const struct str *argv,
                     struct reply *out) {
@@ -163,7 +157,7 @@ static bool may_run(const struct call *c, struct command_row *row, int argc, con
     if (in->limits & CALL_READ_ONLY && writes)
         return dispatch_refuse(c->eng, row, out,
                                "ERR Write commands are not allowed from read-only scripts.");
-    if (!is_replayed(c) && !dispatch_loaded(c->eng, row, LOADING_SELF, out)) return false;
+    if (!c->replayed && !dispatch_loaded(c->eng, row, LOADING_SELF, out)) return false;
     if (flags & CMD_WRITE && !dispatch_is_kept(c->eng, row, out)) return false;
     bool needs_memory = flags & CMD_DENYOOM && !(in->limits & CALL_ANY_MEMORY);
     if (needs_memory && in->no_memory &&
@@ -185,10 +179,9 @@ static void run_spread(struct call *c, struct call *inner, struct command_row *r
 }
 
 static void run_here(struct call *c, struct call *inner, struct command_row *row) {
-    bool replayed = is_replayed(c);
-    if (UNLIKELY(replayed)) replay_set_clock(c->eng, inner->argc, inner->argv);
+    if (UNLIKELY(c->replayed)) replay_set_clock(c->eng, inner->argc, inner->argv);
     dispatch_run(inner, row, clock_duration_ns());
-    if (UNLIKELY(replayed)) replay_stop_clock(c->eng);
+    if (UNLIKELY(c->replayed)) replay_stop_clock(c->eng);
 }
 
 /* HOTKEYS counts what a script runs as the script, but in a transaction by its reply besides. */
@@ -285,9 +278,11 @@ int inside_run(struct call *c, struct inside_frame *f) {
     else
         row = dispatch_resolve(eng, f->parser.argc, f->parser.argv, &f->reply);
     if (row && may_run(c, row, f->parser.argc, f->parser.argv, &f->reply)) {
+        /* Every worker replays a script, as Redis logged them before 5.0, on all keys of the log,
+         * and keeps its own. */
         if (!row->cmd.fn)
             outcome = CALL_PYTHON + row->index;
-        else if (is_replayed(c) || reach_keys(c, row, f->parser.argc, f->parser.argv, &f->reply))
+        else if (c->replayed || reach_keys(c, row, f->parser.argc, f->parser.argv, &f->reply))
             run(c, row, f);
         else if (c->inside->reached)
             outcome = CALL_REACHED;

@@ -173,7 +173,8 @@ static void run(struct replay *l, const struct command_row *row) {
                       .argc = l->reader.argc,
                       .argv = l->reader.argv,
                       .db = l->db,
-                      .quiet = true };
+                      .quiet = true,
+                      .replayed = true };
     replay_set_clock(eng, c.argc, c.argv);
     share_begin(&eng->arena);
     arena_enter(&eng->arena);
