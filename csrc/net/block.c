@@ -1,60 +1,9 @@
-/* block.c - the table of keys waited for, and executing waiters. */
-#include "net/block.h"
-
-#include "db/clock.h"
-#include "db/latency.h"
-#include "mem/fault.h"
-#include "net/access.h"
-#include "net/dispatch.h"
+/* block.c - the table of keys waited for, and who stands in it. */
+#include "net/block_impl.h"
 #include "net/block_retry.h"
-#include "net/hub.h"
-#include "net/keytable.h"
+#include "net/dispatch.h"
 #include "net/remote.h"
 #include "net/tracking.h"
-
-struct awaited;
-
-/* A waiter in the queue of one of its keys. */
-struct place {
-    struct waiter *waiter;
-    struct awaited *key;
-    struct place *prev, *next;
-};
-
-struct waiter {
-    struct waiter *prev, *next; /* of all */
-    struct session *session;    /* or NULL: another worker's */
-    uint64_t slot, ticket;
-    bool silent;
-    bool shared; /* it waits at other workers, too: net/block_retry.h */
-    bool told;   /* shared: its worker has been told that there may be something */
-    bool tried;  /* shared: it has just been executed everywhere, and has found nothing */
-    struct kept *command;
-    struct command_row *row; /* NULL: only its client's worker may execute it */
-    uint64_t until_ms;       /* 0: for ever */
-    uint64_t again_ms;       /* when to try though nothing has changed; 0: never */
-    int n;
-    struct place place[];
-};
-
-struct awaited {
-    struct key_node key;
-    struct place *first, *last;
-    struct awaited *next_ready;
-    bool ready;
-    bool joint; /* changed together with keys of other workers: which one is popped is for whoever
-                   sees them all to say */
-};
-
-struct blocks {
-    struct keytable keys;
-    struct waiter *first, *last;
-    struct awaited *ready, **ready_end;
-    struct reply out;
-    uint64_t sessions;
-    uint64_t tickets; /* of the only worker */
-    bool serving;
-};
 
 void blocks_create(struct engine *eng) {
     struct blocks *b = calloc(1, sizeof *b);
@@ -123,11 +72,11 @@ static void note_ready(struct engine *eng, struct awaited *k) {
     eng->blocks_ready = true;
 }
 
-static void note_all_ready(struct engine *eng, struct waiter *w) {
+void waiter_all_ready(struct engine *eng, struct waiter *w) {
     for (int i = 0; i < w->n; i++) note_ready(eng, w->place[i].key);
 }
 
-static void forget_unawaited(struct blocks *b, struct awaited *k) {
+void awaited_forget(struct blocks *b, struct awaited *k) {
     if (!k->first && !k->ready) keytable_remove(&b->keys, &k->key);
 }
 
@@ -141,7 +90,7 @@ static void leave(struct blocks *b, struct place *p) {
         p->next->prev = p->prev;
     else
         k->last = p->prev;
-    forget_unawaited(b, k);
+    awaited_forget(b, k);
 }
 
 /* With room for so many keys. */
@@ -201,9 +150,9 @@ void block_request(struct engine *eng, int from, const struct message *m, const 
 
 /* --- no longer waiting --- */
 
-static void remove_waiter(struct engine *eng, struct waiter *w) {
+void waiter_remove(struct engine *eng, struct waiter *w) {
     struct blocks *b = eng->blocks;
-    if (w->shared) note_all_ready(eng, w); /* for who has stood behind it */
+    if (w->shared) waiter_all_ready(eng, w); /* for who has stood behind it */
     for (int i = 0; i < w->n; i++) leave(b, &w->place[i]);
     if (w->prev)
         w->prev->next = w->next;
@@ -220,12 +169,12 @@ static void remove_waiter(struct engine *eng, struct waiter *w) {
     free_waiter(w);
 }
 
-static void answer(struct engine *eng, struct waiter *w, struct str resp) {
+void waiter_answer(struct engine *eng, struct waiter *w, struct str resp) {
     if (w->session)
         session_answer(w->session, w->slot, resp, w->silent);
     else
         remote_answer(eng->remote, w->command->from, w->command->head.id, resp);
-    remove_waiter(eng, w);
+    waiter_remove(eng, w);
 }
 
 void block_reply_end(struct reply *out, enum unblock_how how) {
@@ -245,15 +194,15 @@ void block_count_end(struct engine *eng, const struct session *s, const struct c
     dispatch_count(eng, &e);
 }
 
-static void end_waiting(struct engine *eng, struct waiter *w, enum unblock_how how) {
+void waiter_end(struct engine *eng, struct waiter *w, enum unblock_how how) {
     if (w->shared) {
-        remove_waiter(eng, w);
+        waiter_remove(eng, w);
         return;
     }
     struct reply out = { .resp = w->command->head.resp };
     block_reply_end(&out, how);
     if (w->row && out.n) block_count_end(eng, w->session, w->row, w->command, &out);
-    answer(eng, w, (struct str){ out.p, out.n });
+    waiter_answer(eng, w, (struct str){ out.p, out.n });
     free(out.p);
 }
 
@@ -264,7 +213,7 @@ static void tell_owner(const struct session *s, enum unblock_how how) {
 
 bool block_end(struct session *s, enum unblock_how how) {
     if (s->waiter)
-        end_waiting(s->eng, s->waiter, how);
+        waiter_end(s->eng, s->waiter, how);
     else if (s->retry)
         retry_end(s, how);
     else if (s->blocked_id)
@@ -278,13 +227,13 @@ void block_end_request(struct engine *eng, int from, uint64_t id, enum unblock_h
     for (struct waiter *w = eng->blocks->first, *next; w; w = next) {
         next = w->next;
         if (!w->session && w->command->from == from && w->command->head.id == id)
-            end_waiting(eng, w, how);
+            waiter_end(eng, w, how);
     }
 }
 
 void block_forget_session(struct session *s) {
     if (s->waiter)
-        remove_waiter(s->eng, s->waiter);
+        waiter_remove(s->eng, s->waiter);
     else if (s->retry)
         retry_end(s, UNBLOCK_SILENTLY);
     else if (s->blocked_id)
@@ -296,7 +245,7 @@ void block_forget_session(struct session *s) {
 void block_forget_worker(struct engine *eng, int worker) {
     for (struct waiter *w = eng->blocks->first, *next; w; w = next) {
         next = w->next;
-        if (!w->session && w->command->from == worker) remove_waiter(eng, w);
+        if (!w->session && w->command->from == worker) waiter_remove(eng, w);
     }
 }
 
@@ -316,103 +265,7 @@ void block_replaced(struct engine *eng, int db) {
             if (k->db == db) note_ready(eng, (struct awaited *)k);
 }
 
-/* Executes the command of a waiter, with the reply in blocks.out; false: it found nothing. */
-static bool execute(struct engine *eng, struct waiter *w) {
-    struct reply *out = &eng->blocks->out;
-    struct kept *k = w->command;
-    out->n = 0;
-    out->resp = k->head.resp;
-    struct call c = { .eng = eng,
-                      .out = out,
-                      .cmd = &w->row->cmd,
-                      .session = w->session,
-                      .reader = k->head.flags & MSG_TRACKED ? k->head.client : 0,
-                      .client = tracker_client(k->head.client),
-                      .argc = k->argc,
-                      .argv = k->argv,
-                      .db = k->head.db,
-                      .no_touch = k->head.flags & MSG_NO_TOUCH,
-                      .may_block = true,
-                      .resumed = true };
-    uint64_t begun_us = latency_begin(eng);
-    dispatch_run(&c, w->row, clock_duration_ns());
-    latency_end(eng, "command-unblocking", begun_us);
-    free(c.wish.texts); /* the copy has such arguments already */
-    w->again_ms = c.wish.again_ms;
-    if (c.wish.wanted) return false;
-    reply_settle(out);
-    return true;
-}
-
-enum attempt {
-    ATTEMPT_SERVED,  /* or it does not wait any more: it is gone */
-    ATTEMPT_NOTHING, /* it keeps its place */
-    ATTEMPT_OPEN     /* likewise; nobody behind it may be served before it is known */
-};
-
-/* The client's session may do so no longer: the error is its reply. */
-static bool is_forbidden(struct engine *eng, struct waiter *w) {
-    struct reply *out = &eng->blocks->out;
-    out->n = 0;
-    out->resp = w->command->head.resp;
-    return w->session &&
-           !access_waited(w->session, w->row, w->command->argc, w->command->argv, out);
-}
-
-static enum attempt attempt(struct engine *eng, struct waiter *w) {
-    const struct reply *out = &eng->blocks->out;
-    if (!is_forbidden(eng, w) && !execute(eng, w)) return ATTEMPT_NOTHING;
-    answer(eng, w, (struct str){ out->p, out->n });
-    return ATTEMPT_SERVED;
-}
-
 /* --- who waits at several workers --- */
-
-/* Executes it for its client, unless another worker does so first. */
-static enum attempt serve_shared(struct engine *eng, struct waiter *w) {
-    struct remote *r = eng->remote;
-    struct control *control = r->links->control;
-    int asker = w->command->from;
-    uint64_t ticket = w->ticket;
-    if (!claim_take(control, ticket, r->self)) {
-        w->again_ms = eng->now_ms + 1;
-        return ATTEMPT_OPEN;
-    }
-    FAULT("block.taken");
-    if (!execute(eng, w)) {
-        claim_return(control, ticket, r->self);
-        return ATTEMPT_NOTHING;
-    }
-    claim_serve(control, ticket, r->self);
-    FAULT("block.served");
-    remove_waiter(eng, w);
-    retry_serve(r, asker, ticket, (struct str){ eng->blocks->out.p, eng->blocks->out.n });
-    return ATTEMPT_SERVED;
-}
-
-static bool is_over(const struct engine *eng, const struct waiter *w) {
-    int taker;
-    return claim_state(eng->remote->links->control, w->ticket, &taker) == CLAIM_OVER;
-}
-
-static enum attempt attempt_shared(struct engine *eng, struct waiter *w, bool alone) {
-    int taker;
-    enum claim_state state = claim_state(eng->remote->links->control, w->ticket, &taker);
-    if (state == CLAIM_OVER || state == CLAIM_SERVED) {
-        remove_waiter(eng, w);
-        return ATTEMPT_SERVED;
-    }
-    if (state == CLAIM_TAKEN) w->again_ms = eng->now_ms + 1; /* it may be given back */
-    if (state != CLAIM_OPEN) return ATTEMPT_OPEN;
-    if (w->tried) {
-        w->tried = false;
-        return ATTEMPT_NOTHING;
-    }
-    if (w->row && alone) return serve_shared(eng, w);
-    if (!w->told) retry_tell(eng->remote, w->command->from, w->ticket);
-    w->told = true;
-    return ATTEMPT_OPEN;
-}
 
 /* The waiter of that ticket in the queue of a key; NULL: none. */
 static struct waiter *find_shared(struct engine *eng, int db, struct str key, uint64_t ticket) {
@@ -441,85 +294,12 @@ void block_await(struct engine *eng, const struct message *m, int argc, const st
     w->row = row;
     w->again_ms = load_u64(argv[argc].p);
     w->tried = old != NULL;
-    if (old) remove_waiter(eng, old);
+    if (old) waiter_remove(eng, old);
     for (int i = 0; i < n; i++) wait_for(eng, w, m->db, argv[keys[i].index]);
     free(keys);
 }
 
-/* --- serving --- */
-
-/* It is also told that a key is gone: XREADGROUP, whose group is gone with it. */
-static bool minds_absence(const struct engine *eng, const struct waiter *w) {
-    int index = w->row ? w->row->index : w->command->head.row - 1;
-    return registry_row(eng->registry, index)->cmd.keys[0].flags & KF_CHANGED;
-}
-
-/* The longest waiting first. One that finds nothing keeps its place. */
-static void serve_key(struct engine *eng, struct awaited *k) {
-    struct key key;
-    for (struct place *p = k->first, *next; p; p = next) {
-        next = p->next;
-        struct waiter *w = p->waiter;
-        bool there = key_find(eng, k->key.db, k->key.name, KEY_PEEK, &key);
-        if (!there && !minds_absence(eng, w)) {
-            w->tried = false;
-            continue;
-        }
-        enum attempt found = w->shared ? attempt_shared(eng, w, !k->joint) : attempt(eng, w);
-        if (found == ATTEMPT_OPEN) return;
-    }
-    k->joint = false;
-}
-
-static bool may_serve(const struct engine *eng) {
-    return !eng->blocks->serving && !(eng->remote && remote_is_held(eng->remote));
-}
-
-/* Ends a waiter whose time is over, tries one whose time has come. */
-static void look_after(struct engine *eng, struct waiter *w, uint64_t *next_ms) {
-    uint64_t now_ms = eng->now_ms;
-    if (w->shared && is_over(eng, w)) {
-        remove_waiter(eng, w);
-        return;
-    }
-    bool again = w->again_ms && w->again_ms <= now_ms && may_serve(eng);
-    if (w->shared && again) note_all_ready(eng, w);
-    if (w->shared && again) w->again_ms = 0;
-    if (!w->shared && again && attempt(eng, w) == ATTEMPT_SERVED) return;
-    if (w->until_ms && w->until_ms <= now_ms) {
-        end_waiting(eng, w, UNBLOCK_TIMEOUT);
-        return;
-    }
-    block_sooner(next_ms, now_ms, w->until_ms);
-    if (w->again_ms > now_ms) block_sooner(next_ms, now_ms, w->again_ms);
-}
-
-uint64_t block_tick(struct engine *eng) {
-    uint64_t next_ms = UINT64_MAX;
-    for (struct waiter *w = eng->blocks->first, *next; w; w = next) {
-        next = w->next;
-        look_after(eng, w, &next_ms);
-    }
-    if (eng->remote) retry_tick(eng->remote, &next_ms);
-    return next_ms;
-}
-
-void block_serve(struct engine *eng) {
-    struct blocks *b = eng->blocks;
-    if (!may_serve(eng)) return;
-    b->serving = true;
-    while (b->ready) {
-        struct awaited *k = b->ready;
-        b->ready = k->next_ready;
-        if (!b->ready) b->ready_end = &b->ready;
-        serve_key(eng, k);
-        k->ready = false;
-        forget_unawaited(b, k);
-    }
-    b->serving = false;
-    eng->blocks_ready = false;
-    if (eng->remote) retry_due(eng->remote);
-}
+/* --- figures --- */
 
 void block_count_session(struct engine *eng, int change) {
     eng->blocks->sessions += (uint64_t)(int64_t)change;
