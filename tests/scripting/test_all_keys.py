@@ -1,32 +1,14 @@
 """Scripts of several workers whose commands are about all keys, or about all subscribers."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.harness.resp import Client, encode
-from tests.harness.server import Server, running, wait_until
+from tests.harness.server import Server, wait_until
 from tests.persistence.logged import logged_server
 from tests.workers.places import connect_to, key_of, pid_of
 
 WORKERS = 3
 OWN = [key_of(owner, WORKERS) for owner in range(WORKERS)]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running("--enable-debug-command", "yes", workers=WORKERS) as server:
-        yield server
-
-
-@pytest.fixture
-def clients(server: Server) -> Iterator[list[Client]]:
-    """One at each worker."""
-    clients = [connect_to(server, worker) for worker in range(WORKERS)]
-    clients[0].call("FLUSHALL")
-    yield clients
-    for client in clients:
-        client.close()
 
 
 def test_what_was_written_before_is_seen(clients: list[Client]) -> None:

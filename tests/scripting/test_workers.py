@@ -4,33 +4,22 @@ import hashlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from tests.harness.resp import Client
-from tests.harness.server import Server, running, wait_until
+from tests.harness.server import Server, wait_until
 from tests.persistence.place import worker_pids
 from tests.workers.places import connect_to, key_of
 
 WORKERS = 3
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with running("--busy-reply-threshold", "50", workers=WORKERS) as server:
-        yield server
-
-
-@pytest.fixture
-def clients(server: Server) -> Iterator[list[Client]]:
-    """One at each worker."""
-    clients = [connect_to(server, worker) for worker in range(WORKERS)]
-    clients[0].call("FLUSHALL")
-    clients[0].call("FUNCTION", "FLUSH")
-    yield clients
-    for client in clients:
-        client.close()
+@pytest.fixture(scope="module", autouse=True)
+def _short_threshold(server: Server) -> None:
+    """A script that runs for 50 ms runs for long."""
+    with server.client() as client:
+        client.call("CONFIG", "SET", "busy-reply-threshold", "50")
 
 
 def test_a_script_of_one_worker_is_known_to_all(clients: list[Client]) -> None:

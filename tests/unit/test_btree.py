@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from shmredis._core import ffi, lib
 from tests.unit.arenas import MIB, heap_stats, new_arena
+from tests.unit.trees import insert_with_failures
 
 Item = tuple[float, bytes]
 ITEM, SCORE, AFTER_SCORE, MEMBER, AFTER_MEMBER = range(5)  # kinds of struct btree_bound
@@ -170,20 +171,7 @@ def test_members_of_one_score_are_a_range_of_ranks(members: set[bytes], member: 
 
 def test_a_failed_insertion_changes_nothing(arena: Any, tree: Tree) -> None:
     items = orders(3000)["mixed"]
-    failures = 0
-    for i, item in enumerate(items):
-        if i % 7 == 0:
-            for n in range(6):
-                lib.heap_fail_after(arena, n)
-                done = tree.insert(item)
-                lib.heap_fail_after(arena, -1)
-                tree.check()
-                if done:
-                    tree.remove(tree.rank(ITEM, *item))
-                    break
-                failures += 1
-        assert tree.insert(item)
-    assert failures
+    insert_with_failures(arena, tree, items, lambda item: tree.remove(tree.rank(ITEM, *item)))
     assert tree.items() == sorted(items)
 
 

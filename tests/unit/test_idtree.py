@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from shmredis._core import ffi, lib
 from tests.unit.arenas import MIB, heap_stats, new_arena
+from tests.unit.trees import insert_with_failures
 
 Key = tuple[int, int]
 
@@ -107,21 +108,7 @@ def test_any_insertions_and_removals(steps: list[tuple[bool, Key]], start: Key) 
 
 def test_a_failed_insertion_changes_nothing(arena: Any, tree: Tree) -> None:
     keys = orders(3000)["mixed"]
-    failures = 0
-    for i, key in enumerate(keys):
-        if i % 7 == 0:
-            for n in range(5):
-                lib.heap_fail_after(arena, n)
-                done = tree.insert(key)
-                lib.heap_fail_after(arena, -1)
-                tree.check()
-                if done:
-                    tree.remove(key)
-                    break
-                failures += 1
-                assert not tree.find(key)
-        assert tree.insert(key)
-    assert failures
+    insert_with_failures(arena, tree, keys, tree.remove, lambda key: not tree.find(key))
     assert tree.from_((0, 0), False) == sorted(keys)
 
 
