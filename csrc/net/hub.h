@@ -55,9 +55,7 @@ struct hub {
     struct session *crowd; /* all sessions, net/crowd.h */
     struct activity activity;
     struct monitors monitors;
-    int poll_fd;        /* epoll set of net/poll.c; -1: not made yet */
-    uint64_t asked;     /* net/poll.c: requests to others when it last gave way */
-    uint32_t no_yields; /* rounds in which it does not */
+    int poll_fd; /* epoll set of net/poll.c; -1: not made yet */
     struct ready *ready;
     size_t ready_n, ready_cap, ready_at;
     struct turn turn;

@@ -46,7 +46,6 @@ uint64_t remote_expect(struct remote *r, int worker, struct session *s, uint64_t
                            .message = links_sent(r->links, worker) + 1,
                            .silent = s && is_silent(s),
                            .used = true };
-    r->awaited += worker != r->self;
     if (s) {
         p->next = s->pendings;
         if (p->next) p->next->prev = p;
@@ -72,7 +71,6 @@ struct pending *pending_find(struct remote *r, uint64_t id) {
 
 void pending_free(struct remote *r, struct pending *p) {
     unlink_pending(p);
-    r->awaited -= p->worker != r->self;
     p->used = false;
     p->slot = r->free_pending;
     r->free_pending = (uint32_t)(p - r->pending) + 1;

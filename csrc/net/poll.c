@@ -2,7 +2,6 @@
 #include "net/poll.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -15,8 +14,6 @@
 #define BATCH 128                            /* sockets in one round */
 #define BUSY 4                               /* sockets in a round after which more are likely */
 #define GATHER_ROUNDS 16                     /* at most, before a sync of the log */
-#define STRANGER_NS 1000000u                 /* who runs so long is nobody that it waits for */
-#define PAUSE_ROUNDS 64                      /* without giving way, then */
 #define POLL_NS 1000000u                     /* after so long other tasks of the worker come */
 #define READ_STOP ((size_t)64 * 1024 * 1024) /* nothing is read while this much is unsent */
 
@@ -151,23 +148,6 @@ static void gather_more(struct engine *eng, bool *rung) {
         if (!serve_ready(eng, rung)) return;
 }
 
-/* Before it sleeps, a worker that has just asked others lets them run if they share its core: what
- * they and their clients send then costs neither a ring nor a sleep. True: look again. */
-static bool give_way(struct engine *eng) {
-    const struct remote *r = eng->remote;
-    struct hub *hub = eng->hub;
-    if (!r || !r->awaited || r->stats.requests_sent == hub->asked) return false;
-    hub->asked = r->stats.requests_sent;
-    if (hub->no_yields) {
-        hub->no_yields--;
-        return false;
-    }
-    uint64_t before_ns = clock_duration_ns();
-    sched_yield();
-    if (clock_duration_ns() - before_ns > STRANGER_NS) hub->no_yields = PAUSE_ROUNDS;
-    return true;
-}
-
 /* Figures of INFO debug. */
 static void note_round(struct engine *eng, uint64_t commands) {
     if (commands > eng->stats.loop_max_commands) eng->stats.loop_max_commands = commands;
@@ -198,7 +178,7 @@ int engine_poll(struct engine *eng) {
     bool busy;
     do {
         int n = serve_round(eng, &found);
-        busy = !found && !eng->hub->ready_n && (n >= BUSY || (n && give_way(eng)));
+        busy = !found && !eng->hub->ready_n && n >= BUSY;
         now_ns = clock_duration_ns();
     } while (busy && now_ns - start_ns <= POLL_NS);
     note_turn(eng, now_ns - start_ns);

@@ -53,7 +53,6 @@ struct remote {
     struct pending *pending;
     uint32_t pendings, free_pending; /* index + 1 of the first free one; linked by `slot` */
 
-    uint32_t awaited;     /* replies of others */
     uint64_t part_ns;     /* how long the command took that was executed last */
     uint64_t clock_ns;    /* when the last command of this drain ended; 0: outside */
     struct reply out;     /* the reply of a command that is executed for another worker */

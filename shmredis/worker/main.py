@@ -32,6 +32,7 @@ from shmredis.worker.links import Links
 from shmredis.worker.post import Post
 from shmredis.worker.recovery import Beginning, StartError, begin
 from shmredis.worker.restore import Restoration
+from shmredis.worker.scheduling import take_turns
 from shmredis.worker.server import Server
 from shmredis.worker.socket_connection import SocketConnection, Sockets
 from shmredis.worker.tls import TlsSettings
@@ -63,6 +64,8 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     show_title(plan.config, f"worker {index}")
+    if plan.control:
+        take_turns()
     try:
         beginning = begin(plan, index, birth)
         tls = TlsSettings(plan.config)
