@@ -115,10 +115,15 @@ static bool parse_hgetex(struct call *c, struct time_options *o) {
 
 static void propagate_persisted(struct call *c, const struct str *fields, int count) {
     char number[24];
-    struct str head[4] = {
-        STR("HPERSIST"), c->argv[1], STR("FIELDS"), { number, i64_to_text(number, count) }
-    };
-    outcome_log(c, head, 4, fields, count);
+    struct str *argv = malloc((size_t)(count + 4) * sizeof *argv);
+    ASSERT(argv);
+    argv[0] = STR("HPERSIST");
+    argv[1] = c->argv[1];
+    argv[2] = STR("FIELDS");
+    argv[3] = (struct str){ number, i64_to_text(number, count) };
+    memcpy(argv + 4, fields, (size_t)count * sizeof *argv);
+    call_propagate(c, count + 4, argv);
+    free(argv);
 }
 
 /* All fields that were named, unless the arena was full after some. */
@@ -212,7 +217,7 @@ static void propagate_hsetex(struct call *c, const struct time_options *t, bool 
     for (int i = 0; i < c->argc; i++) {
         if (i >= t->first + 2 * t->count && i < end) continue;
         argv[argc] = c->argv[i];
-        if (t->given && i == t->time_at - 1) argv[argc] = STR("PXAT");
+        if (t->given && i == t->time_at - 1 && !arg_is(c, i, "PXAT")) argv[argc] = STR("PXAT");
         if (t->given && i == t->time_at)
             argv[argc] = (struct str){ time, i64_to_text(time, (int64_t)t->expiry) };
         if (i == t->first - 1) argv[argc] = (struct str){ count, i64_to_text(count, t->count) };

@@ -115,39 +115,28 @@ void outcome_announce(struct call *c, const struct hash *h, const char *event,
     if (deleted) hash_changed(c, h, "hdel", deleted, (struct field_list){ o->deleted, deleted, 1 });
 }
 
-void outcome_log(struct call *c, struct str *head, int n_head, const struct str *fields, int n) {
-    struct str *argv = malloc((size_t)(n_head + n) * sizeof *argv);
-    ASSERT(argv);
-    memcpy(argv, head, (size_t)n_head * sizeof *argv);
-    memcpy(argv + n_head, fields, (size_t)n * sizeof *argv);
-    call_propagate(c, n_head + n, argv);
-    free(argv);
-}
-
 void outcome_log_deleted(struct call *c, const struct outcome *o) {
     for (int i = 0; i < o->n_deleted; i++)
         call_propagatef(c, "HDEL %b %b", &c->argv[1], &o->deleted[i]);
 }
 
-static struct str condition_text(unsigned cond) {
-    switch (cond) {
-    case COND_NX: return STR("NX");
-    case COND_XX: return STR("XX");
-    case COND_GT: return STR("GT");
-    case COND_LT: return STR("LT");
-    default: return (struct str){ NULL, 0 };
-    }
-}
-
+/* The command as it was said, but for the time, which is absolute, and the fields, which are those
+ * that it was set for. */
 void outcome_log_set(struct call *c, const struct str *fields, int count, const struct hexpire *e) {
     char time[24], number[24];
-    struct str cond = condition_text(e->cond);
-    struct str head[6] = { STR("HPEXPIREAT"), c->argv[1], { time, i64_to_text(time, e->when_ms) } };
-    int n = 3;
-    if (cond.p) head[n++] = cond;
-    head[n++] = e->first ? c->argv[e->first - 2] : STR("FIELDS");
-    head[n++] = (struct str){ number, i64_to_text(number, count) };
-    outcome_log(c, head, n, fields, count);
+    struct str *argv = malloc((size_t)(c->argc + count + 5) * sizeof *argv);
+    ASSERT(argv);
+    int n = 0;
+    argv[n++] = STR("HPEXPIREAT");
+    argv[n++] = c->argv[1];
+    argv[n++] = (struct str){ time, i64_to_text(time, e->when_ms) };
+    for (int i = 3; i < e->first - 1; i++) argv[n++] = c->argv[i];
+    if (!e->first) argv[n++] = STR("FIELDS");
+    argv[n++] = (struct str){ number, i64_to_text(number, count) };
+    for (int i = 0; i < count; i++) argv[n++] = fields[i];
+    for (int i = e->first + e->count; e->first && i < c->argc; i++) argv[n++] = c->argv[i];
+    call_propagate(c, n, argv);
+    free(argv);
 }
 
 int field_expire(struct call *c, struct hash *h, struct str name, const struct hexpire *e,

@@ -37,8 +37,7 @@ void outcome_open(struct outcome *o, int fields);
 /* The events: what befell the fields that stay, and those that are gone. */
 void outcome_announce(struct call *c, const struct hash *h, const char *event,
                       const struct outcome *o);
-/* Propagates the words of `head` and the fields. */
-void outcome_log(struct call *c, struct str *head, int n_head, const struct str *fields, int n);
+/* Fields that were given the time. */
 void outcome_log_set(struct call *c, const struct str *fields, int count, const struct hexpire *e);
 void outcome_log_deleted(struct call *c, const struct outcome *o);
 
