@@ -72,7 +72,7 @@ static bool parse_hexpire(struct call *c, int64_t unit_ms, bool relative, struct
         if (cond) {
             several = several || (o->cond && o->cond != (unsigned)cond);
             o->cond = (unsigned)cond;
-        } else if (arg_is(c, i, "FIELDS") && i + 2 >= c->argc) {
+        } else if (arg_is(c, i, "FIELDS") && !o->first && i + 2 >= c->argc) {
             reply_error(c->out, "ERR FIELDS requires at least numfields and one field argument");
             return false;
         } else if (arg_is(c, i, "FIELDS")) {
