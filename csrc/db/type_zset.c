@@ -102,6 +102,8 @@ void zset_random(struct engine *eng, const struct value *v, size_t want, bool re
     if (repeat)
         while (want-- > 0)
             zset_each(&eng->arena, v, sample_below(n, engine_random, eng), 1, false, visit, ctx);
+    else if (want >= n) /* Source: ZRANDMEMBER of Redis 8.10: all of them, downwards */
+        zset_each(&eng->arena, v, n - 1, n, true, visit, ctx);
     else if (is_pack(v))
         random_of_pack(eng, v, want, visit, ctx);
     else
