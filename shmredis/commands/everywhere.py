@@ -51,7 +51,8 @@ def first(_ctx: Context, results: list[Any]) -> Reply:
 def everywhere(merge: Merge = first) -> Callable[[Run], Handler]:
     """The function runs in every worker with the same arguments; `merge` makes one reply of the results.
 
-    The result of this worker is the first. An error here is the reply; others' errors are left out.
+    The result of this worker is the first. An error here is the reply, and so is one elsewhere if all
+    are to say the same; a `merge` of different results gets those that are none.
     """
 
     def decorate(run: Run) -> Handler:
@@ -81,6 +82,9 @@ async def _merged(ctx: Context, merge: Merge, own: Any, answers: Awaitable[list[
     results = [pickle.loads(answer) for answer in await answers]
     if isinstance(own, Exception):
         raise own
+    errors = [result for result in results if isinstance(result, CommandError)]
+    if errors and merge is first:
+        raise errors[0]
     reply = merge(ctx, [own, *(r for r in results if not isinstance(r, CommandError))])
     return await reply if isinstance(reply, Awaitable) else reply
 

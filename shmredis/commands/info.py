@@ -6,6 +6,7 @@ from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import from_figures
 from shmredis.commands.figures import (
+    AOF,
     BACKUPS,
     HOTKEYS,
     KEY_SIZES,
@@ -96,7 +97,7 @@ SECTIONS: dict[str, Callable[[Context], Fields]] = {
 BY_NAME_ONLY = {"Debug"}
 NOT_BY_DEFAULT = {"Commandstats", "Latencystats"}
 ONLY_OF_SEVERAL = {"Workers"}
-LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, LOADS, HOTKEYS, BACKUPS)
+LOOKED_AT = (*MEASURED, *COUNTED, WORKERS, SNAPSHOTS, AOF, LOADS, HOTKEYS, BACKUPS)
 
 
 def chosen_sections(names: list[str]) -> list[str]:

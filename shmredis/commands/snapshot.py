@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from shmredis.commands.context import Context
 from shmredis.commands.registry import Flag, command
 from shmredis.commands.resp import OK, CommandError, Reply, Simple
-from shmredis.persistence.desk import SaveFailed
+from shmredis.persistence.desk import SaveFailed, Want
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ async def bgsave(ctx: Context) -> Reply:
     options = [arg.lower() for arg in ctx.argv[1:]]
     if options not in ([], [b"schedule"]):
         raise CommandError("ERR syntax error")
-    return Simple(await ctx.server.desk.background(schedule=bool(options)))
+    want = Want.SCHEDULE if options else Want.BACKGROUND
+    return Simple(await ctx.server.desk.background(want if ctx.may_wait else Want.LATER))
 
 
 @command("LASTSAVE", arity=1, flags=Flag.LOADING | Flag.STALE | Flag.FAST, acl="admin dangerous")

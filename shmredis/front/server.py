@@ -26,6 +26,7 @@ from shmredis.log import lines_of
 from shmredis.module.loaded import read_list
 from shmredis.persistence.aof_layout import finish_layout
 from shmredis.persistence.origin import Origin, describe_return, describe_start
+from shmredis.persistence.removal import remove_temporaries
 
 __all__ = ["Front"]
 
@@ -147,6 +148,8 @@ class Front:
     def _on_stop_signal(self, number: int, _frame: object) -> None:
         if self._shutdown and number == signal.SIGINT:
             log.warning("You insist... exiting now.")
+            for worker in self._supervisor.workers:
+                remove_temporaries(worker.pid)
             os._exit(1)
         self._signals.append(signal.Signals(number))
 

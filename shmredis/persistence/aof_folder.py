@@ -5,16 +5,18 @@ in it, worker-<n>/, which is such a folder again.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import re
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from shmredis.config import Config
 from shmredis.faults import fault
 from shmredis.persistence.aof_manifest import LogFile, Manifest, Role, parse_manifest
+from shmredis.persistence.removal import remove, remove_folder
 
 __all__ = ["Folder", "folders_in", "own_folder", "sync_file", "sync_folder"]
 
@@ -63,10 +65,10 @@ class Folder:
         temporary = self.path / f"temp-{self.prefix}.manifest"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, MODE)
         try:
-            data = manifest.text.encode("utf-8", "surrogateescape")
-            while data:
-                data = data[os.write(fd, data) :]
-            os.fsync(fd)
+            _write_out(fd, manifest.text.encode("utf-8", "surrogateescape"))
+        except OSError:
+            temporary.unlink()
+            raise
         finally:
             os.close(fd)
         fault("aof.manifest.before_rename")
@@ -92,11 +94,11 @@ class Folder:
             self.lent_mark.unlink()
             sync_folder(self.path)
 
-    def drop_lent(self) -> None:
+    def drop_lent(self, remove_all: Callable[[Path], None] = remove_folder) -> None:
         """Removes all of it, if it is only lent."""
         if self.lent_mark.exists():
             self.manifest_path.unlink(missing_ok=True)
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_all(self.path)
 
     # --- files ---
 
@@ -124,7 +126,7 @@ class Folder:
         """Deletes what a rewrite has made needless; the manifest without it. Raises: OSError."""
         for file in manifest.history:
             log.info("Removing the history file %s in the background", file.name)
-            self.place(file).unlink(missing_ok=True)
+            remove(self.place(file))
         manifest = manifest.without_history()
         self.write(manifest)
         return manifest
@@ -150,6 +152,15 @@ class Folder:
             old.name,
             self.path.name,
         )
+
+
+def _write_out(fd: int, data: bytes) -> None:
+    """All of it, on disk. Raises: OSError."""
+    if fault("aof.manifest.write"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    while data:
+        data = data[os.write(fd, data) :]
+    os.fsync(fd)
 
 
 def sync_file(path: Path) -> None:

@@ -37,6 +37,11 @@ def _gone(config: Config) -> Path:
     return left.with_name(left.name + ".gone")
 
 
+def _remove_all(folder: Path) -> None:
+    """Here, before there are clients: a thread would leave its descriptors to workers."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _rename(path: Path, target: Path) -> None:
     path.rename(target)
     sync_folder(target.parent)
@@ -61,7 +66,7 @@ def prepare_layout(config: Config, count: int) -> None:
     whole, left = _whole(config), _left(config)
     shutil.rmtree(_gone(config), ignore_errors=True)
     for path in (*whole.glob("worker-*"), whole):
-        Folder(path, config["appendfilename"]).drop_lent()
+        Folder(path, config["appendfilename"]).drop_lent(_remove_all)
     if left.exists():
         log.warning("The append-only files are still those of another number of workers")
         shutil.rmtree(whole, ignore_errors=True)

@@ -21,7 +21,7 @@ from shmredis.engine import Engine
 from shmredis.faults import fault
 from shmredis.persistence.aof_folder import Folder, sync_file
 from shmredis.persistence.aof_load import Call
-from shmredis.persistence.aof_manifest import LogFile, Manifest
+from shmredis.persistence.aof_manifest import LogFile, Manifest, ManifestError
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_rewrite import Base, Libraries
 from shmredis.persistence.forks import GIVEN_UP, Ending, Forks
@@ -487,15 +487,12 @@ class AppendLog:
             return None
         seq = max(self._manifest.last_incremental, self._last_on_disk()) + 1
         file = self._folder.incremental(seq)
-        if self._manifest.files:
-            fd = self._folder.create(file)
-            self._write_manifest(self._manifest.with_incremental(file))
-            log.info("Creating AOF incr file %s on background rewrite", file.name)
-        else:
-            fd = self._folder.create(self._temporary_incremental)
-            name = self._temporary_incremental
-            log.info("Creating AOF incr file %s on background rewrite", name)
+        name = file.name if self._manifest.files else self._temporary_incremental
+        fd = self._folder.create(name)
         try:
+            if self._manifest.files:
+                self._write_manifest(self._manifest.with_incremental(file))
+            log.info("Creating AOF incr file %s on background rewrite", name)
             self._check(lib.engine_aof_prepare(self._handle, fd, seq, 0))
         finally:
             os.close(fd)
@@ -606,6 +603,27 @@ class AppendLog:
         await self._later(base.complete, ending, self._folder.place(file))
         renamed = base.path.name, file.name
         log.info("Successfully renamed the temporary AOF base file %s into %s", *renamed)
+        try:
+            await self._name_base(old, file, first)
+        except OSError:
+            await self._later(self._drop_unnamed, file)
+            raise
+        if self._killed:
+            return
+        self._count_sizes()
+        self._based = True
+        if self.keeper:
+            self.keeper.based()
+        await self._collect()
+
+    def _drop_unnamed(self, file: LogFile) -> None:
+        """The disk has better uses for a file that is in no manifest. In a thread."""
+        with contextlib.suppress(OSError, ManifestError):
+            if file not in (self._folder.read() or Manifest()).files:
+                self._folder.place(file).unlink()
+
+    async def _name_base(self, old: Manifest, file: LogFile, first: LogFile) -> None:
+        """Has the manifest begin with that base. Raises: OSError."""
         switched_on = not self._manifest.files
         temporary = self._folder.path / self._temporary_incremental
         if self._one_of_several:  # what it claims is told by no other file from now on
@@ -620,13 +638,6 @@ class AppendLog:
         else:
             old = self._manifest
         await self._write_manifest_later(old.rewritten(file, first.seq))
-        if self._killed:
-            return
-        self._count_sizes()
-        self._based = True
-        if self.keeper:
-            self.keeper.based()
-        await self._collect()
 
     async def _install_alone(self, base: Base, ending: Ending) -> None:
         """BGREWRITEAOF with appendonly no: a log that has a base only."""

@@ -21,6 +21,7 @@ from shmredis.engine import Engine
 from shmredis.faults import fault
 from shmredis.persistence.forks import Ending, ForkKind, Forks, Options
 from shmredis.persistence.rdb_file import Frame, Records, write_end, write_head
+from shmredis.persistence.removal import remove
 
 __all__ = ["Base", "Libraries"]
 
@@ -108,7 +109,7 @@ class Base:
     def drop(self) -> None:
         """The file is not wanted."""
         with contextlib.suppress(OSError):
-            self.path.unlink()
+            remove(self.path)
 
 
 def _frame(engine: Engine, libraries: tuple[bytes, ...]) -> Frame:

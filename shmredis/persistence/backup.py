@@ -11,7 +11,6 @@ import asyncio
 import itertools
 import logging
 import pickle
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
@@ -28,6 +27,7 @@ from shmredis.persistence.aof_folder import WORKER_FOLDER, Folder
 from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.backup_part import BackupPart, PartFigures, Step
 from shmredis.persistence.forks import Forks
+from shmredis.persistence.removal import remove, remove_folder
 
 __all__ = ["BackupState", "BackupStatus", "Backups"]
 
@@ -280,9 +280,9 @@ class Backups:
             self._spawn(self._tell_drop(), "drop a backup")
         for path in self.whole.iterdir() if self.whole.is_dir() else ():
             if path.is_symlink() or not path.is_dir():
-                path.unlink(missing_ok=True)
+                remove(path)
             elif WORKER_FOLDER.fullmatch(path.name):
-                shutil.rmtree(path, ignore_errors=True)
+                remove_folder(path)
 
     async def _tell_drop(self) -> None:
         assert self._workers

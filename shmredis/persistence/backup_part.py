@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from shmredis.faults import fault
 from shmredis.persistence.aof_folder import Folder, sync_file, sync_folder
 from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.aof_manifest import Manifest
 from shmredis.persistence.forks import ForkKind, Forks, Options
+from shmredis.persistence.removal import remove
 
 __all__ = ["BackupPart", "PartFigures", "Step"]
 
@@ -152,6 +154,8 @@ class BackupPart:
             path = self._log.folder.place(file)
             sync_file(path)
             self._pin(path)
+        if fault("backup.seal"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._target.write(closed)
         self._pinned.append(self._target.manifest_path)
 
@@ -162,7 +166,8 @@ class BackupPart:
             self._unpin()
             return
         if error := work.exception():
-            self._fail(f"sealing failed: {error}")
+            why = error.strerror if isinstance(error, OSError) else error
+            self._fail(f"sealing failed: {why}")
             return
         self._step = Step.SEALED
         wanted = self._log.scheduled  # while files were held
@@ -193,7 +198,7 @@ class BackupPart:
     def _unpin(self) -> None:
         for path in self._pinned:
             with contextlib.suppress(OSError):
-                path.unlink()
+                remove(path)
         self._pinned = []
 
     def _fail(self, why: str) -> None:

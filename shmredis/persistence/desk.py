@@ -10,7 +10,7 @@ from shmredis.commands.resp import CommandError, Reply
 from shmredis.persistence.crew import CrewError
 from shmredis.persistence.snapshot import LEADER, Run, Snapshots
 
-__all__ = ["Desk", "SaveFailed"]
+__all__ = ["Desk", "SaveFailed", "Want"]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class Want(Enum):
 
     BACKGROUND = auto()
     SCHEDULE = auto()
+    LATER = auto()  # as soon as the transaction is over
     WAIT = auto()
     LAST_SAVE = auto()
 
@@ -47,9 +48,9 @@ class Desk:
 
     # --- for commands ---
 
-    async def background(self, *, schedule: bool) -> str:
+    async def background(self, want: Want) -> str:
         """BGSAVE: the text of its reply. Raises: CommandError."""
-        answer = await self._ask(Want.SCHEDULE if schedule else Want.BACKGROUND)
+        answer = await self._ask(want)
         if isinstance(answer, str):
             return answer
         error = await self._started(answer)
@@ -142,7 +143,7 @@ class Desk:
             return snapshots.last_save_s
         if snapshots.run:
             raise CommandError(RUNNING)
-        if snapshots.forks.pid and want is not Want.WAIT:
+        if want is Want.LATER or (snapshots.forks.pid and want is not Want.WAIT):
             if want is Want.BACKGROUND:
                 raise CommandError(OTHER_CHILD)
             snapshots.scheduled = True

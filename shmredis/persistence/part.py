@@ -11,6 +11,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from shmredis.persistence.forks import Ending, ForkKind, Forks, Options
+from shmredis.persistence.removal import remove
 
 __all__ = ["Order", "Part", "PartState", "Stage"]
 
@@ -144,6 +145,6 @@ class Part:
             self._forks.kill()
         if not keep_file:
             with contextlib.suppress(OSError):
-                self._order.path.unlink()
+                remove(self._order.path)
         self._order = None
         self._step(Stage.UNKNOWN)

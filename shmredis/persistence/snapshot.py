@@ -25,6 +25,7 @@ from shmredis.persistence.crew import Crew, CrewError, Outcome
 from shmredis.persistence.forks import BY_SIGNAL, GIVEN_UP, Ending, Forks, Options
 from shmredis.persistence.part import Order, Part, PartState
 from shmredis.persistence.rdb_file import Frame, Records, write_end, write_head
+from shmredis.persistence.removal import remove
 
 __all__ = ["LEADER", "Run", "Snapshots"]
 
@@ -145,7 +146,7 @@ class Snapshots:
             _complete(temporary, target, frame, [records], checksum)
         except (CrewError, OSError) as error:
             log.warning("%s", error)
-            temporary.unlink(missing_ok=True)
+            remove(temporary)
             raise
         log.info("DB saved on disk")
         self._saved_dirty = dirty
@@ -160,7 +161,7 @@ class Snapshots:
             await self.crew.drop(run.number)
             await self.forks.wait_gone()  # the next one shall not find it
             for worker in self.crew.others:
-                _part_path(worker).unlink(missing_ok=True)  # of one that has died
+                remove(_part_path(worker))  # of one that has died
         except asyncio.CancelledError:
             run.error = "the server stops"
             self.part.drop(run.number)

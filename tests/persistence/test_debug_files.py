@@ -5,6 +5,7 @@ import pytest
 from tests.harness.server import wait_until
 from tests.persistence.place import SAVES, Place, place
 from tests.persistence.test_restart import fill_place
+from tests.workers.places import connect_to
 
 OK = b"+OK\r\n"
 
@@ -106,3 +107,11 @@ def test_the_log_goes_with_an_arena_that_is_taken_over() -> None:
         here.again(*SAVES, "--appendonly", "yes", "--discard-shm", workers=2)
         assert here.chosen().startswith("DB loaded from append only file: ")
         assert here.digest() == after
+
+
+def test_what_fails_in_another_worker_is_told() -> None:
+    with place("--appendonly", "yes", workers=3) as here, connect_to(here, 0) as client:
+        client.call("SET", "key:1", 1)
+        (here.dir / "appendonlydir" / "worker-1" / "appendonly.aof.1.incr.aof").unlink()
+        failed = b"-ERR Error trying to load the AOF files, check server logs\r\n"
+        assert client.call("DEBUG", "LOADAOF") == failed

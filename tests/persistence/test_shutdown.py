@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.harness.resp import Client, encode
-from tests.harness.server import wait_until
+from tests.harness.server import is_alive, wait_until
 from tests.persistence.place import Place, place
 from tests.workers.places import connect_to, pid_of
 
@@ -67,3 +67,19 @@ def test_a_stuck_worker_is_waited_for_no_longer_than_the_timeout() -> None:
         finally:
             os.kill(stuck, signal.SIGCONT)
         wait_until(lambda: client.call("SET", "key", "value") == b"+OK\r\n")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_who_insists_leaves_no_half_written_file(workers: int) -> None:
+    with place(workers=workers) as here:
+        with here.client() as client:
+            client.call("DEBUG", "POPULATE", 500)
+            client.call("CONFIG", "SET", "rdb-key-save-delay", 1_000_000)
+        pids = here.children()
+        here.process.send_signal(signal.SIGINT)
+        wait_until(lambda: [*here.dir.glob("temp-*")] != [])
+        here.process.send_signal(signal.SIGINT)
+        assert here.process.wait(20) == 1
+        wait_until(lambda: not any(is_alive(pid) for pid in pids))
+        assert "You insist... exiting now." in here.log()
+        assert not [*here.dir.glob("temp-*")]

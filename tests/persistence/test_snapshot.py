@@ -324,3 +324,19 @@ def test_server_that_ends_leaves_no_child_and_no_temporary_file(start_server: St
         server.stop()
     wait_until(lambda: not any(is_alive(pid) for pid in children))
     assert no_leftovers(server)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("words", [["BGSAVE"], ["BGSAVE", "SCHEDULE"]])
+def test_in_a_transaction_it_is_scheduled(
+    start_server: StartServer, workers: int, words: list[str]
+) -> None:
+    server = start_server(workers=workers)
+    with server.client() as client:
+        client.call("SET", "k", "v")
+        client.call("MULTI")
+        client.call(*words)
+        assert client.call("EXEC") == b"*1\r\n+Background saving scheduled\r\n"
+        wait_until(lambda: info(client)["rdb_saves"] == "1")
+        wait_saved(client)
+    assert server.log().count("Background saving terminated with success") == 1
