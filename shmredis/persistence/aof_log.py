@@ -436,7 +436,8 @@ class AppendLog:
             return False
         if not self._begin_rewrite():
             raise OSError(
-                "Can't execute an AOF background rewriting. Please check the server logs."
+                "Can't execute an AOF background rewriting. Please check the server logs for more "
+                "information."
             )
         return True
 
@@ -472,6 +473,7 @@ class AppendLog:
             self._tell_keeper(error.strerror or str(error))
             self._give_up()
             return False
+        self.rewrites += 1
         log.info("Background append only file rewriting started by pid %d", self._forks.pid)
         self._rewrite = self._spawn(self._finish(base, first, ending), "aof rewrite")
         self._end_turn()
@@ -590,7 +592,6 @@ class AppendLog:
         if self._killed:
             return
         self.last_ok, self.failures = True, 0
-        self.rewrites += 1
         self._base_size = self.size
         log.info("Background AOF rewrite finished successfully")
 

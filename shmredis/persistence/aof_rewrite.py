@@ -20,7 +20,7 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.faults import fault
 from shmredis.persistence.forks import Ending, ForkKind, Forks, Options
-from shmredis.persistence.rdb_file import Frame, Records, write_end, write_head
+from shmredis.persistence.rdb_file import Frame, Records, tell_done, write_end, write_head
 from shmredis.persistence.removal import remove
 
 __all__ = ["Base", "Libraries"]
@@ -95,8 +95,10 @@ class Base:
         fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             if self.rdb:
-                records = Records(None, ending.size, ending.crc, ending.field_ttls)
+                keys = int(self.forks.report().keys_done)
+                records = Records(None, ending.size, ending.crc, ending.field_ttls, keys)
                 write_end(fd, self.frame, [records], checksum=self.config["rdbchecksum"])
+                tell_done(fd, [records])
             os.fsync(fd)
         finally:
             os.close(fd)

@@ -182,7 +182,8 @@ class Forks:
             os.close(fd)
         if report.error:
             raise OSError(report.error, os.strerror(report.error))
-        return Records(None, report.bytes, report.crc, report.field_ttls)
+        keys = int(report.keys_done)
+        return Records(None, report.bytes, report.crc, report.field_ttls, keys)
 
     async def wait_gone(self) -> None:
         """Until there is no child."""

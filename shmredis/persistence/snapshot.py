@@ -24,7 +24,7 @@ from shmredis.faults import fault
 from shmredis.persistence.crew import Crew, CrewError, Outcome
 from shmredis.persistence.forks import BY_SIGNAL, GIVEN_UP, Ending, Forks, Options
 from shmredis.persistence.part import Order, Part, PartState
-from shmredis.persistence.rdb_file import Frame, Records, write_end, write_head
+from shmredis.persistence.rdb_file import Frame, Records, tell_done, write_end, write_head
 from shmredis.persistence.removal import remove
 
 __all__ = ["LEADER", "Run", "Snapshots"]
@@ -130,6 +130,7 @@ class Snapshots:
         self.run = run = Run(next(self._numbers), final=final)
         self.scheduled, self.last_try_s, self._killed = False, time.time(), False
         self._peak_copied, self.crew.stopped = 0, False
+        self.saves += 1
         self.runs = dict(list(self.runs.items())[-7:]) | {run.number: run}
         self._spawn(self._work(run), f"snapshot {run.number}")
         return run
@@ -139,6 +140,7 @@ class Snapshots:
         folder, frame = Path.cwd(), self._frame()
         temporary = folder / f"temp-{os.getpid()}.rdb"
         dirty = int(self._engine.stats.dirty)
+        self.saves += 1
         try:
             self._make_head(temporary, frame)
             records = self.forks.write_here(temporary, Options.of(self._config))
@@ -243,7 +245,6 @@ class Snapshots:
 
     def _note_success(self) -> None:
         self.last_ok, self.failures = True, 0
-        self.saves += 1
         self.last_save_s = int(time.time())
         self.apply_refusal()
 
@@ -353,7 +354,7 @@ def _part_path(worker: int) -> Path:
 def _records(state: PartState, path: Path | None) -> Records:
     ending = state.ending
     assert isinstance(ending, Ending)
-    return Records(path, ending.size, ending.crc, ending.field_ttls)
+    return Records(path, ending.size, ending.crc, ending.field_ttls, state.keys_done)
 
 
 def _complete(
@@ -363,6 +364,7 @@ def _complete(
     fd = os.open(temporary, os.O_RDWR | os.O_CLOEXEC)
     try:
         write_end(fd, frame, parts, checksum=checksum)
+        tell_done(fd, parts)
     finally:
         os.close(fd)
     try:

@@ -1,4 +1,4 @@
-"""A disk that is full when files are put in their places: it is told, what was there stays, later it works."""
+"""A disk that is full when files are put in place: it is told, what was there stays, later it works."""
 
 import os
 import threading

@@ -129,7 +129,7 @@ def join(files: list[int], reports: list[Any]) -> bytes:
         for i, (fd, report) in enumerate(zip(files, reports, strict=True)):
             path = Path(folder) / str(i)
             path.write_bytes(os.pread(fd, report.bytes, 0))
-            parts.append(Records(path, report.bytes, report.crc, report.field_ttls))
+            parts.append(Records(path, report.bytes, report.crc, report.field_ttls, 0))
         write_end(target, frame, parts, checksum=True)
         os.close(target)
         return (Path(folder) / "whole").read_bytes()
