@@ -138,7 +138,7 @@ struct fork_state {
     int pid;          /* 0: no child */
     uint64_t id;      /* of the last instant */
     int error;        /* errno of an instant that made no child */
-    uint64_t fork_us; /* how long the last fork took */
+    uint64_t fork_us; /* how long the last instant took */
     uint64_t dirty;   /* engine_stats.dirty at the last instant */
     uint64_t copied;  /* bytes of pages copied because of writes: now, or of the last freeze */
     int phase;        /* 0 live, 1 frozen, 2 thawing: no instant is possible unless 0 */
@@ -147,13 +147,16 @@ struct fork_state {
     uint64_t emptied; /* FLUSHALLs since the start */
     bool inside;      /* a command is being executed, EXEC for one: no instant either */
 };
+/* Has a process stand by that becomes the child, so that no instant waits for a fork; later ones
+ * are made ahead by themselves. 0 or an errno: the next instant tries again. */
+int engine_fork_ahead(struct engine *eng);
 /* The next instant with this id makes a child that writes to `fd` (duplicated) from its present
  * offset on. Replaces what was prepared before. */
 void engine_fork_prepare(struct engine *eng, uint64_t id, int kind, int fd,
                          const struct fork_options *options);
 void engine_fork_cancel(struct engine *eng);
-/* This worker's own instant, now: forks, and freezes the arena. 0 or an errno; EBUSY: it is frozen
- * or thawing already, or has guests. */
+/* This worker's own instant, now: the child begins, and the arena is frozen. 0 or an errno; EBUSY:
+ * it is frozen or thawing already, or has guests. */
 int engine_fork(struct engine *eng, uint64_t id);
 void engine_fork_state(const struct engine *eng, struct fork_state *out);
 /* Of the present or the last child; false: there was none. */

@@ -21,6 +21,7 @@ struct fault {
 bool fault_armed;
 static struct fault plan[PLAN_MAX];
 static int planned;
+static char planned_text[FAULT_TEXT_MAX];
 
 /* --- reading a plan --- */
 
@@ -73,15 +74,22 @@ static bool read_fault(struct str text, struct fault *f) {
 
 status fault_plan(struct str text) {
     struct fault read[PLAN_MAX];
+    char kept[FAULT_TEXT_MAX];
     int n = 0;
+    if (!read_text(text, kept, sizeof kept)) return ST_SYNTAX;
     while (text.n) {
         if (n == PLAN_MAX || !read_fault(take_word(&text, ','), &read[n])) return ST_SYNTAX;
         n++;
     }
     memcpy(plan, read, (size_t)n * sizeof *plan);
     planned = n;
+    memcpy(planned_text, kept, sizeof kept);
     fault_armed = n > 0;
     return ST_OK;
+}
+
+const char *fault_text(void) {
+    return planned_text;
 }
 
 /* --- acting --- */

@@ -30,6 +30,9 @@ extern bool fault_armed; /* there is a plan */
 
 /* Replaces the plan; an empty one turns all off. ST_SYNTAX: it is none, and nothing has changed. */
 status fault_plan(struct str plan);
+/* The plan as it was given. */
+#define FAULT_TEXT_MAX 1024
+const char *fault_text(void);
 /* The process passes the point; true: the caller is to fail. */
 bool fault_reached(const char *name);
 

@@ -3,10 +3,8 @@
 #include "persist/fork.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "db/clock.h"
@@ -14,18 +12,35 @@
 #include "db/latency.h"
 #include "mem/fault.h"
 #include "mem/freeze.h"
+#include "mem/poison.h"
 #include "persist/aof.h"
 #include "persist/aof_base.h"
 #include "persist/rdb_save.h"
+#include "persist/spare.h"
 
-#define CHILD_FD 3
+/* What a spare cannot know of its parent's memory. */
+struct order {
+    int kind;
+    struct fork_options options;
+    struct engine_config config;
+    uint64_t now_ms, now_us;
+    uint32_t lru_clock;
+    char faults[FAULT_TEXT_MAX];
+};
+
+/* Shared with the children. */
+struct sheet {
+    struct order order;
+    struct fork_report report;
+};
 
 struct forks {
     bool prepared;
     uint64_t id;
     int kind, fd;
     struct fork_options options;
-    struct fork_report *report; /* shared with the child; NULL: there never was one */
+    struct sheet *sheet; /* NULL: there never was a child */
+    struct spare spare;
     struct fork_state state;
 };
 
@@ -40,26 +55,10 @@ static void at_emptied(struct engine *eng) {
     if (f->state.pid && f->options.expendable) kill(f->state.pid, SIGUSR1);
 }
 
-struct forks *forks_new(struct engine *eng) {
-    struct forks *f = calloc(1, sizeof *f);
-    ASSERT(f);
-    f->fd = -1;
-    eng->hooks.instant = at_instant;
-    eng->hooks.emptied = at_emptied;
-    return f;
-}
-
 static void forget_prepared(struct forks *f) {
     if (f->fd >= 0) close(f->fd);
     f->fd = -1;
     f->prepared = false;
-}
-
-void forks_delete(struct forks *f) {
-    if (!f) return;
-    forget_prepared(f);
-    if (f->report) munmap(f->report, sizeof *f->report);
-    free(f);
 }
 
 /* --- before --- */
@@ -106,25 +105,6 @@ static fork_writer *const writers[] = {
     [FORK_RDB] = write_rdb_records, [FORK_COMMANDS] = aof_write_base
 };
 
-/* Keeps nothing of the parent's but the descriptor to write to and standard error: clients must see
- * their connections end when the parent goes. */
-static void cut_off(struct fork_task *task, pid_t parent) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);
-    prctl(PR_SET_NAME, "shmredis-write");
-    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
-    signal(SIGINT, SIG_IGN);  /* of a terminal, meant for the front */
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
-    struct sched_param none_needed = { 0 };
-    sched_setscheduler(0, SCHED_BATCH, &none_needed); /* wakes up in nobody's way */
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (dup2(task->fd, CHILD_FD) < 0) _exit(1);
-    task->fd = CHILD_FD;
-    close_range(CHILD_FD + 1, ~0U, 0);
-}
-
 static void run_writer(struct fork_task *task, int kind) {
     FAULT("fork.writing");
     writers[kind](task);
@@ -133,11 +113,27 @@ static void run_writer(struct fork_task *task, int kind) {
     task->report->done = true;
 }
 
-static _Noreturn void live(struct fork_task *task, int kind, pid_t parent) {
-    cut_off(task, parent);
-    run_writer(task, kind);
+/* The other mapping is for the worker alone. */
+static void prepare_spare(void *ctx) {
+    struct arena *a = &((struct engine *)ctx)->arena;
+    UNPOISON(a->shared, arena_super(a)->size); /* what is free now need not be free then */
+    munmap(a->private_, a->reserved);
+    a->private_ = NULL;
+}
+
+static int obey(void *ctx, int fd) {
+    struct engine *eng = ctx;
+    struct sheet *sheet = eng->forks->sheet;
+    const struct order *order = &sheet->order;
+    struct fork_task task = { eng, fd, order->options, &sheet->report };
+    fault_plan((struct str){ order->faults, strlen(order->faults) });
+    eng->config = order->config;
+    eng->now_ms = order->now_ms;
+    eng->now_us = order->now_us;
+    eng->lru_clock = order->lru_clock;
+    run_writer(&task, order->kind);
     FAULT("fork.done");
-    _exit(task->report->error ? 1 : 0);
+    return task.report->error ? 1 : 0;
 }
 
 void engine_write(struct engine *eng, int kind, int fd, const struct fork_options *options,
@@ -147,18 +143,54 @@ void engine_write(struct engine *eng, int kind, int fd, const struct fork_option
     run_writer(&task, kind);
 }
 
+/* --- life --- */
+
+struct forks *forks_new(struct engine *eng) {
+    struct forks *f = calloc(1, sizeof *f);
+    ASSERT(f);
+    f->fd = -1;
+    spare_init(&f->spare, &(struct spare_job){ prepare_spare, obey, eng });
+    eng->hooks.instant = at_instant;
+    eng->hooks.emptied = at_emptied;
+    return f;
+}
+
+void forks_delete(struct forks *f) {
+    if (!f) return;
+    forget_prepared(f);
+    spare_end(&f->spare);
+    if (f->sheet) munmap(f->sheet, sizeof *f->sheet);
+    free(f);
+}
+
+/* What is shared with children must be there before they are. */
+static int have_spare(struct forks *f) {
+    if (!f->sheet) {
+        void *p =
+            mmap(NULL, sizeof *f->sheet, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) return ENOMEM;
+        f->sheet = p;
+    }
+    return spare_begin(&f->spare);
+}
+
+int engine_fork_ahead(struct engine *eng) {
+    return have_spare(eng->forks);
+}
+
 /* --- the instant --- */
 
-static bool new_report(struct engine *eng) {
+static void write_order(struct engine *eng) {
     struct forks *f = eng->forks;
-    void *p = f->report;
-    if (!p)
-        p = mmap(NULL, sizeof *f->report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                 0);
-    if (p == MAP_FAILED) return false;
-    f->report = p;
-    *f->report = (struct fork_report){ .keys_total = keyspace_total(eng) };
-    return true;
+    struct order *order = &f->sheet->order;
+    *order = (struct order){ .kind = f->kind,
+                             .options = f->options,
+                             .config = eng->config,
+                             .now_ms = eng->now_ms,
+                             .now_us = eng->now_us,
+                             .lru_clock = eng->lru_clock };
+    snprintf(order->faults, sizeof order->faults, "%s", fault_text());
+    f->sheet->report = (struct fork_report){ .keys_total = keyspace_total(eng) };
 }
 
 /* The log and the frozen object show the same state, and a rewrite's next file begins here. 0 or an
@@ -173,14 +205,14 @@ static int fork_prepared(struct engine *eng) {
     if (f->kind == FORK_NOTHING) return log_up_to_here(eng);
     if (f->fd < 0) return EBADF; /* the duplicate could not be made */
     if (eng->arena.freeze.phase != ARENA_LIVE || arena_super(&eng->arena)->guests) return EBUSY;
-    if (!new_report(eng)) return ENOMEM;
-    struct fork_task task = { .eng = eng, .fd = f->fd, .options = f->options, .report = f->report };
-    int error = log_up_to_here(eng);
+    int error = have_spare(f);
+    if (!error) error = log_up_to_here(eng);
+    if (!error && FAULT_FAILS("fork.fork")) error = EAGAIN;
     if (error) return error;
     uint64_t started = clock_monotonic_us();
-    pid_t parent = getpid(), pid = FAULT_FAILS("fork.fork") ? -1 : fork();
-    if (pid == 0) live(&task, f->kind, parent);
-    if (pid < 0) return errno ? errno : EAGAIN;
+    write_order(eng);
+    pid_t pid = spare_send(&f->spare, f->fd);
+    if (pid < 0) return -pid;
     freeze_begin(&eng->arena);
     f->state.pid = pid;
     f->state.dirty = eng->stats.dirty;
@@ -210,8 +242,8 @@ void engine_fork_state(const struct engine *eng, struct fork_state *out) {
 }
 
 bool engine_fork_report(const struct engine *eng, struct fork_report *out) {
-    if (!eng->forks->report) return false;
-    *out = *eng->forks->report;
+    if (!eng->forks->sheet) return false;
+    *out = eng->forks->sheet->report;
     return true;
 }
 
@@ -221,5 +253,7 @@ bool engine_fork_ended(struct engine *eng, uint64_t budget_us) {
 }
 
 bool forks_cron(struct engine *eng, uint64_t budget_us) {
+    struct forks *f = eng->forks;
+    if (f->sheet && !f->state.pid) spare_begin(&f->spare); /* in place of one that was killed */
     return !freeze_prepare(&eng->arena, budget_us);
 }

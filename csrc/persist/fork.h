@@ -1,12 +1,12 @@
 /* fork.h - a child process that writes what the data are at one instant (core_files.h).
  *
- *   prepared ──instant──► forked, arena frozen ──child reaped──► thawing ──► arena live
+ *   prepared ──instant──► at work, arena frozen ──child reaped──► thawing ──► arena live
  *
- * The child reads the arena by mapping A, which nobody writes any more, through an engine that is
- * a copy of its parent's; it runs C only, writes to one descriptor, reports in a page that both
- * share, and ends. It dies with its parent.
+ * The child was forked ahead and stands by (spare.h). It reads the arena by mapping A, which nobody
+ * writes any more, through an engine that is a copy of its parent's; what of it may have changed
+ * since comes on a sheet that both share, and there the child reports.
  *
- * Owns      what was prepared, the page of reports. Callers: core_engine.c; hooks.instant.
+ * Owns      what was prepared, the sheet, the spare. Callers: core_engine.c; hooks.instant.
  * Promises  one child at a time; its mappings keep the lock on the object until it is gone.
  */
 #ifndef SHMREDIS_FORK_H
@@ -27,7 +27,8 @@ typedef void fork_writer(struct fork_task *task); /* one for each enum fork_kind
 
 struct forks *forks_new(struct engine *eng);
 void forks_delete(struct forks *f);
-/* Within engine_cron: prepares the next freeze. True: there is more to do soon. */
+/* Within engine_cron: prepares the next freeze and sees to the spare. True: there is more to do
+ * soon. */
 bool forks_cron(struct engine *eng, uint64_t budget_us);
 
 #endif

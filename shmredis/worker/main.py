@@ -76,6 +76,7 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> 
         channel.send(b"F" + f"Failed to configure TLS: {error}".encode())
         return 1
     gc.freeze()  # what was there before the fork stays shared
+    lib.engine_fork_ahead(beginning.engine.handle)  # before there is anybody to wait for it
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             ending = runner.run(_serve(plan, index, beginning, channel, tls))

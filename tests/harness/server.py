@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tests.harness.processes import children_of
 from tests.harness.resp import Client
 
 __all__ = ["Server", "free_port", "is_alive", "running", "wait_until", "with_own_shm"]
@@ -106,8 +107,7 @@ class Server:
 
     def children(self) -> list[int]:
         """Process ids of the workers."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in path.read_text().split()]
+        return children_of(self.process.pid)
 
     def shm_objects(self) -> list[Path]:
         return list(Path("/dev/shm").glob(f"{self.shm_name}*"))

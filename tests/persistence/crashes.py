@@ -22,8 +22,8 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from tests.harness.processes import children_of
 from tests.harness.resp import Client, encode
 from tests.harness.server import is_alive, wait_until
 from tests.persistence.place import SAVES, Place
@@ -233,10 +233,3 @@ def kill(*pids: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
-
-
-def children_of(pid: int) -> list[int]:
-    try:
-        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.harness.processes import children_of
 from tests.harness.resp import Client, encode
 from tests.harness.server import ROOT, free_port, is_alive, wait_until
 
@@ -72,8 +73,7 @@ class LoggedServer:
     def workers(self) -> list[int]:
         """Process ids."""
         assert self.process
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in path.read_text().split()]
+        return children_of(self.process.pid)
 
     def kill(self) -> None:
         """All processes at once; nothing is written any more."""

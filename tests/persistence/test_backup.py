@@ -4,12 +4,12 @@ import os
 import shutil
 import signal
 import threading
-from pathlib import Path
 
 import pytest
 
 from tests.harness.resp import parse
 from tests.harness.server import wait_until
+from tests.persistence.children import writer_of
 from tests.persistence.logged import LoggedServer
 from tests.persistence.test_aof_server import fill
 
@@ -215,11 +215,10 @@ def test_a_child_that_is_killed(server: LoggedServer) -> None:
     server.call("CONFIG", "SET", "rdb-key-save-delay", "1000000")
     assert server.call("BACKUP", "START") == b"+OK\r\n"
     (worker,) = server.workers()
-    children = Path(f"/proc/{worker}/task/{worker}/children")
-    wait_until(lambda: bool(children.read_text()))
+    writer = writer_of(worker)
     assert state(server) == "snapshotting"
     assert server.call("BACKUP", "CLEANUP") == b"-ERR Backup is in progress\r\n"
-    os.kill(int(children.read_text()), signal.SIGKILL)
+    os.kill(writer, signal.SIGKILL)
     wait_until(lambda: state(server) == "failed")
     error = b"snapshot rewrite failed: child terminated by signal 9"
     assert status(server)["error"] == error

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import signal
 import threading
@@ -13,6 +14,7 @@ import pytest
 from shmredis._core import ffi, lib
 from tests.harness.resp import Client, parse
 from tests.harness.server import Server, is_alive, wait_until
+from tests.persistence.children import spare_of, writer_of
 from tests.persistence.rdb_data import load_file
 from tests.unit.engines import Engine, new_engine
 
@@ -203,17 +205,12 @@ def test_one_after_the_other(start_server: StartServer, workers: int) -> None:
         assert info(client)["rdb_saves"] == "12"
 
 
-def child_of(worker: int) -> int:
-    text = Path(f"/proc/{worker}/task/{worker}/children").read_text()
-    return int(text.split()[0])
-
-
 def test_killed_child_is_a_failure_that_the_next_one_mends(start_server: StartServer) -> None:
     server = start_server("--rdb-key-save-delay", "100000")
     with server.client() as client:
         fill(client)
         assert client.call("BGSAVE") == STARTED
-        os.kill(child_of(keeper(server)), signal.SIGKILL)
+        os.kill(writer_of(keeper(server)), signal.SIGKILL)
         after = wait_saved(client)
         assert after["rdb_last_bgsave_status"] == "err"
         assert after["rdb_saves_consecutive_failures"] == "1"
@@ -221,6 +218,58 @@ def test_killed_child_is_a_failure_that_the_next_one_mends(start_server: StartSe
         assert no_leftovers(server) and not (server.dir / "dump.rdb").exists()
         client.call("CONFIG", "SET", "rdb-key-save-delay", "0")
         assert save(client)["rdb_last_bgsave_status"] == "ok"
+
+
+def kill_spares(server: Server) -> None:
+    spares = [spare_of(worker) for worker in server.children()]
+    for spare in spares:
+        os.kill(spare, signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(spare) for spare in spares))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_whoever_writes_next_stands_by_and_is_replaced_when_it_dies(
+    start_server: StartServer, workers: int
+) -> None:
+    server = start_server(workers=workers)
+    with server.client() as client:
+        fill(client)
+        for _ in range(3):
+            spares = [spare_of(worker) for worker in server.children()]
+            assert client.call("BGSAVE") == STARTED
+            assert (
+                int(re.findall(r"Background saving started by pid (\d+)", server.log())[-1])
+                in spares
+            )
+            assert wait_saved(client)["rdb_last_bgsave_status"] == "ok"
+            kill_spares(server)
+            assert save(client)["rdb_last_bgsave_status"] == "ok"
+        with loaded(server.dir / "dump.rdb") as engine:
+            assert engine.call("DBSIZE") == int(parse(client.call("DBSIZE")))
+
+
+def test_what_a_spare_has_not_seen_comes_with_its_order(start_server: StartServer) -> None:
+    """The policy decides what the file has of each key; the clock says for how long a key was idle."""
+    server = start_server()
+    with server.client() as client:
+        spare_of(keeper(server))
+        client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+        client.call("SET", "often", "1")
+        for _ in range(50):
+            client.call("GET", "often")
+        frequency = int(parse(client.call("OBJECT", "FREQ", "often")))
+        assert save(client)["rdb_last_bgsave_status"] == "ok"
+        freq_then_string = bytes([0xF9, frequency, 0])
+        assert freq_then_string + b"\x05often" in (server.dir / "dump.rdb").read_bytes()
+
+
+def test_no_spare_outlives_its_worker(start_server: StartServer) -> None:
+    server = start_server("--warm-restart", "no", workers=3)
+    spares = [spare_of(worker) for worker in server.children()]
+    os.kill(max(server.children()), signal.SIGKILL)
+    wait_until(lambda: not is_alive(spares[-1]))
+    server.stop()
+    wait_until(lambda: not any(is_alive(pid) for pid in spares))
 
 
 def test_full_disk_refuses_writes_until_a_snapshot_succeeds(start_server: StartServer) -> None:
@@ -324,7 +373,7 @@ def test_server_that_ends_leaves_no_child_and_no_temporary_file(start_server: St
     with server.client() as client:
         fill(client)
         assert client.call("BGSAVE") == STARTED
-        children = [child_of(worker) for worker in server.children()]
+        children = [writer_of(worker) for worker in server.children()]
         server.stop()
     wait_until(lambda: not any(is_alive(pid) for pid in children))
     assert no_leftovers(server)

@@ -1,0 +1,212 @@
+/* spare.c - making spares, passing descriptors to them. */
+#define _GNU_SOURCE
+#include "persist/spare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ORDERS_FD = 3, WORK_FD = 4 };
+#define NICENESS 10u     /* a tenth of the share of whoever serves, when all CPUs are busy */
+#define SLICE_NS 100000u /* how long it may go on when somebody else wakes up; Linux 6.12 on */
+
+void spare_init(struct spare *s, const struct spare_job *job) {
+    *s = (struct spare){ .socket = -1, .job = *job };
+}
+
+static void set_who(const struct spare *s, pid_t pid) {
+    __atomic_store_n(s->who, pid, __ATOMIC_RELEASE);
+}
+
+static pid_t get_who(const struct spare *s) {
+    return s->who ? __atomic_load_n(s->who, __ATOMIC_ACQUIRE) : 0;
+}
+
+/* --- passing a descriptor --- */
+
+/* One byte that carries it. */
+struct parcel {
+    char byte;
+    struct iovec part;
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr message;
+};
+
+static void wrap(struct parcel *p) {
+    memset(p, 0, sizeof *p);
+    p->part = (struct iovec){ &p->byte, 1 };
+    p->message = (struct msghdr){ .msg_iov = &p->part,
+                                  .msg_iovlen = 1,
+                                  .msg_control = &p->control,
+                                  .msg_controllen = sizeof p->control };
+}
+
+/* 0 or an errno. */
+static int pass(int socket, int fd) {
+    struct parcel p;
+    wrap(&p);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&p.message);
+    *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd),
+                           .cmsg_level = SOL_SOCKET,
+                           .cmsg_type = SCM_RIGHTS };
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    return sendmsg(socket, &p.message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : errno;
+}
+
+/* Waits for one; -1: nobody will send any. */
+static int receive(int socket) {
+    struct parcel p;
+    int fd = -1;
+    ssize_t n;
+    do {
+        wrap(&p);
+        n = recvmsg(socket, &p.message, 0);
+    } while (n < 0 && errno == EINTR);
+    struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&p.message) : NULL;
+    if (c && c->cmsg_type == SCM_RIGHTS) memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    return fd;
+}
+
+/* --- the spare's life --- */
+
+/* struct sched_attr of Linux, its first version; no C library before 2025 has it. */
+struct schedule {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+/* Work in the background delays nobody who serves: clients wait longer for a CPU than for data. */
+static void step_aside(void) {
+    const struct schedule s = {
+        .size = sizeof s, .policy = SCHED_BATCH, .nice = NICENESS, .runtime_ns = SLICE_NS
+    };
+    syscall(SYS_sched_setattr, 0, &s, 0);
+}
+
+/* Keeps nothing of the parent's but the socket and standard error: clients must see their
+ * connections end when the parent goes. */
+static void cut_off(int socket) {
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    signal(SIGINT, SIG_IGN);  /* of a terminal, meant for the front */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
+    step_aside();
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (dup2(socket, ORDERS_FD) < 0) _exit(1);
+    close_range(ORDERS_FD + 1, ~0U, 0);
+}
+
+static void stand_by(const struct spare *s) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != s->parent) _exit(1); /* it died before it could take us along */
+    prctl(PR_SET_NAME, "shmredis-spare");
+    set_who(s, getpid());
+}
+
+/* Another child of our parent, like this one; 0 in that child. */
+static pid_t clone_sibling(void) {
+    return (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_PARENT | SIGCHLD), NULL, NULL, NULL,
+                          NULL);
+}
+
+static _Noreturn void live(const struct spare *s) {
+    for (;;) {
+        stand_by(s);
+        int fd = receive(ORDERS_FD);
+        if (fd < 0) _exit(0);
+        set_who(s, 0);
+        pid_t next = clone_sibling();
+        if (next == 0) {
+            close(fd);
+            continue;
+        }
+        if (next > 0) set_who(s, next);
+        prctl(PR_SET_NAME, "shmredis-write");
+        if (dup2(fd, WORK_FD) < 0) _exit(1);
+        close(ORDERS_FD);
+        close_range(WORK_FD + 1, ~0U, 0);
+        _exit(s->job.work(s->job.ctx, WORK_FD));
+    }
+}
+
+/* --- the parent --- */
+
+/* Reaps one that was killed. */
+static bool stands_by(const struct spare *s) {
+    pid_t pid = get_who(s);
+    return s->socket >= 0 && pid > 0 && waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+static int make_first(struct spare *s) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return errno;
+    s->parent = getpid();
+    set_who(s, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        cut_off(pair[1]);
+        s->job.prepare(s->job.ctx);
+        live(s);
+    }
+    int error = errno;
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return error;
+    }
+    set_who(s, pid);
+    s->socket = pair[0];
+    return 0;
+}
+
+static void hang_up(struct spare *s) {
+    if (s->socket >= 0) close(s->socket);
+    s->socket = -1;
+}
+
+int spare_begin(struct spare *s) {
+    if (stands_by(s)) return 0;
+    hang_up(s);
+    if (!s->who) {
+        void *p =
+            mmap(NULL, sizeof *s->who, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) return errno;
+        s->who = p;
+    }
+    return make_first(s);
+}
+
+pid_t spare_send(struct spare *s, int fd) {
+    int error = spare_begin(s);
+    if (error) return -error;
+    pid_t pid = get_who(s);
+    error = pass(s->socket, fd);
+    return error ? -error : pid;
+}
+
+void spare_end(struct spare *s) {
+    pid_t pid = get_who(s);
+    if (s->socket >= 0 && pid > 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    hang_up(s);
+    if (s->who) munmap(s->who, sizeof *s->who);
+    s->who = NULL;
+}
