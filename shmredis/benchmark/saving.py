@@ -1,6 +1,9 @@
 """What a snapshot costs while clients write: the pause at its start, their rate, how long it takes.
 
-All servers run without each other, since their data fill the memory.
+All servers run without each other, since their data fill the memory. Pauses are looked for while somebody
+writes at a steady rate that leaves the machine some time, so that they are the server's and not those of a
+scheduler that has too much to do; rates and durations are of a second snapshot, while somebody writes as
+fast as the server takes it.
 """
 
 import contextlib
@@ -22,6 +25,9 @@ __all__ = ["VALUE_BYTES", "fill", "measure_saving", "wait_saved"]
 VALUE_BYTES = 512
 CALM_SECONDS = 2.0
 POLL_SECONDS = 0.02
+STEADY_RATE = 5000  # writes a second while pauses are looked for
+FULL_SPEED = 0
+UNDER_WAY = 1000  # writes
 
 
 @dataclass(slots=True, frozen=True)
@@ -35,7 +41,7 @@ class Saving:
 
 
 def measure_saving(targets: Sequence[Target], keys: int, rounds: int) -> Iterator[Measurement]:
-    """`keys` values of 512 bytes are saved while another process overwrites them."""
+    """`keys` values of 512 bytes are saved, twice, while another process overwrites them."""
     size = f"{keys * VALUE_BYTES / (1 << 20):,.0f} MiB"
     rows = [
         Measurement(Section.PAUSES, f"writes to {size}, no BGSAVE", "ms"),
@@ -55,12 +61,14 @@ def saving_of(target: Target, keys: int) -> Saving:
     """One server, filled, written to, saved. Raises: LoadError."""
     with running(target) as server, server.connect() as connection:
         fill(connection, keys)
-        with overwriting(server, keys):
+        with overwriting(server, keys, STEADY_RATE):
             calm_pause = worst_ping(server, lambda: True)
-            calm_rate = rate(connection, CALM_SECONDS)
-            began = time.perf_counter()
-            commands = processed(connection)
             pause = while_command(server, b"BGSAVE")
+            wait_saved(connection)
+        with overwriting(server, keys, FULL_SPEED):
+            calm_rate = rate(connection, CALM_SECONDS)
+            began, commands = time.perf_counter(), processed(connection)
+            connection.call(b"BGSAVE")
             wait_saved(connection)
             seconds = time.perf_counter() - began
             percent = 100 * (processed(connection) - commands) / seconds / calm_rate
@@ -72,12 +80,16 @@ def fill(connection: Connection, keys: int) -> None:
 
 
 @contextlib.contextmanager
-def overwriting(server: Server, keys: int) -> Iterator[None]:
-    """Another process writes meanwhile."""
+def overwriting(server: Server, keys: int, per_second: int) -> Iterator[None]:
+    """Another process writes meanwhile, and has begun to."""
     module = "shmredis.benchmark.overwriter"
-    words = [sys.executable, "-m", module, str(server.port), str(keys), str(VALUE_BYTES)]
-    process = subprocess.Popen(words)
+    numbers = map(str, (server.port, keys, VALUE_BYTES, per_second))
+    process = subprocess.Popen([sys.executable, "-m", module, *numbers])
     try:
+        with server.connect() as connection:
+            before = processed(connection)
+            while processed(connection) < before + UNDER_WAY:
+                time.sleep(POLL_SECONDS)
         yield
     finally:
         process.kill()
