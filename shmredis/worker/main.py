@@ -65,7 +65,7 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     show_title(plan.config, f"worker {index}")
     if plan.control:
-        take_turns()
+        take_turns(plan.control.workers)
     try:
         beginning = begin(plan, index, birth)
         tls = TlsSettings(plan.config)
