@@ -23,13 +23,16 @@
 
 #define WORKERS_MAX SHARE_WORKERS_MAX
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
-#define CONTROL_LAYOUT 6u
+#define CONTROL_LAYOUT 7u
 #define CONTROL_DATABASES 16
 #define CONTROL_SCRIPTS 4096
 
 struct control_worker {
     /* by the front, before each spawn: which life of the worker this is */
     _Atomic uint32_t epoch;
+    /* by the worker: the life whose arena is the one of its name for good; before, it may still
+     * make another in place of its predecessor's */
+    _Atomic uint32_t settled;
     /* set by whoever has rung its eventfd, cleared by the worker before it sleeps: no second ring
      */
     alignas(64) _Atomic uint32_t rung;

@@ -47,10 +47,11 @@ struct cross {
 
 struct crossing {
     char *arena_base;
-    struct arena view[WORKERS_MAX]; /* others' arenas, mapped for reading */
-    uint32_t view_epoch[WORKERS_MAX];
-    struct hold *first, *last; /* the first has the hold when `granted` */
-    bool granted, resting;     /* resting: everybody else has a turn before the next hold */
+    struct arena view[WORKERS_MAX];   /* others' arenas, mapped for reading */
+    uint32_t view_epoch[WORKERS_MAX]; /* 0: there is none */
+    bool view_settled[WORKERS_MAX];   /* false: it may be of an arena that is to be replaced */
+    struct hold *first, *last;        /* the first has the hold when `granted` */
+    bool granted, resting;            /* resting: everybody else has a turn before the next hold */
     struct cross *operations;
     struct cross *running; /* the one that executes now */
     struct cross *due;     /* the one whose holds are there, to be executed next; or NULL */

@@ -15,7 +15,8 @@
 const struct arena *cross_view(struct remote *r, int worker) {
     struct crossing *x = r->crossing;
     uint32_t epoch = remote_epoch(r, worker);
-    if (x->view_epoch[worker] == epoch) return &x->view[worker];
+    bool settled = atomic_load(&r->links->control->worker[worker].settled) == epoch;
+    if (x->view_epoch[worker] == epoch && x->view_settled[worker]) return &x->view[worker];
     if (x->view_epoch[worker]) arena_close(&x->view[worker]);
     x->view_epoch[worker] = 0;
     char name[sizeof x->view[worker].name];
@@ -23,6 +24,7 @@ const struct arena *cross_view(struct remote *r, int worker) {
     int fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0 || arena_view(&x->view[worker], fd, name) != ST_OK) return NULL;
     x->view_epoch[worker] = epoch;
+    x->view_settled[worker] = settled;
     return &x->view[worker];
 }
 

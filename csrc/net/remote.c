@@ -310,6 +310,7 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     eng->hooks.bring = cross_bring_copy;
     eng->worker = self;
     eng->workers = r->n;
+    atomic_store(&links->control->worker[self].settled, links->epoch);
     uint64_t known = 0; /* those that a predecessor has heard of */
     for (int w = 0; w < r->n; w++) {
         struct message m = { .kind = MSG_REBORN };

@@ -9,6 +9,7 @@ from typing import Any
 
 from shmredis._core import ffi, lib
 from shmredis.engine import Engine
+from shmredis.faults import fault
 from shmredis.front.shm import object_base, object_name, replace_object
 from shmredis.front.worker_process import Birth, Plan
 from shmredis.persistence.aof_folder import own_folder
@@ -55,6 +56,7 @@ def begin(plan: Plan, index: int, birth: Birth) -> Beginning:
     if birth.adopted:
         beginning, why = _take_over(plan, index, birth, slots)
         if not beginning:
+            fault("recovery.refused")
             origin, fd = Origin(why=why), replace_object(object_name(plan.base_name, index))
     if not beginning:
         beginning = Beginning(_fresh(plan, index, fd), origin, birth.first)
