@@ -6,17 +6,14 @@ from typing import Any
 import pytest
 
 from shmredis._core import ffi, lib
-from shmredis.commands import inside as python_side
 from shmredis.commands.resp import encode_request
 from tests.unit.engines import Engine
 from tests.unit.test_inside import Runner, run
 
 
 @pytest.fixture
-def runner(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    runner = Runner(engine)
-    monkeypatch.setattr(python_side, "_current", [runner])
-    return runner
+def runner(engine: Engine) -> Runner:
+    return Runner(engine)
 
 
 @pytest.fixture
