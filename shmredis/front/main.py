@@ -18,11 +18,13 @@ from shmredis.filelimit import allow_clients
 from shmredis.front.checks import check_system, test_memory
 from shmredis.front.host import OomScore, bind_to_cpus
 from shmredis.front.listeners import Listener, ListenError, open_listeners
+from shmredis.front.presence import Presence
 from shmredis.front.server import Front
 from shmredis.front.shm import ShmInUse
 from shmredis.front.supervisor import StartFailed, Supervisor
 from shmredis.front.worker_process import ServerIdentity
 from shmredis.persistence.aof_layout import prepare_layout
+from shmredis.persistence.aof_lock import FolderLocks
 from shmredis.title import show_title
 
 __all__ = ["main"]
@@ -168,9 +170,12 @@ def run_front(config: Config, listeners: list[Listener]) -> int:
     """From open sockets to the end of all processes."""
     base = config["shm-name"] or f"shmredis-{config['port'] or config['tls-port'] or os.getpid()}"
     identity = ServerIdentity(secrets.token_hex(20), secrets.token_hex(20), time.time())
+    presence = Presence(base)
     try:
+        locks = FolderLocks(config)
         prepare_layout(config, config["workers"])
-        front = Front(config, listeners, Supervisor(config, base, identity))
+        locks.renew()
+        front = Front(config, listeners, Supervisor(config, base, identity, presence))
     except (ShmInUse, OSError) as error:
         return refuse(error)
     try:

@@ -19,6 +19,7 @@ from shmredis.front.host import tell_supervisor
 from shmredis.front.listeners import Listener, ListenError
 from shmredis.front.listening import Listening
 from shmredis.front.lobby import Lobby
+from shmredis.front.shm import ShmInUse
 from shmredis.front.shutdown import Request, Shutdown, request_of_signal
 from shmredis.front.supervisor import Supervisor
 from shmredis.front.worker_process import WorkerProcess
@@ -314,8 +315,8 @@ class Front:
     def _respawn(self, worker: WorkerProcess) -> None:
         try:
             self._spawn(worker)
-        except OSError as error:
-            log.warning("Worker %d cannot be brought back: %s", worker.index, error)
+        except (OSError, ShmInUse) as error:
+            log.warning("Worker %d cannot be brought back now: %s", worker.index, error)
             worker.postpone()
 
     def _report_refusals(self) -> None:

@@ -19,7 +19,9 @@ __all__ = [
     "adopt_object",
     "control_name",
     "create_object",
+    "is_locked",
     "leftover_arenas",
+    "leftovers",
     "object_base",
     "object_name",
     "remove_object",
@@ -109,11 +111,26 @@ def replace_object(name: str) -> int:
     return _create(name)
 
 
+def leftovers(base: str) -> list[str]:
+    """The names of all objects of a server that are there."""
+    pattern = re.compile(re.escape(object_base(base)[1:]) + r"\.(\d+|control|scripts)")
+    return [f"/{path.name}" for path in PLACE.iterdir() if pattern.fullmatch(path.name)]
+
+
 def leftover_arenas(base: str) -> list[int]:
     """The numbers of the workers whose arenas are there."""
-    pattern = re.compile(re.escape(object_base(base)[1:]) + r"\.(\d+)")
-    found = (pattern.fullmatch(path.name) for path in PLACE.iterdir())
-    return sorted(int(match[1]) for match in found if match)
+    numbers = (name.rpartition(".")[2] for name in leftovers(base))
+    return sorted(int(number) for number in numbers if number.isdigit())
+
+
+def is_locked(name: str) -> bool:
+    """Whether some process has the object."""
+    with contextlib.suppress(OSError), (PLACE / name[1:]).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def remove_stale(name: str) -> None:

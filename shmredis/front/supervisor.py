@@ -11,6 +11,7 @@ from shmredis.config import Config
 from shmredis.config.declared_modules import ModuleLine
 from shmredis.faults import fault
 from shmredis.front.control import ControlMemory
+from shmredis.front.presence import Presence
 from shmredis.front.shm import (
     adopt_object,
     create_object,
@@ -40,9 +41,12 @@ class StartFailed(Exception):
 class Supervisor:
     """The workers of one server and the memory that they share."""
 
-    def __init__(self, config: Config, base_name: str, identity: ServerIdentity) -> None:
+    def __init__(
+        self, config: Config, base_name: str, identity: ServerIdentity, presence: Presence
+    ) -> None:
         """Raises: ShmInUse, OSError."""
         count = config["workers"]
+        self._presence = presence
         self._control = ControlMemory(base_name, count) if count > 1 else None
         self.users = UserJournal()
         self.modules: list[ModuleLine | Entry] = list(config.modules)
@@ -76,7 +80,8 @@ class Supervisor:
                 raise StartFailed(why)
 
     def close_in_child(self) -> None:
-        """A new worker must not hold the front's ends of the others' channels."""
+        """A new worker must not hold the front's ends of the others' channels, nor its mark."""
+        self._presence.close()
         for worker in self.workers:
             if worker.channel:
                 worker.channel.close()
@@ -132,6 +137,7 @@ class Supervisor:
             remove_object(scripts_name(self._base_name))
         if self._control:
             self._control.close()
+        self._presence.close()
 
     def _drop_arenas(self) -> None:
         """Some have ended in order and some not: those may lack parts of commands that these have."""

@@ -9,7 +9,6 @@ import errno
 import logging
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,11 +93,11 @@ class Folder:
             self.lent_mark.unlink()
             sync_folder(self.path)
 
-    def drop_lent(self, remove_all: Callable[[Path], None] = remove_folder) -> None:
+    def drop_lent(self) -> None:
         """Removes all of it, if it is only lent."""
         if self.lent_mark.exists():
             self.manifest_path.unlink(missing_ok=True)
-            remove_all(self.path)
+            remove_folder(self.path)
 
     # --- files ---
 

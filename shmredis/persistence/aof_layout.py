@@ -9,16 +9,15 @@ The front renames before it spawns workers, and removes when all have begun. A c
 old folders whole.
 """
 
-import contextlib
 import logging
-import shutil
 from pathlib import Path
 
 from shmredis.config import Config
 from shmredis.faults import fault
 from shmredis.persistence.aof_folder import Folder, folders_in, sync_folder
+from shmredis.persistence.removal import remove_folder
 
-__all__ = ["finish_layout", "layout_to_load", "prepare_layout"]
+__all__ = ["finish_layout", "layout_folders", "layout_to_load", "prepare_layout"]
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +36,9 @@ def _gone(config: Config) -> Path:
     return left.with_name(left.name + ".gone")
 
 
-def _remove_all(folder: Path) -> None:
-    """Here, before there are clients: a thread would leave its descriptors to workers."""
-    shutil.rmtree(folder, ignore_errors=True)
+def layout_folders(config: Config) -> tuple[Path, Path]:
+    """The one that is written to, and the one that workers of another number may have left."""
+    return _whole(config), _left(config)
 
 
 def _rename(path: Path, target: Path) -> None:
@@ -64,12 +63,12 @@ def _found(whole: Path, prefix: str) -> dict[int, Folder]:
 def prepare_layout(config: Config, count: int) -> None:
     """Before workers are spawned. Raises: OSError."""
     whole, left = _whole(config), _left(config)
-    shutil.rmtree(_gone(config), ignore_errors=True)
+    remove_folder(_gone(config))
     for path in (*whole.glob("worker-*"), whole):
-        Folder(path, config["appendfilename"]).drop_lent(_remove_all)
+        Folder(path, config["appendfilename"]).drop_lent()
     if left.exists():
         log.warning("The append-only files are still those of another number of workers")
-        shutil.rmtree(whole, ignore_errors=True)
+        remove_folder(whole)
         if not config["appendonly"]:  # nobody is going to load them now
             _rename(left, whole)
     elif config["appendonly"]:
@@ -89,8 +88,7 @@ def finish_layout(config: Config) -> None:
     gone = _gone(config)
     _rename(left, gone)
     fault("layout.finished")
-    with contextlib.suppress(OSError):
-        shutil.rmtree(gone)
+    remove_folder(gone)
 
 
 def layout_to_load(config: Config) -> tuple[dict[int, Folder], bool]:

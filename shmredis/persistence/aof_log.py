@@ -24,6 +24,7 @@ from shmredis.persistence.aof_load import Call
 from shmredis.persistence.aof_manifest import LogFile, Manifest, ManifestError
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_rewrite import Base, Libraries
+from shmredis.persistence.aof_tail import written_size
 from shmredis.persistence.forks import GIVEN_UP, Ending, Forks
 
 __all__ = ["AppendLog", "InProgress"]
@@ -197,22 +198,29 @@ class AppendLog:
         info = self._info()
         seq, position, ahead = int(info.arena_seq), int(info.arena_position), int(info.arena_ahead)
         manifest = self._folder.read() if self._config["appendonly"] else None
-        fits = bool(manifest and manifest.incrementals and manifest.last_incremental == seq)
-        if manifest and fits:
-            path = self._folder.place(manifest.incrementals[-1])
-            size = path.stat().st_size if path.exists() else -1
-            if size not in (position, position + ahead):
-                fits = False
-                if size > position:  # what was being written when the worker died
-                    os.truncate(path, position)
-            else:
-                fits = not ahead or size == position + ahead
+        fits = False
+        if manifest:
+            size = self._written(manifest, seq)
+            fits = size == position + ahead
+            if size > position and not fits:  # what was being written when the worker died
+                self._cut(manifest, seq, position)
         if manifest is None or fits:
             self.start()
             return
         log.info("The append-only file lacks what the arena has: it gets a new base")
         self._started = True
         self._renew(manifest)
+
+    def _written(self, manifest: Manifest, seq: int) -> int:
+        """-1: the arena's place is not the end of this log."""
+        try:
+            return written_size(self._folder, manifest, seq)
+        except FileNotFoundError:
+            return -1
+
+    def _cut(self, manifest: Manifest, seq: int, position: int) -> None:
+        file = next(file for file in manifest.incrementals if file.seq == seq)
+        os.truncate(self._folder.place(file), position)
 
     def _renew(self, old: Manifest) -> None:
         """A new base with what the arena has, and an empty incremental file. Raises: OSError."""
@@ -282,6 +290,7 @@ class AppendLog:
         self._folder.write(manifest)
         self._manifest = manifest
         self.changed()
+        fault("aof.manifest.noted")
 
     async def _write_manifest_later(self, manifest: Manifest) -> None:
         """The disk may take its time, clients do not wait for it. Raises: OSError."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shmredis.persistence.aof_folder import Folder
 from shmredis.persistence.aof_manifest import LogFile, Manifest, ManifestError, Role
 
-__all__ = ["LogPlace", "files_since"]
+__all__ = ["LogPlace", "files_since", "written_size"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,3 +40,15 @@ def files_since(manifest: Manifest, place: LogPlace | None) -> Iterator[tuple[Lo
     if rest and rest[0].seq == place.seq:
         yield rest[0], place.position
         yield from ((file, 0) for file in rest[1:])
+
+
+def written_size(folder: Folder, manifest: Manifest, seq: int) -> int:
+    """Bytes of the incremental file `seq`, if it is the last one with any; else -1.
+
+    One behind it is empty when a rewrite has named it and its instant has not come yet. Raises: OSError.
+    """
+    files = [file for file in manifest.incrementals if file.seq >= seq]
+    if not files or files[0].seq != seq:
+        return -1
+    sizes = [folder.place(file).stat().st_size for file in files]
+    return -1 if any(sizes[1:]) else sizes[0]

@@ -2,6 +2,7 @@
 
 Giving back the blocks of gigabytes takes a file system many milliseconds, for which no client shall wait.
 A file whose name is gone lives until the last descriptor of it is closed, so that is what the thread does.
+A process that is forked meanwhile closes its copies at once: it would keep the blocks as long as it lives.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ __all__ = ["remove", "remove_folder", "remove_temporaries"]
 
 AT_ONCE = 1 << 20  # bytes that are given back as soon as a thread is made
 
+_open: set[int] = set()  # descriptors that a thread is about to close
+
 
 def remove(path: Path) -> None:
     """Raises: OSError; a file that is not there is none."""
@@ -21,7 +24,26 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     finally:
         if fd >= 0:
-            threading.Thread(target=os.close, args=(fd,), name="free file", daemon=True).start()
+            _free_later(fd)
+
+
+def _free_later(fd: int) -> None:
+    _open.add(fd)
+    threading.Thread(target=_free, args=(fd,), name="free file", daemon=True).start()
+
+
+def _free(fd: int) -> None:
+    _open.discard(fd)  # first: its number may be another file's as soon as it is closed
+    os.close(fd)
+
+
+def _free_copies() -> None:
+    for fd in _open:
+        os.close(fd)
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_free_copies)
 
 
 def _open_large(path: Path) -> int:

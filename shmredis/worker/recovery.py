@@ -15,7 +15,7 @@ from shmredis.front.worker_process import Birth, Plan
 from shmredis.persistence.aof_folder import own_folder
 from shmredis.persistence.aof_load import AofError
 from shmredis.persistence.aof_manifest import ManifestError
-from shmredis.persistence.aof_tail import LogPlace
+from shmredis.persistence.aof_tail import LogPlace, written_size
 from shmredis.persistence.aof_verdict import Verdict
 from shmredis.persistence.marks import Marks, marks_of, note_files
 from shmredis.persistence.origin import Origin, Source
@@ -133,13 +133,14 @@ def _is_edited(plan: Plan, index: int, report: Any) -> bool:
     folder = own_folder(plan.config, index, plan.config["workers"])
     try:
         manifest = folder.read()
-        if not manifest or manifest.last_incremental != report.aof_seq:
+        if not manifest or manifest.last_incremental < report.aof_seq:
             return False
-        size = folder.place(manifest.incrementals[-1]).stat().st_size
+        size = written_size(folder, manifest, report.aof_seq)
     except (ManifestError, OSError):
         return True
-    most = size if report.frozen else report.aof_position + report.aof_ahead
-    return not report.aof_position <= size <= most
+    if report.frozen:  # the log has gone on since
+        return 0 <= size < int(report.aof_position)
+    return not report.aof_position <= size <= report.aof_position + report.aof_ahead
 
 
 def _is_complete(plan: Plan) -> bool:

@@ -1,12 +1,16 @@
 """A disk that is full when files are put in place: it is told, what was there stays, later it works."""
 
+import contextlib
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from shmredis.config import Config
 from shmredis.persistence import removal
+from shmredis.persistence.aof_layout import finish_layout
 from tests.harness.server import wait_until
 from tests.persistence.logged import LoggedServer
 from tests.persistence.test_aof_server import fill
@@ -127,3 +131,45 @@ def test_large_files_are_freed_in_another_thread(
     assert closed.wait(20)
     assert threads[0] is not threading.main_thread()
     removal.remove(large)  # it is gone already
+
+
+def test_logs_of_another_number_of_workers_are_freed_in_another_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients wait already when the front is at it. A worker that it forks meanwhile keeps no copy."""
+    begun: list[tuple[int]] = []
+
+    class Later:
+        """A thread that does not come to its work."""
+
+        def __init__(self, args: tuple[int], **_: object) -> None:
+            self.args = args
+
+        def start(self) -> None:
+            begun.append(self.args)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(removal.threading, "Thread", Later)
+    left = tmp_path / "appendonlydir.reshape" / "worker-0"
+    left.mkdir(parents=True)
+    (left / "base").write_bytes(b"x" * (2 << 20))
+    finish_layout(Config())
+    assert list(tmp_path.iterdir()) == []
+    ((fd,),) = begun
+    assert os.fstat(fd).st_nlink == 0
+    assert child_finds(lambda: is_open(fd)) is False
+    removal._free(fd)
+
+
+def is_open(fd: int) -> bool:
+    with contextlib.suppress(OSError):
+        os.fstat(fd)
+        return True
+    return False
+
+
+def child_finds(condition: Callable[[], bool]) -> bool:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(condition())
+    return bool(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

@@ -69,6 +69,10 @@ def dies(server: LoggedServer, point: str, *options: str, workers: int = WORKERS
     server.kill()
 
 
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
 def write(server: LoggedServer, value: int) -> None:
     words = [word for key in KEYS for word in (key, value)]
     assert server.call("MSET", *words) == b"+OK\r\n"
@@ -173,6 +177,27 @@ def test_a_log_that_gets_a_new_base_for_its_arena(server: LoggedServer, point: s
     server.kill()
     server.start(*ALWAYS, workers=WORKERS)
     check(server, 10)
+
+
+def test_a_log_whose_next_file_is_still_empty_fits_its_arena(server: LoggedServer) -> None:
+    """All die between the naming of a rewrite's next file and its instant. A new base would say nothing of
+    the parts that others' logs have, in the window before those have settled them."""
+    server.start(*ALWAYS, *WARM, workers=WORKERS)
+    write(server, 10)
+    with connect_to(server, VICTIM) as client:  # type: ignore[arg-type]
+        pid = pid_of(client, VICTIM)
+        client.call("DEBUG", "FAULT", "aof.manifest.noted:stop")
+        client.call("SET", f"{{{KEYS[VICTIM]}}}large", "x" * (64 << 10))
+        wait_until(lambda: state_of(pid) == "T")
+        server.kill()
+    server.start(*ALWAYS, *WARM, workers=WORKERS)
+    assert "it gets a new base" not in server.log
+    assert f"Re-attached {WORKERS} arenas" in server.log
+    check(server, 10)
+    write(server, 11)
+    server.kill()
+    server.start(*ALWAYS, workers=WORKERS)
+    check(server, 11)
 
 
 def test_the_same_when_it_comes_back(server: LoggedServer) -> None:
