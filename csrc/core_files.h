@@ -159,8 +159,8 @@ void engine_fork_cancel(struct engine *eng);
  * it is frozen or thawing already, or has guests. */
 int engine_fork(struct engine *eng, uint64_t id);
 void engine_fork_state(const struct engine *eng, struct fork_state *out);
-/* Of the present or the last child; false: there was none. */
-bool engine_fork_report(const struct engine *eng, struct fork_report *out);
+/* Of the present or the last child; all 0: there was none. */
+void engine_fork_report(const struct engine *eng, struct fork_report *out);
 /* The child was reaped: thaws for about `budget_us`. False: call again soon, it is not done. */
 bool engine_fork_ended(struct engine *eng, uint64_t budget_us);
 /* The same bytes as a child's, written by this process before it returns. */

@@ -32,6 +32,7 @@ struct order {
 struct sheet {
     struct order order;
     struct fork_report report;
+    pid_t spare; /* who stands by */
 };
 
 struct forks {
@@ -39,7 +40,7 @@ struct forks {
     uint64_t id;
     int kind, fd;
     struct fork_options options;
-    struct sheet *sheet; /* NULL: there never was a child */
+    struct sheet *sheet;
     struct spare spare;
     struct fork_state state;
 };
@@ -149,7 +150,10 @@ struct forks *forks_new(struct engine *eng) {
     struct forks *f = calloc(1, sizeof *f);
     ASSERT(f);
     f->fd = -1;
-    spare_init(&f->spare, &(struct spare_job){ prepare_spare, obey, eng });
+    f->sheet =
+        mmap(NULL, sizeof *f->sheet, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT(f->sheet != MAP_FAILED);
+    spare_init(&f->spare, &f->sheet->spare, &(struct spare_job){ prepare_spare, obey, eng });
     eng->hooks.instant = at_instant;
     eng->hooks.emptied = at_emptied;
     return f;
@@ -159,23 +163,12 @@ void forks_delete(struct forks *f) {
     if (!f) return;
     forget_prepared(f);
     spare_end(&f->spare);
-    if (f->sheet) munmap(f->sheet, sizeof *f->sheet);
+    munmap(f->sheet, sizeof *f->sheet);
     free(f);
 }
 
-/* What is shared with children must be there before they are. */
-static int have_spare(struct forks *f) {
-    if (!f->sheet) {
-        void *p =
-            mmap(NULL, sizeof *f->sheet, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED) return ENOMEM;
-        f->sheet = p;
-    }
-    return spare_begin(&f->spare);
-}
-
 int engine_fork_ahead(struct engine *eng) {
-    return have_spare(eng->forks);
+    return spare_begin(&eng->forks->spare);
 }
 
 /* --- the instant --- */
@@ -205,7 +198,7 @@ static int fork_prepared(struct engine *eng) {
     if (f->kind == FORK_NOTHING) return log_up_to_here(eng);
     if (f->fd < 0) return EBADF; /* the duplicate could not be made */
     if (eng->arena.freeze.phase != ARENA_LIVE || arena_super(&eng->arena)->guests) return EBUSY;
-    int error = have_spare(f);
+    int error = spare_begin(&f->spare);
     if (!error) error = log_up_to_here(eng);
     if (!error && FAULT_FAILS("fork.fork")) error = EAGAIN;
     if (error) return error;
@@ -241,10 +234,8 @@ void engine_fork_state(const struct engine *eng, struct fork_state *out) {
     out->lacks = freeze_lacks(&eng->arena);
 }
 
-bool engine_fork_report(const struct engine *eng, struct fork_report *out) {
-    if (!eng->forks->sheet) return false;
+void engine_fork_report(const struct engine *eng, struct fork_report *out) {
     *out = eng->forks->sheet->report;
-    return true;
 }
 
 bool engine_fork_ended(struct engine *eng, uint64_t budget_us) {
@@ -254,6 +245,7 @@ bool engine_fork_ended(struct engine *eng, uint64_t budget_us) {
 
 bool forks_cron(struct engine *eng, uint64_t budget_us) {
     struct forks *f = eng->forks;
-    if (f->sheet && !f->state.pid) spare_begin(&f->spare); /* in place of one that was killed */
+    if (f->spare.group && !f->state.pid)
+        spare_begin(&f->spare); /* in place of one that was killed */
     return !freeze_prepare(&eng->arena, budget_us);
 }

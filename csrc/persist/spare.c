@@ -8,19 +8,20 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mem/fault.h"
+
 enum { ORDERS_FD = 3, WORK_FD = 4 };
 #define NICENESS 10         /* a tenth of the share of whoever serves, when all CPUs are busy */
 #define SLICE_NS 100000000u /* who has a shorter one gets its CPU at once; Linux 6.12 on */
 
-void spare_init(struct spare *s, const struct spare_job *job) {
-    *s = (struct spare){ .socket = -1, .job = *job };
+void spare_init(struct spare *s, pid_t *who, const struct spare_job *job) {
+    *s = (struct spare){ .socket = -1, .who = who, .job = *job };
 }
 
 static void set_who(const struct spare *s, pid_t pid) {
@@ -28,7 +29,7 @@ static void set_who(const struct spare *s, pid_t pid) {
 }
 
 static pid_t get_who(const struct spare *s) {
-    return s->who ? __atomic_load_n(s->who, __ATOMIC_ACQUIRE) : 0;
+    return __atomic_load_n(s->who, __ATOMIC_ACQUIRE);
 }
 
 /* --- passing a descriptor --- */
@@ -133,9 +134,11 @@ static _Noreturn void live(const struct spare *s) {
         set_who(s, 0);
         pid_t next = clone_sibling();
         if (next == 0) {
+            FAULT("spare.begins");
             close(fd);
             continue;
         }
+        FAULT("spare.cloned");
         if (next > 0) set_who(s, next);
         prctl(PR_SET_NAME, "shmredis-write");
         if (dup2(fd, WORK_FD) < 0) _exit(1);
@@ -150,14 +153,26 @@ static _Noreturn void live(const struct spare *s) {
 /* Reaps one that was killed. */
 static bool stands_by(const struct spare *s) {
     pid_t pid = get_who(s);
-    return s->socket >= 0 && pid > 0 && waitpid(pid, NULL, WNOHANG) == 0;
+    return pid > 0 && waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+/* Nobody may know of all that there are: who was killed in the midst of its clone leaves one that
+ * has not told its pid yet. */
+static void end_all(struct spare *s) {
+    if (s->group) {
+        kill(-s->group, SIGKILL);
+        while (waitpid(-s->group, NULL, 0) > 0) continue;
+    }
+    if (s->socket >= 0) close(s->socket);
+    s->socket = -1;
+    s->group = 0;
+    set_who(s, 0);
 }
 
 static int make_first(struct spare *s) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return errno;
     s->parent = getpid();
-    set_who(s, 0);
     pid_t pid = fork();
     if (pid == 0) {
         cut_off(pair[1]);
@@ -170,43 +185,25 @@ static int make_first(struct spare *s) {
         close(pair[0]);
         return error;
     }
-    set_who(s, pid);
+    setpgid(pid, pid); /* here, so that nothing that it makes can miss it */
+    s->group = pid;
     s->socket = pair[0];
+    set_who(s, pid);
     return 0;
-}
-
-static void hang_up(struct spare *s) {
-    if (s->socket >= 0) close(s->socket);
-    s->socket = -1;
 }
 
 int spare_begin(struct spare *s) {
     if (stands_by(s)) return 0;
-    hang_up(s);
-    if (!s->who) {
-        void *p =
-            mmap(NULL, sizeof *s->who, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED) return errno;
-        s->who = p;
-    }
+    end_all(s);
     return make_first(s);
 }
 
 pid_t spare_send(struct spare *s, int fd) {
-    int error = spare_begin(s);
-    if (error) return -error;
     pid_t pid = get_who(s);
-    error = pass(s->socket, fd);
+    int error = pid > 0 ? pass(s->socket, fd) : ESRCH;
     return error ? -error : pid;
 }
 
 void spare_end(struct spare *s) {
-    pid_t pid = get_who(s);
-    if (s->socket >= 0 && pid > 0) {
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
-    hang_up(s);
-    if (s->who) munmap(s->who, sizeof *s->who);
-    s->who = NULL;
+    end_all(s);
 }

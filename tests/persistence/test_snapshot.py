@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shmredis._core import ffi, lib
+from tests.harness.processes import children_of
 from tests.harness.resp import Client, parse
 from tests.harness.server import Server, is_alive, wait_until
 from tests.persistence.children import spare_of, writer_of
@@ -246,6 +247,23 @@ def test_whoever_writes_next_stands_by_and_is_replaced_when_it_dies(
             assert save(client)["rdb_last_bgsave_status"] == "ok"
         with loaded(server.dir / "dump.rdb") as engine:
             assert engine.call("DBSIZE") == int(parse(client.call("DBSIZE")))
+
+
+def test_a_writer_that_dies_while_it_makes_its_successor_leaves_no_child(
+    start_server: StartServer,
+) -> None:
+    """The successor is stopped before it has told anybody that it is there."""
+    server = start_server()
+    with server.client() as client:
+        fill(client)
+        faults = "spare.cloned:kill,spare.begins:stop"
+        assert client.call("DEBUG", "FAULT", faults) == b"+OK\r\n"
+        kill_spares(server)  # the next one is a fork of the worker that has this plan
+        assert save(client)["rdb_last_bgsave_status"] == "err"
+        assert client.call("DEBUG", "FAULT", "") == b"+OK\r\n"
+        kill_spares(server)
+        assert children_of(keeper(server)) == [spare_of(keeper(server))]
+        assert save(client)["rdb_last_bgsave_status"] == "ok"
 
 
 def test_what_a_spare_has_not_seen_comes_with_its_order(start_server: StartServer) -> None:

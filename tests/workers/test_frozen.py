@@ -115,7 +115,8 @@ def reap(engine: Any) -> Any:
     assert state.error == 0 and state.pid
     assert os.waitpid(state.pid, 0)[1] == 0
     report = ffi.new("struct fork_report *")
-    assert lib.engine_fork_report(engine, report) and report.done and not report.error
+    lib.engine_fork_report(engine, report)
+    assert report.done and not report.error
     return report
 
 
