@@ -1,7 +1,7 @@
 /* hash_timed.c - fields read, or written, and given a time at once: HGETEX, HSETEX; and HGETDEL. */
 #include "cmd/hash_ttl.h"
 
-/* --- HGETDEL, HGETEX --- */
+/* --- HGETDEL --- */
 
 static void reply_field(struct call *c, const struct hash *h, struct str name) {
     struct hash_field f;
@@ -33,85 +33,114 @@ static void cmd_hgetdel(struct call *c) {
     hash_close(c, &h);
 }
 
-/* Time options of HGETEX and HSETEX. */
+/* --- options of HGETEX and HSETEX --- */
+
+/* The words of one of the two, beside EX, PX, EXAT, PXAT and FIELDS. */
+struct grammar {
+    const char *command;
+    const char *instead; /* stands in place of a time */
+    bool conditions;     /* FNX, FXX */
+    int per_field;       /* arguments */
+};
+static const struct grammar hgetex_grammar = { "hgetex", "PERSIST", false, 1 };
+static const struct grammar hsetex_grammar = { "hsetex", "KEEPTTL", true, 2 };
+
 struct time_options {
-    bool given, persist, keep; /* given: EX, PX, EXAT or PXAT */
+    bool given, instead; /* given: EX, PX, EXAT or PXAT; instead: the word in place of them */
     uint64_t expiry;
     int time_at;             /* argument of the time */
     unsigned cond;           /* HSETEX: COND_NX FNX, COND_XX FXX */
     int first, count, named; /* fields: the first argument, how many; HSETEX: how many were named */
 };
 
-static bool two_times(struct call *c, const char *last) {
-    reply_errorf(c->out, "ERR Only one of EX, PX, EXAT, PXAT or %s arguments can be specified",
-                 last);
+/* The functions that take words from argument *i on say so. */
+enum taking { REFUSED = -1, NOT_THEIRS, TAKEN }; /* REFUSED: replied */
+
+static enum taking refused(struct call *c, const char *error) {
+    reply_error(c->out, error);
+    return REFUSED;
+}
+
+struct time_unit {
+    const char *word;
+    int64_t ms;
+    bool relative;
+};
+
+static const struct time_unit *time_unit_at(struct call *c, int i) {
+    static const struct time_unit units[] = {
+        { "EX", 1000, true }, { "PX", 1, true }, { "EXAT", 1000, false }, { "PXAT", 1, false }
+    };
+    for (size_t u = 0; u < sizeof units / sizeof *units; u++)
+        if (arg_is(c, i, units[u].word)) return &units[u];
+    return NULL;
+}
+
+/* EX 0 is allowed here, unlike for keys. */
+static enum taking take_number(struct call *c, const struct grammar *g,
+                               const struct time_unit *unit, int *i, struct time_options *o) {
+    int64_t given, base = unit->relative ? (int64_t)c->eng->now_ms : 0;
+    if (*i + 1 >= c->argc) return refused(c, "ERR missing expire time");
+    if (!arg_i64(c, *i + 1, &given)) return REFUSED;
+    if (given < 0) return refused(c, "ERR invalid expire time, must be >= 0");
+    if (given > EXPIRY_LIMIT_MS / unit->ms || given * unit->ms + base > EXPIRY_LIMIT_MS) {
+        reply_errorf(c->out, "ERR invalid expire time in '%s' command", g->command);
+        return REFUSED;
+    }
+    o->given = true;
+    o->expiry = (uint64_t)(given * unit->ms + base);
+    o->time_at = ++*i;
+    return TAKEN;
+}
+
+static enum taking take_time(struct call *c, const struct grammar *g, int *i,
+                             struct time_options *o) {
+    const struct time_unit *unit = time_unit_at(c, *i);
+    bool instead = arg_is(c, *i, g->instead);
+    if (!unit && !instead) return NOT_THEIRS;
+    if (o->given || o->instead) {
+        reply_errorf(c->out, "ERR Only one of EX, PX, EXAT, PXAT or %s arguments can be specified",
+                     g->instead);
+        return REFUSED;
+    }
+    if (unit) return take_number(c, g, unit, i, o);
+    o->instead = true;
+    return TAKEN;
+}
+
+static enum taking take_condition(struct call *c, const struct grammar *g, int *i,
+                                  struct time_options *o) {
+    unsigned cond = arg_is(c, *i, "FNX") ? COND_NX : arg_is(c, *i, "FXX") ? COND_XX : 0;
+    if (!cond || !g->conditions) return NOT_THEIRS;
+    if (o->cond) return refused(c, "ERR Only one of FXX or FNX arguments can be specified");
+    o->cond = cond;
+    return TAKEN;
+}
+
+static enum taking take_names(struct call *c, const struct grammar *g, int *i,
+                              struct time_options *o) {
+    if (!arg_is(c, *i, "FIELDS")) return NOT_THEIRS;
+    bool fine =
+        take_fields(c, i, "ERR invalid number of fields", g->per_field, &o->first, &o->count);
+    return fine ? TAKEN : REFUSED;
+}
+
+/* False: replied. */
+static bool parse_options(struct call *c, const struct grammar *g, struct time_options *o) {
+    *o = (struct time_options){ 0 };
+    for (int i = 2; i < c->argc; i++) {
+        enum taking taking = take_time(c, g, &i, o);
+        if (taking == NOT_THEIRS) taking = take_condition(c, g, &i, o);
+        if (taking == NOT_THEIRS) taking = take_names(c, g, &i, o);
+        if (taking == NOT_THEIRS) return arg_unknown(c, i);
+        if (taking == REFUSED) return false;
+    }
+    if (o->first) return true;
+    reply_error(c->out, "ERR Mandatory argument FIELDS is missing or not at the right position");
     return false;
 }
 
-/* EX 0 is allowed here, unlike for keys. `last` is the fifth word that may stand here, `taken`
- * whether one of the five did. 1: taken, 0: another word, -1: replied. */
-static int take_time(struct call *c, int *i, const char *last, bool taken, uint64_t *expiry) {
-    static const struct {
-        const char *word;
-        int64_t unit_ms;
-        bool relative;
-    } words[] = {
-        { "EX", 1000, true }, { "PX", 1, true }, { "EXAT", 1000, false }, { "PXAT", 1, false }
-    };
-    int w = 0;
-    while (w < 4 && !arg_is(c, *i, words[w].word)) w++;
-    if (w == 4) return 0;
-    int64_t given;
-    if (taken) return two_times(c, last), -1;
-    if (*i + 1 >= c->argc) {
-        reply_error(c->out, "ERR missing expire time");
-        return -1;
-    }
-    if (!arg_i64(c, *i + 1, &given)) return -1;
-    if (given < 0) {
-        reply_error(c->out, "ERR invalid expire time, must be >= 0");
-        return -1;
-    }
-    int64_t base = words[w].relative ? (int64_t)c->eng->now_ms : 0;
-    if (given > EXPIRY_LIMIT_MS / words[w].unit_ms ||
-        given * words[w].unit_ms + base > EXPIRY_LIMIT_MS) {
-        reply_errorf(c->out, "ERR invalid expire time in '%s' command",
-                     c->cmd->name[1] == 'G' ? "hgetex" : "hsetex");
-        return -1;
-    }
-    *expiry = (uint64_t)(given * words[w].unit_ms + base);
-    ++*i;
-    return 1;
-}
-
-static bool no_fields(struct call *c, const struct time_options *o) {
-    if (o->first) return false;
-    reply_error(c->out, "ERR Mandatory argument FIELDS is missing or not at the right position");
-    return true;
-}
-
-static bool parse_hgetex(struct call *c, struct time_options *o) {
-    *o = (struct time_options){ 0 };
-    for (int i = 2; i < c->argc; i++) {
-        uint64_t expiry = 0;
-        bool full = o->given || o->persist;
-        int taken = arg_is(c, i, "PERSIST") ? 2 : take_time(c, &i, "PERSIST", full, &expiry);
-        if (taken < 0) return false;
-        if (taken && full) return two_times(c, "PERSIST");
-        if (taken == 1) {
-            o->given = true;
-            o->expiry = expiry;
-        } else if (taken == 2) {
-            o->persist = true;
-        } else if (arg_is(c, i, "FIELDS")) {
-            if (!take_fields(c, &i, "ERR invalid number of fields", 1, &o->first, &o->count))
-                return false;
-        } else {
-            return arg_unknown(c, i);
-        }
-    }
-    return !no_fields(c, o);
-}
+/* --- HGETEX --- */
 
 static void propagate_persisted(struct call *c, const struct str *fields, int count) {
     char number[24];
@@ -132,7 +161,7 @@ static void propagate_hgetex(struct call *c, const struct time_options *t, const
     const struct str *fields = full ? o->set : c->argv + t->first;
     int count = full ? o->n_set : t->count;
     if (o->n_set && t->given) outcome_log_set(c, fields, count, e);
-    if (o->n_set && t->persist) propagate_persisted(c, fields, count);
+    if (o->n_set && t->instead) propagate_persisted(c, fields, count);
     outcome_log_deleted(c, o);
 }
 
@@ -140,12 +169,12 @@ static void cmd_hgetex(struct call *c) {
     struct time_options t;
     struct hash h;
     struct outcome o;
-    if (!hash_open_write(c, 1, &h) || !parse_hgetex(c, &t)) return;
+    if (!hash_open_write(c, 1, &h) || !parse_options(c, &hgetex_grammar, &t)) return;
     outcome_open(&o, t.count);
     struct hexpire e = { .when_ms = (int64_t)t.expiry };
     size_t mark = c->out->n;
     bool full = false;
-    if (h.key.entry && (t.given || t.persist)) hash_admit_expiries(&c->eng->arena, &h.value);
+    if (h.key.entry && (t.given || t.instead)) hash_admit_expiries(&c->eng->arena, &h.value);
     reply_array(c->out, (size_t)t.count);
     for (int i = 0; i < t.count && !full; i++) {
         struct str name = c->argv[t.first + i];
@@ -153,10 +182,10 @@ static void cmd_hgetex(struct call *c) {
         if (!h.key.entry) continue;
         if (t.given)
             full = field_expire(c, &h, name, &e, &o) == ARENA_FULL;
-        else if (t.persist && field_persist(c, &h, name) == DONE)
+        else if (t.instead && field_persist(c, &h, name) == DONE)
             o.set[o.n_set++] = name;
     }
-    outcome_announce(c, &h, t.persist ? "hpersist" : "hexpire", &o);
+    outcome_announce(c, &h, t.instead ? "hpersist" : "hexpire", &o);
     propagate_hgetex(c, &t, &e, &o, full);
     if (h.key.entry) hash_close(c, &h);
     free(o.set);
@@ -164,39 +193,6 @@ static void cmd_hgetex(struct call *c) {
 }
 
 /* --- HSETEX --- */
-
-static bool parse_hsetex(struct call *c, struct time_options *o) {
-    *o = (struct time_options){ 0 };
-    for (int i = 2; i < c->argc; i++) {
-        uint64_t expiry = 0;
-        unsigned cond = arg_is(c, i, "FNX") ? COND_NX : arg_is(c, i, "FXX") ? COND_XX : 0;
-        if (cond && o->cond) {
-            reply_error(c->out, "ERR Only one of FXX or FNX arguments can be specified");
-            return false;
-        }
-        bool full = o->given || o->keep;
-        int taken = arg_is(c, i, "KEEPTTL") ? 2
-                    : cond                  ? 3
-                                            : take_time(c, &i, "KEEPTTL", full, &expiry);
-        if (taken < 0) return false;
-        if (taken == 2 && full) return two_times(c, "KEEPTTL");
-        if (taken == 1) {
-            o->given = true;
-            o->expiry = expiry;
-            o->time_at = i;
-        } else if (taken == 2) {
-            o->keep = true;
-        } else if (cond) {
-            o->cond = cond;
-        } else if (arg_is(c, i, "FIELDS")) {
-            if (!take_fields(c, &i, "ERR invalid number of fields", 2, &o->first, &o->count))
-                return false;
-        } else {
-            return arg_unknown(c, i);
-        }
-    }
-    return !no_fields(c, o);
-}
 
 static bool fields_allow(struct call *c, const struct hash *h, const struct time_options *t) {
     for (int i = 0; i < t->count && t->cond; i++) {
@@ -239,7 +235,7 @@ static status hsetex_fields(struct call *c, struct hash *h, struct time_options 
         t->count = 0;
         return room;
     }
-    uint64_t expiry = t->keep ? HASH_KEEP_EXPIRY : t->given ? t->expiry : 0;
+    uint64_t expiry = t->instead ? HASH_KEEP_EXPIRY : t->given ? t->expiry : 0;
     for (int i = 0; i < t->count; i++) {
         int at = t->first + 2 * i;
         bool fresh;
@@ -282,7 +278,7 @@ static void announce_hsetex(struct call *c, struct hash *h, const struct time_op
 static void cmd_hsetex(struct call *c) {
     struct time_options t;
     struct hash h;
-    if (!parse_hsetex(c, &t) || !hash_open_write(c, 1, &h)) return;
+    if (!parse_options(c, &hsetex_grammar, &t) || !hash_open_write(c, 1, &h)) return;
     if (!fields_allow(c, &h, &t)) {
         reply_int(c->out, 0);
         return;
