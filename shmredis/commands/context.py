@@ -134,7 +134,10 @@ class ServerFacts:
 
 
 class NoAnswer(Exception):
-    """A worker, whose number this has, is gone or stuck."""
+    """A worker is gone or stuck."""
+
+    def __init__(self, worker: int) -> None:
+        super().__init__(f"worker {worker} does not answer")
 
 
 class Workers(Protocol):

@@ -127,8 +127,8 @@ async def _asked(ctx: Context, workers: Workers, owner: int, name: str) -> Reply
     try:
         answer = await workers.ask(owner, "run", _errand(ctx, name), RUN_S)
         reply: Reply = pickle.loads(answer)
-    except NoAnswer:
-        raise CommandError(f"ERR worker {owner} does not answer") from None
+    except NoAnswer as silence:
+        raise CommandError(f"ERR {silence}") from None
     return reply
 
 

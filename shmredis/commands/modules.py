@@ -88,8 +88,8 @@ async def _change(ctx: Context, words: list[str], failure: str) -> Reply:
     else:
         try:
             answer = await workers.ask(LEADER, CHANGE, question, PATIENCE_S)
-        except NoAnswer:
-            raise CommandError(f"ERR worker {LEADER} does not answer") from None
+        except NoAnswer as silence:
+            raise CommandError(f"ERR {silence}") from None
     if answer[:1] == b"-":
         raise CommandError(failure + shown(answer[1:]) if failure.endswith(" ") else failure)
     if workers is not None:

@@ -10,7 +10,6 @@ Other workers pass requests on to it. Whoever dies takes the backup with him, an
 import asyncio
 import itertools
 import logging
-import pickle
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
@@ -26,6 +25,7 @@ from shmredis.engine import Engine
 from shmredis.persistence.aof_folder import WORKER_FOLDER, Folder
 from shmredis.persistence.aof_log import AppendLog
 from shmredis.persistence.backup_part import BackupPart, PartFigures, Step
+from shmredis.persistence.counterparts import Counterparts, read_question, write_answer
 from shmredis.persistence.forks import Forks
 from shmredis.persistence.removal import remove, remove_folder
 
@@ -73,6 +73,7 @@ class Backups:
         self._engine = engine
         self._config = config
         self._workers = workers
+        self._counterparts = Counterparts(workers, "backup")
         self._spawn = spawn
         self._numbers = itertools.count(time.time_ns() + 2)
         self.whole = Path(config["backupdirname"]).absolute()
@@ -132,25 +133,20 @@ class Backups:
     async def _ask(self, verb: str, what: object = None) -> Any:
         if self.leads:
             return self._take(verb, what)
-        assert self._workers
         try:
-            answer = pickle.loads(
-                await self._workers.ask(LEADER, "backup", pickle.dumps((verb, what)))
-            )
-        except NoAnswer:
-            raise CommandError(f"ERR worker {LEADER} does not answer") from None
+            answer = await self._counterparts.ask(LEADER, verb, what)
+        except NoAnswer as silence:
+            raise CommandError(f"ERR {silence}") from None
         if isinstance(answer, CommandError):
             raise answer
         return answer
 
     def answer(self, question: bytes) -> bytes:
         """Requests of other workers' clients, orders of the leading one."""
-        verb, what = pickle.loads(question)
         try:
-            result = self._take(verb, what)
+            return write_answer(self._take(*read_question(question)))
         except CommandError as error:
-            result = error
-        return pickle.dumps(result)
+            return write_answer(error)
 
     def _take(self, verb: str, what: object) -> object:
         """Raises: CommandError."""
@@ -277,16 +273,15 @@ class Backups:
         self.part.drop()
         self._others = {}
         if self._workers:
-            self._spawn(self._tell_drop(), "drop a backup")
+            self._spawn(self._drop_others(), "drop a backup")
         for path in self.whole.iterdir() if self.whole.is_dir() else ():
             if path.is_symlink() or not path.is_dir():
                 remove(path)
             elif WORKER_FOLDER.fullmatch(path.name):
                 remove_folder(path)
 
-    async def _tell_drop(self) -> None:
-        assert self._workers
-        await self._workers.ask_all("backup", pickle.dumps(("drop", None)))
+    async def _drop_others(self) -> None:
+        await self._counterparts.ask_all("drop")
 
     def lost(self, worker: int) -> None:
         """A worker has died."""
@@ -305,7 +300,7 @@ class Backups:
 
     async def _drive(self, number: int) -> None:
         """Has all workers take a base, and waits until they have. Raises: BackupError."""
-        for worker in self._other_workers:
+        for worker in self._counterparts.numbers:
             await self._tell(worker, "begin", number)
         while self._update() in (BackupState.PENDING, BackupState.SNAPSHOTTING):
             await asyncio.sleep(LOOK_S)
@@ -316,7 +311,7 @@ class Backups:
         try:
             async with asyncio.timeout(SEAL_S):
                 await self._until_ready(partial(self._prepare_own, number))
-                for worker in self._other_workers:
+                for worker in self._counterparts.numbers:
                     await self._until_ready(partial(self._tell, worker, "cut", number))
                 await self._instant(number)
                 await self._until_sealed(number)
@@ -382,14 +377,9 @@ class Backups:
 
     # --- the other workers ---
 
-    @property
-    def _other_workers(self) -> list[int]:
-        workers = self._workers
-        return [w for w in range(workers.count) if w != workers.index] if workers else []
-
     async def _look(self, number: int) -> None:
         """Raises: BackupError."""
-        for worker in self._other_workers:
+        for worker in self._counterparts.numbers:
             figures = await self._tell(worker, "part", number)
             assert isinstance(figures, PartFigures)
             if figures.step is Step.NONE:
@@ -399,9 +389,7 @@ class Backups:
 
     async def _tell(self, worker: int, verb: str, number: int) -> object:
         """Raises: BackupError."""
-        assert self._workers
         try:
-            answer = await self._workers.ask(worker, "backup", pickle.dumps((verb, number)))
-        except NoAnswer:
-            raise BackupError(f"worker {worker} does not answer") from None
-        return pickle.loads(answer)
+            return await self._counterparts.ask(worker, verb, number)
+        except NoAnswer as silence:
+            raise BackupError(str(silence)) from None

@@ -1,7 +1,6 @@
 """The parts of a snapshot in all workers, as the worker that leads it sees them."""
 
 import asyncio
-import pickle
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,7 @@ from pathlib import Path
 from shmredis._core import lib
 from shmredis.commands.context import NoAnswer, Workers
 from shmredis.engine import Engine
+from shmredis.persistence.counterparts import Counterparts
 from shmredis.persistence.part import Order, Part, PartState, Stage
 
 __all__ = ["Crew", "CrewError", "Outcome"]
@@ -40,8 +40,9 @@ class Crew:
     def __init__(self, engine: Engine, part: Part, workers: Workers | None) -> None:
         self._engine = engine
         self._part = part
-        self._workers = workers
-        self.others = [w for w in range(workers.count) if w != workers.index] if workers else []
+        self._alone = workers is None
+        self._counterparts = Counterparts(workers, "snapshot")
+        self.others = self._counterparts.numbers
         self._refused = asyncio.Event()
         self._silent: dict[int, int] = {}
         self.states: dict[int, PartState] = {}  # of the others, as last seen
@@ -73,7 +74,7 @@ class Crew:
 
     async def instant(self, number: int) -> PartState:
         """Has the instant happen; this worker's part then. Raises: CrewError."""
-        if self._workers is None:
+        if self._alone:
             lib.engine_fork(self._engine.handle, number)
             self._part.passed(number)
         else:
@@ -165,22 +166,17 @@ class Crew:
             raise CrewError(state.error)
 
     async def _ask(self, worker: int, verb: str, what: object) -> object:
-        assert self._workers
+        """Raises: CrewError."""
         try:
-            answer = await self._workers.ask(worker, "snapshot", pickle.dumps((verb, what)))
-        except NoAnswer:
-            raise CrewError(f"worker {worker} does not answer") from None
-        return pickle.loads(answer)
+            return await self._counterparts.ask(worker, verb, what)
+        except NoAnswer as silence:
+            raise CrewError(str(silence)) from None
 
     async def drop(self, number: int) -> None:
         """All workers forget the snapshot, whatever is left of it."""
         self._part.drop(number)
-        await self._tell("drop", number)
+        await self._counterparts.ask_all("drop", number)
 
     async def finish(self, number: int, outcome: Outcome) -> None:
         """All workers hear how it went."""
-        await self._tell("finish", (number, outcome))
-
-    async def _tell(self, verb: str, what: object) -> None:
-        if self._workers:
-            await self._workers.ask_all("snapshot", pickle.dumps((verb, what)))
+        await self._counterparts.ask_all("finish", (number, outcome))

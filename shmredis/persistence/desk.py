@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import pickle
 from enum import Enum, auto
 
 from shmredis.commands.context import NoAnswer, Workers
 from shmredis.commands.resp import CommandError, Reply
+from shmredis.persistence.counterparts import Counterparts, read_question, write_answer
 from shmredis.persistence.crew import CrewError
 from shmredis.persistence.snapshot import LEADER, Run, Snapshots
 
@@ -44,7 +44,8 @@ class Desk:
 
     def __init__(self, snapshots: Snapshots, workers: Workers | None) -> None:
         self._snapshots = snapshots
-        self._workers = workers
+        self._alone = workers is None
+        self._counterparts = Counterparts(workers, "snapshot")
 
     # --- for commands ---
 
@@ -60,7 +61,7 @@ class Desk:
 
     async def save(self) -> None:
         """SAVE. Raises: CommandError if there is one already, SaveFailed."""
-        if self._workers is None:
+        if self._alone:
             self._save_here()
             return
         number = await self._ask(Want.WAIT)
@@ -107,13 +108,11 @@ class Desk:
         return answer
 
     async def _question(self, verb: str, what: object) -> object:
-        assert self._workers
+        """Raises: CommandError."""
         try:
-            return pickle.loads(
-                await self._workers.ask(LEADER, "snapshot", pickle.dumps((verb, what)))
-            )
-        except NoAnswer:
-            raise CommandError(f"ERR worker {LEADER} does not answer") from None
+            return await self._counterparts.ask(LEADER, verb, what)
+        except NoAnswer as silence:
+            raise CommandError(f"ERR {silence}") from None
 
     async def _started(self, number: object) -> str:
         run = self._snapshots.runs.get(number) if isinstance(number, int) else None
@@ -152,8 +151,7 @@ class Desk:
 
     def answer(self, question: bytes) -> bytes:
         """Questions of other workers, orders of the leading one."""
-        verb, what = pickle.loads(question)
-        return pickle.dumps(self._answer(verb, what))
+        return write_answer(self._answer(*read_question(question)))
 
     def _answer(self, verb: str, what: object) -> object:
         match verb, what:
@@ -173,16 +171,15 @@ class Desk:
     async def follow_rules(self) -> None:
         """Starts what was scheduled, and what the save rules ask for."""
         while True:
-            await asyncio.sleep(RULES_OF_MANY_S if self._workers else RULES_S)
+            await asyncio.sleep(RULES_S if self._alone else RULES_OF_MANY_S)
             if self._snapshots.due_now(await self._changes()):
                 self._snapshots.begin()
 
     async def _changes(self) -> int:
         """Of all workers."""
         changes = self._snapshots.changes
-        if self._workers and self._snapshots.wants_changes:
-            answers = await self._workers.ask_all("snapshot", pickle.dumps(("changes", None)))
-            changes += sum(pickle.loads(answer) for answer in answers)
+        if self._snapshots.wants_changes:
+            changes += sum(await self._counterparts.ask_all("changes"))
         return changes
 
 
