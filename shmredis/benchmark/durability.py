@@ -31,7 +31,7 @@ def measure_durability(
 ) -> Iterator[Measurement]:
     """Part by part."""
     if "saving" in options.parts:
-        yield from measure_saving(targets, options.keys, options.rounds)
+        yield from measure_saving(targets, options.keys, options.rounds, options.load)
     if "restarts" in options.parts:
         yield from measure_restarts(targets, options.keys, options.rounds)
     if "logs" in options.parts:

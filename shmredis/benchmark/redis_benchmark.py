@@ -5,7 +5,7 @@ import io
 import shutil
 import subprocess
 
-__all__ = ["LoadError", "available", "parse_csv", "run"]
+__all__ = ["LoadError", "available", "command_line", "parse_csv", "run"]
 
 PROGRAM = "redis-benchmark"
 RUN_SECONDS = 600.0
@@ -23,12 +23,19 @@ def run(
     port: int, argv: list[str], clients: int, pipeline: int, requests: int, keyspace: int
 ) -> float:
     """Sends `requests` commands; operations per second. Raises: LoadError."""
-    command = [PROGRAM, "-h", "127.0.0.1", "-p", str(port), "-c", str(clients), "-P", str(pipeline)]
-    command += ["-n", str(requests), "-r", str(keyspace), "-q", "--csv", *argv]
+    command = command_line(port, argv, clients, pipeline, requests, keyspace)
     done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
     if done.returncode != 0 or "Error from server" in done.stderr + done.stdout:
         raise LoadError(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()[-300:]}")
     return parse_csv(done.stdout)
+
+
+def command_line(
+    port: int, argv: list[str], clients: int, pipeline: int, requests: int, keyspace: int
+) -> list[str]:
+    """What to start for such a load."""
+    command = [PROGRAM, "-h", "127.0.0.1", "-p", str(port), "-c", str(clients), "-P", str(pipeline)]
+    return [*command, "-n", str(requests), "-r", str(keyspace), "-q", "--csv", *argv]
 
 
 def parse_csv(text: str) -> float:
