@@ -159,12 +159,22 @@ static uint64_t wanted_cpu(struct engine *eng) {
     return (uint64_t)(c->active_defrag_cycle_min + (range > 0 ? spread * above / range : spread));
 }
 
+/* While the arena keeps an instant, each page that a move writes to is copied, and none is
+ * returned. */
+static bool moving_pays_off(const struct engine *eng) {
+    return eng->arena.freeze.phase == ARENA_LIVE;
+}
+
 bool defrag_cycle(struct engine *eng) {
     struct defrag *d = eng->defrag;
     uint64_t now = clock_monotonic_us();
     if (!eng->config.activedefrag) {
         d->phase = PHASE_IDLE;
         eng->stats.defrag_running = 0;
+        return false;
+    }
+    if (!moving_pays_off(eng)) {
+        d->last_us = now;
         return false;
     }
     if (d->phase == PHASE_IDLE) {
@@ -193,6 +203,7 @@ bool defrag_cycle(struct engine *eng) {
 #define PURGE_PASSES 2
 
 uint64_t defrag_purge(struct engine *eng) {
+    if (!moving_pays_off(eng)) return 0;
     struct defrag *d = eng->defrag;
     for (int pass = 0; pass < PURGE_PASSES; pass++) {
         start(d);

@@ -2,7 +2,7 @@
  *
  * Policy    Redis's active-defrag-* settings: it runs while fragmentation is above the lower
  *           threshold and the waste above ignore-bytes, with a share of the CPU between cycle-min
- *           and cycle-max.
+ *           and cycle-max. Nothing is moved while a snapshot is made: it would copy every page.
  * Walk      every database's table bucket by bucket; for each entry the entry's own block, then
  *           its type's relocate, big values in slices over several cycles.
  * Owns      its cursors only; mechanism is mem/heap.h (heap_sparse, heap_move).
@@ -17,7 +17,8 @@ struct defrag *defrag_new(void);
 void defrag_delete(struct defrag *d);
 /* One slice, if the policy wants it; true when it wants another soon. */
 bool defrag_cycle(struct engine *eng);
-/* Everything now, whatever the policy, and empty pages back to the kernel; bytes released. */
+/* Everything now, whatever the policy, and empty pages back to the kernel; bytes released. Nothing
+ * unless the arena is LIVE (mem/freeze.h). */
 uint64_t defrag_purge(struct engine *eng);
 
 #endif

@@ -14,7 +14,8 @@ void evict_delete(struct evict_pool *pool);
 
 /* Clock value for a new entry under the policy in force. */
 uint32_t access_clock_new(const struct engine *eng);
-/* Notes an access (or, with `modified`, a change) of e. */
+/* Notes an access (or, with `modified`, a change) of e. Reads leave no trace while a snapshot is
+ * made, so that they copy no pages. */
 void access_touch(struct engine *eng, struct entry *e, bool modified);
 /* Seconds since the last access (LRU), and the decayed LFU counter. */
 uint64_t access_idle_seconds(const struct engine *eng, const struct entry *e);

@@ -1,0 +1,89 @@
+"""What does not make the kernel copy pages while a snapshot is made: reads, and the defragmenter."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.harness.resp import Client, parse
+from tests.harness.server import Server, wait_until
+from tests.persistence.test_snapshot import STARTED, info, wait_saved
+
+StartServer = Callable[..., Server]
+KEYS = [f"key:{i}" for i in range(4000)]
+VALUE = "x" * 4000  # so that hardly two of them share a page
+COPIED = len(KEYS) * len(VALUE) // 4  # bytes; if all were, it would be four times that
+NO_HITS = b"active_defrag_hits:0\r\n"
+
+
+@pytest.fixture
+def client(start_server: StartServer) -> Iterator[Client]:
+    with start_server().client() as client:
+        fill(client)
+        yield client
+
+
+def fill(client: Client) -> None:
+    assert client.call("MSET", *(word for key in KEYS for word in (key, VALUE))) == b"+OK\r\n"
+
+
+def begin(client: Client) -> None:
+    """A snapshot that takes some seconds."""
+    keys = int(parse(client.call("DBSIZE")))
+    client.call("CONFIG", "SET", "rdb-key-save-delay", 3_000_000 // keys)
+    assert client.call("BGSAVE") == STARTED
+
+
+def end(client: Client) -> int:
+    """Bytes that were copied."""
+    assert info(client)["rdb_bgsave_in_progress"] == "1"
+    return int(wait_saved(client)["rdb_last_cow_size"])
+
+
+def is_idle(client: Client) -> bool:
+    return int(parse(client.call("OBJECT", "IDLETIME", KEYS[0]))) > 0
+
+
+def frequency(client: Client) -> int:
+    return int(parse(client.call("OBJECT", "FREQ", "counted")))
+
+
+def test_reads_do_not(client: Client) -> None:
+    wait_until(lambda: is_idle(client))
+    begin(client)
+    assert client.call("TOUCH", *KEYS) == b":%d\r\n" % len(KEYS)
+    assert is_idle(client)
+    assert end(client) < COPIED
+    wait_until(lambda: client.call("TOUCH", KEYS[0]) == b":1\r\n" and not is_idle(client))
+
+
+def test_reads_do_not_count_uses(start_server: StartServer) -> None:
+    options = ("--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0")
+    with start_server(*options).client() as client:
+        client.call("SET", "counted", "")
+        before = frequency(client)
+        begin(client)
+        client.call("GET", "counted")
+        assert frequency(client) == before
+        end(client)
+        wait_until(
+            lambda: client.call("GET", "counted") == b"$0\r\n\r\n" and frequency(client) != before
+        )
+
+
+def test_writes_do(client: Client) -> None:
+    begin(client)
+    fill(client)
+    assert end(client) > 2 * COPIED
+
+
+def test_the_defragmenter_waits(client: Client) -> None:
+    client.call("DEL", *(key for i, key in enumerate(KEYS) if i % 8))
+    eager = ("active-defrag-ignore-bytes", 1, "active-defrag-threshold-lower", 1)
+    assert client.call("CONFIG", "SET", *eager) == b"+OK\r\n"
+    begin(client)
+    assert client.call("MEMORY", "PURGE") == b"+OK\r\n"
+    assert client.call("CONFIG", "SET", "activedefrag", "yes") == b"+OK\r\n"
+    wait_until(lambda: is_idle(client))
+    assert NO_HITS in client.call("INFO", "stats")
+    assert end(client) < COPIED
+    wait_until(lambda: NO_HITS not in client.call("INFO", "stats"))
