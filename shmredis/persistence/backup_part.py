@@ -54,7 +54,7 @@ class PartFigures:
 
 
 class BackupPart:
-    """Implements aof_log.Keeper."""
+    """Implements aof_rewriter.Keeper."""
 
     def __init__(self, append_log: AppendLog, forks: Forks, target: Folder) -> None:
         self._log = append_log
@@ -65,9 +65,9 @@ class BackupPart:
         self._error = ""
         self._pinned: list[Path] = []
         self._sealing: asyncio.Future[None] | None = None
-        append_log.keeper = self
+        append_log.rewriter.keeper = self
 
-    # --- aof_log.Keeper ---
+    # --- aof_rewriter.Keeper ---
 
     @property
     def logs(self) -> bool:
@@ -79,12 +79,12 @@ class BackupPart:
 
     def based(self) -> None:
         """Links the base; from here on the log is the backup's, too."""
-        base = self._log.manifest.base
+        base = self._log.state.manifest.base
         if self._step not in (Step.WAITING, Step.SNAPSHOTTING) or base is None:
             return
         try:
             self._target.path.mkdir(parents=True, exist_ok=True)
-            self._pin(self._log.folder.place(base))
+            self._pin(self._log.state.folder.place(base))
         except OSError as error:
             self._fail(f"pinning the base failed: {error.strerror}")
             return
@@ -105,7 +105,7 @@ class BackupPart:
         if number != self._number:
             return PartFigures(Step.NONE)
         step = self._step
-        if step in (Step.WAITING, Step.INCREMENTING) and self._log.rewriting:
+        if step in (Step.WAITING, Step.INCREMENTING) and self._log.rewriter.running:
             step = Step.SNAPSHOTTING
         return PartFigures(step, self._error, tuple(map(str, self._pinned)))
 
@@ -123,7 +123,7 @@ class BackupPart:
         """Empty: the instant may come; "busy": not yet; else why it cannot."""
         if number != self._number or self._step is not Step.INCREMENTING:
             return self._error or "a worker was restarted meanwhile"
-        if not self._log.may_cut:
+        if not self._log.rewriter.may_cut:
             return "busy"
         try:
             self._log.prepare_cut()
@@ -143,7 +143,9 @@ class BackupPart:
             self._fail(f"sealing failed: {os.strerror(state.error)}")
             return
         self._log.was_cut()
-        work = asyncio.get_running_loop().run_in_executor(None, self._seal, self._log.manifest)
+        work = asyncio.get_running_loop().run_in_executor(
+            None, self._seal, self._log.state.manifest
+        )
         self._sealing = work
         work.add_done_callback(self._sealed)
 
@@ -151,7 +153,7 @@ class BackupPart:
         """In a thread: links what is closed, for good. Raises: OSError."""
         closed = Manifest(base=manifest.base, incrementals=manifest.incrementals[:-1])
         for file in closed.incrementals:
-            path = self._log.folder.place(file)
+            path = self._log.state.folder.place(file)
             sync_file(path)
             self._pin(path)
         if fault("backup.seal"):
@@ -170,9 +172,9 @@ class BackupPart:
             self._fail(f"sealing failed: {why}")
             return
         self._step = Step.SEALED
-        wanted = self._log.scheduled  # while files were held
+        wanted = self._log.rewriter.scheduled  # while files were held
         self._log.release()
-        self._log.scheduled = wanted
+        self._log.rewriter.scheduled = wanted
 
     def drop(self) -> None:
         """Ends it, and removes what it has linked, sealed or not."""

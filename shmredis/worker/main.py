@@ -151,7 +151,7 @@ async def _serve(
     tasks = [
         loop.create_task(engine_cron(server), name="engine cron"),
         loop.create_task(mind_clients(server), name="mind clients"),
-        loop.create_task(server.append_log.watch(), name="append log"),
+        loop.create_task(server.append_log.rewriter.watch(), name="append log"),
     ]
     if server.snapshots.leads:
         tasks.append(loop.create_task(server.desk.follow_rules(), name="save rules"))

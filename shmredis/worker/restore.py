@@ -37,7 +37,7 @@ class Restoration:
         self._verdict = beginning.verdict
         self._patience_s = 0.0 if beginning.first else PATIENCE_S
         self._channel = channel
-        server.append_log.changed = self._note_files
+        server.append_log.state.changed = self._note_files
         server.snapshots.changed = self._note_files
 
     def begin(self) -> None:

@@ -120,7 +120,7 @@ class Server:
         self.snapshots.libraries = self.scripting.libraries.sources
         self.hear_front: Callable[[], None] = lambda: None
         self.serve_encrypted: Callable[[int], None] = lambda _leave_out: None
-        self.append_log.libraries = self.scripting.libraries.sources
+        self.append_log.rewriter.libraries = self.scripting.libraries.sources
         self.modules = Modules(self.commands, self._commands_changed)
         self._journal = journal
 
