@@ -55,6 +55,11 @@ bool call_ok(struct call *c, status st) {
     return false;
 }
 
+bool call_serves(struct call *c, int i, enum value_type type) {
+    struct key k;
+    return call_find(c, i, KEY_PEEK, &k) && !(c->resumed && entry_type(k.entry) != type);
+}
+
 void call_block(struct call *c, const struct block_wish *wish) {
     if (c->may_block) {
         c->wish = *wish;

@@ -98,6 +98,9 @@ bool call_ok(struct call *c, status st);
 /* --- blocking --- */
 /* Nothing is there: waits for the keys, or replies null where nobody may wait. */
 void call_block(struct call *c, const struct block_wish *wish);
+/* Whether argument i is to be taken from: the key is there. One of another type than the command is
+ * about is an error for who comes, and nothing for who has waited. */
+bool call_serves(struct call *c, int i, enum value_type type);
 /* A timeout in seconds, maybe a fraction, as the wall clock when it is over; 0: never. False: the
  * error is replied. */
 bool arg_timeout(struct call *c, int i, uint64_t *until_ms);

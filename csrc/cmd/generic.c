@@ -198,9 +198,7 @@ static void cmd_object_help(struct call *c) {
         "REFCOUNT <key>",
         "    How many references the value has: always 1.",
     };
-    size_t n = sizeof lines / sizeof *lines;
-    reply_array(c->out, n);
-    for (size_t i = 0; i < n; i++) reply_simple(c->out, lines[i]);
+    reply_lines(c->out, lines, sizeof lines / sizeof *lines);
 }
 
 #define GENERIC "keyspace"

@@ -154,6 +154,16 @@ int field_expire(struct call *c, struct hash *h, struct str name, const struct h
     return DONE;
 }
 
+/* Logs and tells what was done. */
+static void end_expiring(struct call *c, struct hash *h, const struct hexpire *e,
+                         struct outcome *o) {
+    if (o->n_set) outcome_log_set(c, o->set, o->n_set, e);
+    outcome_log_deleted(c, o);
+    outcome_announce(c, h, "hexpire", o);
+    hash_close(c, h);
+    free(o->set);
+}
+
 static void hexpire(struct call *c, int64_t unit_ms, bool relative) {
     struct hexpire e;
     struct hash h;
@@ -173,11 +183,7 @@ static void hexpire(struct call *c, int64_t unit_ms, bool relative) {
         full = code == ARENA_FULL;
         reply_int(c->out, code);
     }
-    if (o.n_set) outcome_log_set(c, o.set, o.n_set, &e);
-    outcome_log_deleted(c, &o);
-    outcome_announce(c, &h, "hexpire", &o);
-    hash_close(c, &h);
-    free(o.set);
+    end_expiring(c, &h, &e, &o);
     if (full) reply_fail(c->out, mark, ST_ARENA_FULL);
 }
 
@@ -213,11 +219,7 @@ static void cmd_hpexpirefield(struct call *c) {
     e.when_ms = ms + (int64_t)c->eng->now_ms;
     outcome_open(&o, 1);
     int code = field_expire(c, &h, c->argv[2], &e, &o);
-    if (o.n_set) outcome_log_set(c, o.set, o.n_set, &e);
-    outcome_log_deleted(c, &o);
-    outcome_announce(c, &h, "hexpire", &o);
-    hash_close(c, &h);
-    free(o.set);
+    end_expiring(c, &h, &e, &o);
     if (call_ok(c, code == ARENA_FULL ? ST_ARENA_FULL : ST_OK)) reply_int(c->out, code);
 }
 

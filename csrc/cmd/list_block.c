@@ -1,19 +1,12 @@
 /* list_block.c - lists that are waited for: BLPOP, BRPOP, BLMOVE, BLMOVEM, BRPOPLPUSH, BLMPOP. */
 #include "cmd/list.h"
 
-/* Whether the key is to be taken: it exists. One of another type is an error for who comes, and
- * nothing for who has waited for a list. */
-static bool takes(struct call *c, int i) {
-    struct key k;
-    return call_find(c, i, KEY_PEEK, &k) && !(c->resumed && entry_type(k.entry) != TYPE_LIST);
-}
-
 static void pop_first(struct call *c, enum list_end end) {
     struct block_wish wish = { .first = 1, .last = c->argc - 2, .step = 1 };
     struct list l;
     if (!arg_timeout(c, c->argc - 1, &wish.until_ms)) return;
     for (int i = 1; i < c->argc - 1; i++) {
-        if (!takes(c, i)) continue;
+        if (!call_serves(c, i, TYPE_LIST)) continue;
         if (!list_open_write(c, i, &l)) return;
         reply_array(c->out, 2);
         reply_bulk(c->out, c->argv[i]);
@@ -37,7 +30,7 @@ static void cmd_blmpop(struct call *c) {
     if (!arg_list_pops(c, 2, &pops) || !arg_timeout(c, 1, &wish.until_ms)) return;
     wish.last = 2 + pops.keys;
     for (int i = wish.first; i <= wish.last; i++) {
-        if (!takes(c, i)) continue;
+        if (!call_serves(c, i, TYPE_LIST)) continue;
         list_pop_many(c, i, &pops);
         return;
     }
@@ -49,7 +42,7 @@ static void cmd_blmove(struct call *c) {
     enum list_end from, to;
     if (!arg_list_end(c, 3, &from) || !arg_list_end(c, 4, &to)) return;
     if (!arg_timeout(c, 5, &wish.until_ms)) return;
-    if (!takes(c, 1)) {
+    if (!call_serves(c, 1, TYPE_LIST)) {
         call_block(c, &wish);
         return;
     }
@@ -61,7 +54,7 @@ static void cmd_blmove(struct call *c) {
 static void cmd_brpoplpush(struct call *c) {
     struct block_wish wish = { .bulk = true, .first = 1, .last = 1, .step = 1 };
     if (!arg_timeout(c, 3, &wish.until_ms)) return;
-    if (!takes(c, 1)) {
+    if (!call_serves(c, 1, TYPE_LIST)) {
         call_block(c, &wish);
         return;
     }
@@ -83,7 +76,7 @@ static void cmd_blmovem(struct call *c) {
     /* The timeout is checked between the ends and what comes behind it. */
     if (!arg_list_end(c, 3, &m.from) || !arg_list_end(c, 4, &m.to)) return;
     if (!arg_timeout(c, 5, &wish.until_ms) || !arg_list_moves(c, 6, &m)) return;
-    if (!takes(c, 1) || !has(c, m.exactly ? m.count : 1)) {
+    if (!call_serves(c, 1, TYPE_LIST) || !has(c, m.exactly ? m.count : 1)) {
         call_block(c, &wish);
         return;
     }

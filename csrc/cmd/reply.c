@@ -115,6 +115,11 @@ void reply_simple(struct reply *r, const char *text) {
     REPLY_RAW(r, "\r\n");
 }
 
+void reply_lines(struct reply *r, const char *const *lines, size_t n) {
+    reply_array(r, n);
+    for (size_t i = 0; i < n; i++) reply_simple(r, lines[i]);
+}
+
 void reply_null(struct reply *r) {
     if (r->resp < 3)
         REPLY_RAW(r, "$-1\r\n");

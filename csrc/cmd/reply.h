@@ -44,8 +44,9 @@ void reply_bulk_borrowed(struct reply *r, struct str s);
 /* Copies borrowed bytes into their place. */
 void reply_settle(struct reply *r);
 void reply_int(struct reply *r, int64_t v);
-void reply_double(struct reply *r, double v);         /* ",1.5"; RESP2 bulk */
-void reply_simple(struct reply *r, const char *text); /* "+text" */
+void reply_double(struct reply *r, double v);                          /* ",1.5"; RESP2 bulk */
+void reply_simple(struct reply *r, const char *text);                  /* "+text" */
+void reply_lines(struct reply *r, const char *const *lines, size_t n); /* an array of such */
 static inline void reply_ok(struct reply *r) {
     REPLY_RAW(r, "+OK\r\n");
 }

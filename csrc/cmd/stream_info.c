@@ -245,9 +245,7 @@ static void cmd_xinfo_help(struct call *c) {
         "HELP",
         "    Print this help.",
     };
-    size_t n = sizeof lines / sizeof *lines;
-    reply_array(c->out, n);
-    for (size_t i = 0; i < n; i++) reply_simple(c->out, lines[i]);
+    reply_lines(c->out, lines, sizeof lines / sizeof *lines);
 }
 
 #define S "stream"

@@ -1,18 +1,12 @@
 /* zset_block.c - sorted sets that are waited for: BZPOPMIN, BZPOPMAX, BZMPOP. */
 #include "cmd/zset.h"
 
-/* As with lists: of another type is an error for who comes, nothing for who has waited. */
-static bool takes(struct call *c, int i) {
-    struct key k;
-    return call_find(c, i, KEY_PEEK, &k) && !(c->resumed && entry_type(k.entry) != TYPE_ZSET);
-}
-
 static void pop_first(struct call *c, bool high) {
     struct block_wish wish = { .first = 1, .last = c->argc - 2, .step = 1 };
     struct zset z;
     if (!arg_timeout(c, c->argc - 1, &wish.until_ms)) return;
     for (int i = 1; i < c->argc - 1; i++) {
-        if (!takes(c, i)) continue;
+        if (!call_serves(c, i, TYPE_ZSET)) continue;
         if (!zset_open_write(c, i, &z)) return;
         struct score_reply r = { .out = c->out, .scores = true };
         reply_array(c->out, 3);
@@ -37,7 +31,7 @@ static void cmd_bzmpop(struct call *c) {
     if (!arg_zset_pops(c, 2, &pops) || !arg_timeout(c, 1, &wish.until_ms)) return;
     wish.last = 2 + pops.keys;
     for (int i = wish.first; i <= wish.last; i++) {
-        if (!takes(c, i)) continue;
+        if (!call_serves(c, i, TYPE_ZSET)) continue;
         zset_pop_many(c, i, &pops);
         return;
     }

@@ -130,17 +130,9 @@ static void pool_fill(struct engine *eng) {
 }
 
 static void evict_key(struct engine *eng, struct key *k) {
-    bool lazy = eng->config.lazyfree_lazy_eviction;
-    uint64_t begun_us = latency_begin(eng);
-    share_begin(&eng->arena);
-    key_delete(eng, k, lazy);
-    share_end(&eng->arena);
-    latency_end(eng, "eviction-del", begun_us);
+    static const struct key_end evicted = { NOTIFY_EVICTED, "evicted", "eviction-del" };
     eng->stats.evicted_keys++;
-    struct str argv[2] = { lazy ? STR("UNLINK") : STR("DEL"), k->name };
-    engine_propagate(eng, k->db, 2, argv);
-    engine_notify(eng, NOTIFY_EVICTED, "evicted", k->name, k->db);
-    engine_modified(eng, k->name, k->db);
+    key_remove(eng, k, eng->config.lazyfree_lazy_eviction, &evicted);
 }
 
 /* Evicts the best candidate that still exists; false if the pool has none. */

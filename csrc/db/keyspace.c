@@ -34,6 +34,12 @@ static void count_entry(struct engine *eng, const struct key *k, const struct en
     if (entry_flags(e) & ENTRY_FIELD_TTL) db->field_ttl_keys += (uint64_t)sign;
 }
 
+static void expire_now(struct engine *eng, struct key *k) {
+    static const struct key_end expired = { NOTIFY_EXPIRED, "expired", "expire-del" };
+    eng->stats.expired_keys++;
+    key_remove(eng, k, eng->config.lazyfree_lazy_expire, &expired);
+}
+
 /* --- finding --- */
 
 /* The same when the hash is known already. */
@@ -43,7 +49,7 @@ static struct entry *key_find_hashed(struct engine *eng, int db, struct str name
     k->place = dict_find(&eng->arena, &keyspace_kind, &engine_db(eng, db)->keys, name, hash);
     if (k->place) {
         k->entry = arena_ptr(&eng->arena, *k->place);
-        if (UNLIKELY(key_expired(eng, k->entry))) key_expire_now(eng, k);
+        if (UNLIKELY(key_expired(eng, k->entry))) expire_now(eng, k);
     }
     bool counts = access != KEY_WRITE && access != KEY_PEEK;
     if (counts) {
@@ -395,17 +401,15 @@ void key_delete(struct engine *eng, struct key *k, bool lazy) {
     value_free(eng, v, lazy);
 }
 
-void key_expire_now(struct engine *eng, struct key *k) {
-    bool lazy = eng->config.lazyfree_lazy_expire;
+void key_remove(struct engine *eng, struct key *k, bool lazy, const struct key_end *end) {
     uint64_t begun_us = latency_begin(eng);
     share_begin(&eng->arena); /* reads come here, too */
     key_delete(eng, k, lazy);
     share_end(&eng->arena);
-    latency_end(eng, "expire-del", begun_us);
-    eng->stats.expired_keys++;
+    latency_end(eng, end->latency, begun_us);
     struct str argv[2] = { lazy ? STR("UNLINK") : STR("DEL"), k->name };
     engine_propagate(eng, k->db, 2, argv);
-    engine_notify(eng, NOTIFY_EXPIRED, "expired", k->name, k->db);
+    engine_notify(eng, end->notify, end->event, k->name, k->db);
     engine_modified(eng, k->name, k->db);
 }
 

@@ -79,6 +79,13 @@ void key_cut_string(struct engine *eng, struct key *k, size_t n);
 /* --- existence and time --- */
 /* Deletes entry and value: small ones at once, big ones in slices by the lazy queue when `lazy`. */
 void key_delete(struct engine *eng, struct key *k, bool lazy);
+/* What has a key go that no command deletes: class and name of the event, name of the latency. */
+struct key_end {
+    enum notify_class notify;
+    const char *event, *latency;
+};
+/* Deletes it so: logged, and told to all who care. */
+void key_remove(struct engine *eng, struct key *k, bool lazy, const struct key_end *end);
 /* Sets the expiry in ms (EXPIRY_NONE removes it). */
 status key_set_expiry(struct engine *eng, struct key *k, uint64_t expiry);
 /* Gives the value and expiry to another name or database without copying the value; what `to` was
@@ -96,8 +103,6 @@ static inline bool key_expired(const struct engine *eng, const struct entry *e) 
 /* The same from an entry of another arena; it tells nobody. */
 status key_import(struct engine *eng, const struct arena *from, const struct entry *e,
                   struct key *to);
-/* Deletes a key whose time has come: propagates DEL, notifies "expired", counts. */
-void key_expire_now(struct engine *eng, struct key *k);
 
 /* Frees a value (any type) at once or lazily. */
 void value_free(struct engine *eng, struct value v, bool lazy);

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from shmredis._core import ffi, lib
 from tests.unit.arenas import MIB, heap_stats, new_arena
-from tests.unit.trees import insert_with_failures
+from tests.unit.trees import in_orders, insert_with_failures
 
 Item = tuple[float, bytes]
 ITEM, SCORE, AFTER_SCORE, MEMBER, AFTER_MEMBER = range(5)  # kinds of struct btree_bound
@@ -78,11 +78,7 @@ def tree(arena: Any) -> Iterator[Tree]:
 def orders(n: int) -> dict[str, list[Item]]:
     """Seven members of each score, and scores that differ in their low bits alone."""
     ascending = [(1e9 + i // 7 / 1024, b"%08d" % i) for i in range(n)]
-    return {
-        "ascending": ascending,
-        "descending": ascending[::-1],
-        "mixed": [ascending[i * 7919 % n] for i in range(n)],
-    }
+    return in_orders(ascending)
 
 
 @pytest.mark.parametrize("order", orders(1))

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from shmredis._core import ffi, lib
 from tests.unit.arenas import MIB, heap_stats, new_arena
-from tests.unit.trees import insert_with_failures
+from tests.unit.trees import in_orders, insert_with_failures
 
 Key = tuple[int, int]
 
@@ -54,11 +54,7 @@ def tree(arena: Any) -> Iterator[Tree]:
 
 def orders(n: int) -> dict[str, list[Key]]:
     ascending = [(i // 3, i % 3) for i in range(n)]
-    return {
-        "ascending": ascending,
-        "descending": ascending[::-1],
-        "mixed": [ascending[i * 7919 % n] for i in range(n)],
-    }
+    return in_orders(ascending)
 
 
 @pytest.mark.parametrize("order", orders(1))

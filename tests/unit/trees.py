@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from shmredis._core import lib
 
-__all__ = ["insert_with_failures"]
+__all__ = ["in_orders", "insert_with_failures"]
 
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
@@ -17,6 +17,16 @@ class Growing(Protocol[Item_contra]):
     def insert(self, item: Item_contra, /) -> bool: ...
 
     def check(self) -> None: ...
+
+
+def in_orders(ascending: list[Item]) -> dict[str, list[Item]]:
+    """By the name of the order in which a test inserts them."""
+    n = len(ascending)
+    return {
+        "ascending": ascending,
+        "descending": ascending[::-1],
+        "mixed": [ascending[i * 7919 % n] for i in range(n)],
+    }
 
 
 def insert_with_failures(

@@ -5,20 +5,13 @@ Workers run only when a test drains them: a reply that is there at once was read
 
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from shmredis._core import ffi, lib
 from tests.harness.resp import encode, parse
-from tests.workers.fleet import Client, Fleet, new_fleet
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with new_fleet(3) as fleet:
-        yield fleet
+from tests.workers.fleet import Client, Fleet
 
 
 @pytest.fixture

@@ -1,17 +1,9 @@
 """Commands over several workers: the replies of one server, in the order of the requests."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.harness.resp import encode, parse
-from tests.workers.fleet import Client, Fleet, new_fleet
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with new_fleet(3) as fleet:
-        yield fleet
+from tests.workers.fleet import Client, Fleet
 
 
 @pytest.fixture
