@@ -77,7 +77,6 @@ size_t heap_trim(struct arena *a);
 /* struct heap_stats field by field: used, peak, committed, object, blocks, by_owner, moved,
  * trimmed. */
 void wb_heap_stats(const struct arena *a, uint64_t out[23]);
-void heap_reset_peak(struct arena *a);
 uint64_t heap_used(const struct arena *a);
 void heap_check(const struct arena *a);
 void heap_fail_after(struct arena *a, int64_t n);

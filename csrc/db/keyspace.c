@@ -174,7 +174,8 @@ void key_tell_replaced(struct engine *eng, const struct key *k, enum value_type 
         engine_notify(eng, NOTIFY_TYPE_CHANGED, "type_changed", k->name, k->db);
 }
 
-status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+/* In the place of whatever is there, and tells so. */
+static status put_and_tell(struct engine *eng, struct key *k, const struct entry_spec *spec) {
     enum value_type was;
     status st = put(eng, k, spec, &was);
     if (st == ST_OK) key_tell_replaced(eng, k, was);
@@ -206,7 +207,7 @@ void key_store(struct engine *eng, struct key *k, const struct value *v) {
 
 status key_replace(struct engine *eng, struct key *k, const struct value *v) {
     struct entry_spec spec = { .key = k->name, .clock = access_clock_new(eng), .value = *v };
-    return key_put(eng, k, &spec);
+    return put_and_tell(eng, k, &spec);
 }
 
 void key_set_field_ttl(struct engine *eng, struct key *k, bool on) {
@@ -260,7 +261,7 @@ static status set_bytes(struct engine *eng, struct key *k, struct str bytes, uin
         if (!spec.value.root) return ST_ARENA_FULL;
     }
     enum value_type was;
-    status st = text ? put(eng, k, &spec, &was) : key_put(eng, k, &spec);
+    status st = text ? put(eng, k, &spec, &was) : put_and_tell(eng, k, &spec);
     if (st != ST_OK && spec.value.root) heap_free(&eng->arena, spec.value.root);
     return st;
 }
@@ -290,7 +291,7 @@ status key_fill_plain(struct engine *eng, struct key *k, size_t n, key_fill_fn f
     } else {
         fill(ctx, small, n);
     }
-    status st = key_put(eng, k, &spec);
+    status st = put_and_tell(eng, k, &spec);
     if (st != ST_OK && spec.value.root) heap_free(&eng->arena, spec.value.root);
     return st;
 }

@@ -39,9 +39,7 @@ struct entry *key_find(struct engine *eng, int db, struct str name, enum key_acc
 /* Adds the missing key with a value built before; on failure the value still belongs to the caller.
  */
 status key_add(struct engine *eng, struct key *k, const struct value *v);
-/* Puts an entry just as the spec says in the place of whatever is there. */
-status key_put(struct engine *eng, struct key *k, const struct entry_spec *spec);
-/* The same and tells nobody. */
+/* Puts an entry just as the spec says in the place of whatever is there, and tells nobody. */
 status key_put_quietly(struct engine *eng, struct key *k, const struct entry_spec *spec);
 /* Adds the missing key just as the spec says and tells nobody: loading.
  * k->place stays NULL. */

@@ -243,17 +243,17 @@ bool stream_acknowledge(struct arena *a, struct stream_group *g, struct stream_i
 
 /* --- entries and all groups --- */
 
-bool stream_wanted(const struct arena *a, const struct stream *s, struct stream_id id) {
-    for (uint32_t i = 0; i < s->groups.count; i++)
-        if (stream_id_cmp(stream_group_at(a, s, i)->last, id) < 0) return true;
-    return stream_pending_anywhere(a, s, id);
-}
-
-bool stream_pending_anywhere(const struct arena *a, const struct stream *s, struct stream_id id) {
+static bool pending_anywhere(const struct arena *a, const struct stream *s, struct stream_id id) {
     struct stream_pending p;
     for (uint32_t i = 0; i < s->groups.count; i++)
         if (stream_pending_find(a, stream_group_at(a, s, i), id, &p)) return true;
     return false;
+}
+
+bool stream_wanted(const struct arena *a, const struct stream *s, struct stream_id id) {
+    for (uint32_t i = 0; i < s->groups.count; i++)
+        if (stream_id_cmp(stream_group_at(a, s, i)->last, id) < 0) return true;
+    return pending_anywhere(a, s, id);
 }
 
 void stream_forget(struct arena *a, struct stream *s, struct stream_id id) {

@@ -106,8 +106,6 @@ bool stream_acknowledge(struct arena *a, struct stream_group *g, struct stream_i
 /* --- entries and all groups --- */
 /* Whether a group has yet to read the entry, or has it pending. */
 bool stream_wanted(const struct arena *a, const struct stream *s, struct stream_id id);
-/* Whether a group has it pending. */
-bool stream_pending_anywhere(const struct arena *a, const struct stream *s, struct stream_id id);
 /* Takes it out of all groups' pending entries. */
 void stream_forget(struct arena *a, struct stream *s, struct stream_id id);
 

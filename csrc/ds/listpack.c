@@ -171,12 +171,6 @@ size_t lp_body_whole(size_t body) {
     return body + backlen_size(body);
 }
 
-bool lp_body_valid(const uint8_t *p, size_t left) {
-    if (left == 0 || *p > 0xf4) return false;
-    size_t head = *p < 0xc0 ? 1 : *p < 0xf0 ? 2 : *p == 0xf0 ? 5 : 1;
-    return left >= head && left >= body_size(p);
-}
-
 /* --- reading --- */
 
 struct lp_value lp_get(const uint8_t *p) {

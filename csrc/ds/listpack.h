@@ -69,8 +69,6 @@ size_t lp_body_bytes(const uint8_t *p);
 size_t lp_body_integer_bytes(int64_t v);
 /* Bytes of the element that has this body. */
 size_t lp_body_whole(size_t body);
-/* The body lies within `left` bytes. */
-bool lp_body_valid(const uint8_t *p, size_t left);
 /* Appends the element of a body to a listpack; the caller has made room. */
 void lp_append_body(uint8_t *lp, const uint8_t *body);
 

@@ -404,10 +404,6 @@ uint64_t heap_used(const struct arena *a) {
     return root_of(a)->used;
 }
 
-void heap_reset_peak(struct arena *a) {
-    root_of(a)->peak = root_of(a)->used;
-}
-
 void heap_fail_after(struct arena *a, int64_t n) {
     a->heap->fail_after = n;
 }

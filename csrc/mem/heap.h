@@ -25,11 +25,7 @@ enum mem_owner {
     OWN_SET = 7,
     OWN_ZSET = 8,
     OWN_STREAM = 9,
-    OWN_JSON = 10,
-    OWN_SERIES = 11,
-    OWN_SKETCH = 12,
-    OWN_VECTOR = 13,
-    OWN_ARRAY = 14,
+    OWN_ARRAY = 14, /* 10 to 13 are free */
     OWN_COUNT = 16
 };
 
@@ -70,7 +66,6 @@ struct heap_stats {
     uint64_t trimmed;      /* bytes given back, ever */
 };
 void heap_stats(const struct arena *a, struct heap_stats *out);
-void heap_reset_peak(struct arena *a);
 /* Bytes of live blocks, cheap enough for every command. */
 uint64_t heap_used(const struct arena *a);
 /* Walks every descriptor and free list; aborts on a broken invariant. Tests call it. */

@@ -9,7 +9,8 @@
 #include "net/poll.h"
 #include "net/session.h"
 
-const char *busy_error(unsigned state) {
+/* What a state is told by; NULL: nothing runs for long. */
+static const char *busy_error(unsigned state) {
     if (!(state & SCRIPT_BUSY)) return NULL;
     return state & SCRIPT_IS_FUNCTION ? BUSY_FUNCTION_ERROR : BUSY_ERROR;
 }

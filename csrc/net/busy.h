@@ -28,8 +28,6 @@ enum script_state {
 
 /* Between busy_begin and busy_end: false, if the command may not run then, replied and counted. */
 bool busy_allows(struct engine *eng, struct command_row *row, struct reply *out);
-/* What a state is told by; NULL: nothing runs for long. */
-const char *busy_error(unsigned state);
 /* Of another worker, or of this one. */
 static inline unsigned busy_state(const struct remote *r, int worker) {
     return atomic_load_explicit(&r->links->control->worker[worker].script, memory_order_relaxed);

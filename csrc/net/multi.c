@@ -112,7 +112,8 @@ void multi_touch(struct session *s) {
     s->multi->touched = true;
 }
 
-void multi_abort(struct session *s) {
+/* A command was refused before it could be queued. */
+static void spoil(struct session *s) {
     if (multi_is_open(s)) s->multi->aborted = true;
 }
 
@@ -120,7 +121,7 @@ void multi_refused(struct session *s, struct str name) {
     if (multi_is_open(s) && str_is(name, "EXEC"))
         multi_end(s);
     else
-        multi_abort(s);
+        spoil(s);
 }
 
 /* --- commands --- */
@@ -229,9 +230,9 @@ bool multi_take(struct session *s, struct command_row *row, int argc, const stru
     if (is_immediate(row)) return false;
     if (row->cmd.flags & CMD_NO_MULTI) {
         dispatch_refuse(s->eng, row, out, "ERR Command not allowed inside a transaction");
-        multi_abort(s);
+        spoil(s);
     } else if (!dispatch_admit(s->eng, row, out)) {
-        multi_abort(s);
+        spoil(s);
     } else {
         enqueue(s->multi, row, argc, argv);
         REPLY_RAW(out, "+QUEUED\r\n");

@@ -88,8 +88,6 @@ bool multi_is_exec(const struct command_row *row);
  * be executed now. */
 bool multi_take(struct session *s, struct command_row *row, int argc, const struct str *argv,
                 struct reply *out);
-/* A command was refused before it could be queued. */
-void multi_abort(struct session *s);
 /* The command of this name was refused: EXEC itself ends the transaction, any other spoils it. */
 void multi_refused(struct session *s, struct str name);
 /* EXEC: replies why there is nothing to run, or begins to run the queue. */

@@ -102,7 +102,8 @@ static void write_rdb_records(struct fork_task *task) {
     sink_free(&file.sink);
 }
 
-static fork_writer *const writers[] = {
+/* By enum fork_kind. */
+static void (*const writers[])(struct fork_task *task) = {
     [FORK_RDB] = write_rdb_records, [FORK_COMMANDS] = aof_write_base
 };
 

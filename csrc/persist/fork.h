@@ -23,7 +23,6 @@ struct fork_task {
     struct fork_options options;
     struct fork_report *report;
 };
-typedef void fork_writer(struct fork_task *task); /* one for each enum fork_kind, fork.c */
 
 struct forks *forks_new(struct engine *eng);
 void forks_delete(struct forks *f);

@@ -32,7 +32,6 @@ class Recovered:
     """How it went. `found` is false when there was no log: the worker is empty."""
 
     found: bool = False
-    reshaped: bool = False  # the log was that of another number of workers
     dropped: set[str] = field(default_factory=set)  # parts left out
     commands: int = 0
     errors: int = 0
@@ -68,7 +67,6 @@ class AofRecovery:
         self.result = Recovered()
         self._folders, self._fits = layout_to_load(config)
         self.result.found = any(self._files(folder) for folder in self._folders.values())
-        self.result.reshaped = not self._fits
         self.total = sum(self._size(folder) for folder in self._chosen().values())
         self.done = 0
         self._work = self._load()

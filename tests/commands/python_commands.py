@@ -109,7 +109,6 @@ class FakeServer:
         self.logged: list[tuple[str, str]] = []
         self.cron_paused = False
         self.workers = None
-        self.told_settings: list[tuple[str, str]] = []
         self.snapshots = Snapshots(self.engine, self.config, None, None, self.facts.started_s)  # type: ignore[arg-type]
         self.desk = Desk(self.snapshots, None)
         forks, part = self.snapshots.forks, self.snapshots.part
@@ -147,7 +146,7 @@ class FakeServer:
         return False
 
     async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
-        self.told_settings += pairs
+        """There are no others."""
 
     def log(self, level: str, text: str) -> None:
         self.logged.append((level, text))

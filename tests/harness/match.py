@@ -104,13 +104,6 @@ class Side:
         self.admin.send(b"".join(encode(*words) for words in requests))
         return [self.admin.read() for _ in requests]
 
-    def is_lost(self) -> bool:
-        """Whether the server has closed the admin's connection."""
-        try:
-            return not self.admin.call("PING")
-        except OSError:
-            return True
-
     def effects(self) -> tuple[list[str], list[str]]:
         """What was logged, and which events came, since the last time."""
         return (self.log.take() if self.log else []), self.events.take(self.admin)
