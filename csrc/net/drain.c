@@ -55,6 +55,53 @@ static bool has_arguments(enum message_kind kind) {
             kind != MSG_PREFIXES && kind != MSG_MONITORS && kind != MSG_MONITORED);
 }
 
+/* Its arguments, if it has any, are in r->argv. */
+static void act(struct remote *r, int from, const struct message *m, int argc, struct str body) {
+    switch (m->kind) {
+    case MSG_REQUEST: remote_request(r, from, m, argc, r->argv); break;
+    case MSG_REPLY:
+        remote_answer_part(r, r->self, m->id, (struct part_reply){ body, m->value });
+        break;
+    case MSG_MAIL: remote_take_mail(r, from, m, body); break;
+    case MSG_REBORN: reborn(r, from, m->value); break;
+    case MSG_STAGE: stage_receive(r, from, m, argc, r->argv); break;
+    case MSG_STAGED: stage_staged(r, from, m, body); break;
+    case MSG_DROP: stage_drop(r, from, m->value); break;
+    case MSG_REDONE: redo_told(r, from); break;
+    case MSG_CROSS: cross_begin(r, from, m, argc, r->argv); break;
+    case MSG_HOLD: cross_hold(r, from, m); break;
+    case MSG_HELD: cross_holding(r, from, m->id); break;
+    case MSG_RELEASE: cross_release(r, from, m->id); break;
+    case MSG_SHIP: cross_ship(r, from, m, argc, r->argv); break;
+    case MSG_FETCH: cross_fetch(r, from, m, argc, r->argv); break;
+    case MSG_FETCHED: cross_fetched(r, from, m, argc, r->argv); break;
+    case MSG_SHIPPED: cross_shipped(r, from, m); break;
+    case MSG_WATCH: watch_receive(r->eng, from, m, argc, r->argv); break;
+    case MSG_UNWATCH: watch_receive_end(r->eng, from, m, argc, r->argv); break;
+    case MSG_TOUCHED: engine_modified(r->eng, r->argv[0], m->db); break;
+    case MSG_EVENT:
+        pubsub_publish(r->eng, (enum channel_kind)m->value, r->argv[0], r->argv[1]);
+        break;
+    case MSG_AWAIT: block_await(r->eng, m, argc, r->argv); break;
+    case MSG_NUDGED: retry_nudged(r, m->id); break;
+    case MSG_SERVED: retry_served(r, m->id, body); break;
+    case MSG_UNBLOCK: block_end_request(r->eng, from, m->id, (enum unblock_how)m->value); break;
+    case MSG_EVICT: remote_evict(r); break;
+    case MSG_RUN: cross_run(r, from, m, argc, r->argv); break;
+    case MSG_RAN: cross_ran(r, from, m, body); break;
+    case MSG_TRACK:
+    case MSG_INVALIDATE:
+    case MSG_REDIRECTED:
+    case MSG_BROKEN:
+    case MSG_PREFIX:
+    case MSG_PREFIXES:
+    case MSG_BROADCAST: tracking_receive(r->eng, from, m, argc, r->argv); break;
+    case MSG_MONITORS: monitor_receive(r->eng, from, m); break;
+    case MSG_MONITORED: monitor_receive_line(r->eng, body); break;
+    default: ASSERT(!"a known kind of message");
+    }
+}
+
 static void handle(struct remote *r, int from, struct str bytes) {
     struct message m;
     memcpy(&m, bytes.p, sizeof m);
@@ -70,49 +117,7 @@ static void handle(struct remote *r, int from, struct str bytes) {
         redo_keep(r, kept_new(from, &m, argc, r->argv));
         return;
     }
-    switch (m.kind) {
-    case MSG_REQUEST: remote_request(r, from, &m, argc, r->argv); break;
-    case MSG_REPLY:
-        remote_answer_part(r, r->self, m.id, (struct part_reply){ body, m.value });
-        break;
-    case MSG_MAIL: remote_take_mail(r, from, &m, body); break;
-    case MSG_REBORN: reborn(r, from, m.value); break;
-    case MSG_STAGE: stage_receive(r, from, &m, argc, r->argv); break;
-    case MSG_STAGED: stage_staged(r, from, &m, body); break;
-    case MSG_DROP: stage_drop(r, from, m.value); break;
-    case MSG_REDONE: redo_told(r, from); break;
-    case MSG_CROSS: cross_begin(r, from, &m, argc, r->argv); break;
-    case MSG_HOLD: cross_hold(r, from, &m); break;
-    case MSG_HELD: cross_holding(r, from, m.id); break;
-    case MSG_RELEASE: cross_release(r, from, m.id); break;
-    case MSG_SHIP: cross_ship(r, from, &m, argc, r->argv); break;
-    case MSG_FETCH: cross_fetch(r, from, &m, argc, r->argv); break;
-    case MSG_FETCHED: cross_fetched(r, from, &m, argc, r->argv); break;
-    case MSG_SHIPPED: cross_shipped(r, from, &m); break;
-    case MSG_WATCH: watch_receive(r->eng, from, &m, argc, r->argv); break;
-    case MSG_UNWATCH: watch_receive_end(r->eng, from, &m, argc, r->argv); break;
-    case MSG_TOUCHED: engine_modified(r->eng, r->argv[0], m.db); break;
-    case MSG_EVENT:
-        pubsub_publish(r->eng, (enum channel_kind)m.value, r->argv[0], r->argv[1]);
-        break;
-    case MSG_AWAIT: block_await(r->eng, &m, argc, r->argv); break;
-    case MSG_NUDGED: retry_nudged(r, m.id); break;
-    case MSG_SERVED: retry_served(r, m.id, body); break;
-    case MSG_UNBLOCK: block_end_request(r->eng, from, m.id, (enum unblock_how)m.value); break;
-    case MSG_EVICT: remote_evict(r); break;
-    case MSG_RUN: cross_run(r, from, &m, argc, r->argv); break;
-    case MSG_RAN: cross_ran(r, from, &m, body); break;
-    case MSG_TRACK:
-    case MSG_INVALIDATE:
-    case MSG_REDIRECTED:
-    case MSG_BROKEN:
-    case MSG_PREFIX:
-    case MSG_PREFIXES:
-    case MSG_BROADCAST: tracking_receive(r->eng, from, &m, argc, r->argv); break;
-    case MSG_MONITORS: monitor_receive(r->eng, from, &m); break;
-    case MSG_MONITORED: monitor_receive_line(r->eng, body); break;
-    default: ASSERT(!"a known kind of message");
-    }
+    act(r, from, &m, argc, body);
 }
 
 /* Loads the keys of the next requests in a ring; returns how many messages it looked at. */

@@ -199,6 +199,28 @@ class AofLoad:
         """Cuts a torn end, if that is allowed. Raises: AofError."""
         name, valid, lost = file.name, int(info.valid), int(info.size - info.valid)
         place = f"{self._folder.path.name}/{name}"
+        self._must_be_mendable(name, place, outcome, info, last=last)
+        torn = outcome == lib.REPLAY_TORN
+        if torn:
+            log.warning(SHORT, name)
+            log.warning("!!! Truncating the AOF %s at offset %d !!!", name, valid)
+        else:
+            log.warning("!!! Warning: corrupt AOF file tail!!!")
+            text = "!!! Truncating the AOF %s at offset %d (remaining %d) !!!"
+            log.warning(text, place, valid, lost)
+        try:
+            os.ftruncate(fd, valid)
+            os.fsync(fd)
+        except OSError as error:
+            raise AofError(f"Error truncating the AOF file {name}: {error.strerror}") from None
+        rule = "aof-load-truncated" if torn else "aof-load-corrupt-tail-max-size"
+        log.warning("AOF %s loaded anyway because %s is enabled", place, rule)
+
+    def _must_be_mendable(
+        self, name: str, place: str, outcome: int, info: Any, *, last: bool
+    ) -> None:
+        """Raises: AofError."""
+        valid, lost = int(info.valid), int(info.size - info.valid)
         text = ffi.string(info.text).decode("utf-8", "replace")
         if text.startswith("Reached EOF before"):
             log.warning("Revert incomplete MULTI/EXEC transaction in AOF file %s", name)
@@ -221,21 +243,6 @@ class AofLoad:
                 "Alternatively you can set the 'aof-load-truncated' configuration option to yes and "
                 "restart the server."
             )
-        if outcome == lib.REPLAY_TORN:
-            log.warning(SHORT, name)
-            log.warning("!!! Truncating the AOF %s at offset %d !!!", name, valid)
-        else:
-            log.warning("!!! Warning: corrupt AOF file tail!!!")
-            text = "!!! Truncating the AOF %s at offset %d (remaining %d) !!!"
-            log.warning(text, place, valid, lost)
-        try:
-            os.ftruncate(fd, valid)
-            os.fsync(fd)
-        except OSError as error:
-            raise AofError(f"Error truncating the AOF file {name}: {error.strerror}") from None
-        torn = outcome == lib.REPLAY_TORN
-        rule = "aof-load-truncated" if torn else "aof-load-corrupt-tail-max-size"
-        log.warning("AOF %s loaded anyway because %s is enabled", place, rule)
 
 
 def _argv(replay: Any) -> list[bytes]:

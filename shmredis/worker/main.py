@@ -19,6 +19,7 @@ from shmredis._core import ffi, lib
 from shmredis.acl.errors import AclError
 from shmredis.commands.context import ServerFacts
 from shmredis.commands.everywhere import answer_others
+from shmredis.engine import Engine
 from shmredis.front.channel import MESSAGE_MAX, Kind, read_batch, receive_with_sockets
 from shmredis.front.shm import object_name, remove_object, scripts_name
 from shmredis.front.worker_process import Birth, Plan
@@ -113,6 +114,40 @@ def _part_from_arena(plan: Plan, index: int, beginning: Beginning, ending: Endin
     lib.engine_delete(engine.handle)
 
 
+def _facts(plan: Plan, engine: Engine) -> ServerFacts:
+    facts = ServerFacts(
+        run_id=plan.identity.run_id,
+        replication_id=plan.identity.replication_id,
+        executable=str(Path(sys.argv[0]).resolve()),
+        started_s=plan.identity.started_s,
+        pid=os.getppid(),
+    )
+    facts.startup_memory = engine.memory().used
+    return facts
+
+
+def _begin_chores(server: Server) -> "list[asyncio.Task[None]]":
+    """What runs beside the serving of clients."""
+    loop = asyncio.get_running_loop()
+    tasks = [
+        loop.create_task(engine_cron(server), name="engine cron"),
+        loop.create_task(mind_clients(server), name="mind clients"),
+        loop.create_task(server.append_log.rewriter.watch(), name="append log"),
+    ]
+    if server.snapshots.leads:
+        tasks.append(loop.create_task(server.desk.follow_rules(), name="save rules"))
+    return tasks
+
+
+async def _part_from_clients(server: Server) -> None:
+    """They are sent what there is for them, unless that takes too long."""
+    server.close_clients()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            while server.clients:
+                await asyncio.sleep(0.005)
+
+
 async def _serve(
     plan: Plan,
     index: int,
@@ -122,14 +157,7 @@ async def _serve(
 ) -> Ending:
     """Runs all tasks of the worker."""
     engine = beginning.engine
-    facts = ServerFacts(
-        run_id=plan.identity.run_id,
-        replication_id=plan.identity.replication_id,
-        executable=str(Path(sys.argv[0]).resolve()),
-        started_s=plan.identity.started_s,
-        pid=os.getppid(),
-    )
-    facts.startup_memory = engine.memory().used
+    facts = _facts(plan, engine)
     channel.setblocking(False)
     control = plan.control
     post = Post(engine, index, control.workers) if control else None
@@ -148,26 +176,16 @@ async def _serve(
     loop = asyncio.get_running_loop()
     loop.add_reader(channel.fileno(), reception.hear)
     server.hear_front = reception.hear
-    tasks = [
-        loop.create_task(engine_cron(server), name="engine cron"),
-        loop.create_task(mind_clients(server), name="mind clients"),
-        loop.create_task(server.append_log.rewriter.watch(), name="append log"),
-    ]
-    if server.snapshots.leads:
-        tasks.append(loop.create_task(server.desk.follow_rules(), name="save rules"))
+    chores = _begin_chores(server)
     Restoration(server, index, beginning, channel).begin()
     await server.stopped.wait()
     loop.remove_reader(channel.fileno())
     if links:
         links.close()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    server.close_clients()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FAREWELL_S):
-            while server.clients:
-                await asyncio.sleep(0.005)
+    for chore in chores:
+        chore.cancel()
+    await asyncio.gather(*chores, return_exceptions=True)
+    await _part_from_clients(server)
     sockets.close()
     encrypted.close()
     server.snapshots.close()
