@@ -84,13 +84,14 @@ class Config:
         word = line.words[1]
         pattern = any(letter in word for letter in "*?[")
         place = Path("/" if word.startswith("/") else "")
-        paths = sorted(place.glob(word.lstrip("/"))) if pattern else [Path(word)]
-        for path in paths:
-            try:
-                self.load_text(path.read_text(errors="surrogateescape"), depth + 1)
-            except OSError as error:
-                why = f"Can't open included file: {error.strerror}"
-                raise LineError(line.number, line.text, why) from error
+        try:
+            paths = sorted(place.glob(word.lstrip("/"))) if pattern else [Path(word)]
+            texts = [path.read_text(errors="surrogateescape") for path in paths]
+        except (OSError, ValueError) as error:  # a zero byte is in no name
+            why = f"Can't open included file: {getattr(error, 'strerror', error)}"
+            raise LineError(line.number, line.text, why) from error
+        for text in texts:
+            self.load_text(text, depth + 1)
 
     def _add_save(self, line: Line, earlier: list[str]) -> list[str]:
         """Lines of `save` add up; the first replaces the default, an empty one clears."""

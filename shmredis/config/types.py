@@ -3,6 +3,7 @@
 `canonical` checks and normalises; `value` turns canonical text into what the program uses.
 """
 
+import errno
 import locale
 import os
 import re
@@ -115,7 +116,7 @@ class Memory:
     words: bool = False
 
     def canonical(self, words: list[str]) -> str:
-        match = re.fullmatch(r"(\d*)([a-z]*)", words[0].lower())
+        match = re.fullmatch(r"([0-9]{0,20})([a-z]*)", words[0].lower())
         if not match or match[2] not in _UNITS:
             raise ConfigError("argument must be a memory value")
         number = int(match[1] or 0) * _UNITS[match[2]]
@@ -134,7 +135,7 @@ class MemoryOrPercent:
     words: bool = False
 
     def canonical(self, words: list[str]) -> str:
-        if not re.fullmatch(r"\d+%", words[0]):
+        if not re.fullmatch(r"[0-9]{1,20}%", words[0]):
             try:
                 return Memory().canonical(words)
             except ConfigError:
@@ -342,7 +343,7 @@ class Locale:
         before = locale.setlocale(locale.LC_COLLATE)
         try:
             locale.setlocale(locale.LC_COLLATE, words[0])
-        except locale.Error:
+        except (locale.Error, ValueError):  # a zero byte, or bytes that are no text
             raise ConfigError("Invalid locale name") from None
         finally:
             locale.setlocale(locale.LC_COLLATE, before)
@@ -398,6 +399,8 @@ class Directory:
             os.close(os.open(words[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
             raise ConfigError(str(error.strerror)) from None
+        except ValueError:  # a zero byte is in no name
+            raise ConfigError(os.strerror(errno.ENOENT)) from None
         return words[0]
 
     def value(self, text: str) -> str:
@@ -426,7 +429,7 @@ class SavePoints:
     def canonical(self, words: list[str]) -> str:
         text = " ".join(words)
         numbers = text.split(" ") if text else []
-        if len(numbers) % 2 or not all(n.isdigit() for n in numbers):
+        if len(numbers) % 2 or not all(re.fullmatch("[0-9]{1,20}", n) for n in numbers):
             raise ConfigError("Invalid save parameters")
         if any(int(seconds) < 1 for seconds in numbers[::2]):
             raise ConfigError("Invalid save parameters")

@@ -135,6 +135,8 @@ def _parse_line(line: str) -> LogFile:
     for key, value in zip(words[::2], words[1::2], strict=True):
         match key.lower():
             case "file":
+                if "\0" in value:
+                    raise ValueError(FORMAT)
                 if "/" in value or not value:
                     raise ValueError("File can't be a path, just a filename")
                 name = value

@@ -35,7 +35,7 @@ class Parts:
         match words:
             case ["TXN", name, *_]:
                 self.open.add(name)
-            case ["TXN-SEEN", life, position] if position.isdigit():
+            case ["TXN-SEEN", life, position] if position.isascii() and position.isdigit():
                 self.seen[life] = max(self.seen.get(life, 0), int(position))
                 earlier = {name for name in self.open if not name.startswith(f"{life}-")}
                 self.settled |= earlier

@@ -4,6 +4,7 @@ Works on the files of Redis and Valkey too; lines and exit status are those of r
 """
 
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +49,9 @@ class Wish:
                 return cls(Path(path))
             case ["--fix", path]:
                 return cls(Path(path), fix=True)
-            case ["--truncate-to-timestamp", seconds, path] if seconds.lstrip("-").isdigit():
+            case ["--truncate-to-timestamp", seconds, path] if re.fullmatch(
+                "-?[0-9]{1,19}", seconds
+            ):
                 return cls(Path(path), until_s=int(seconds))
         raise Refused(USAGE)
 

@@ -6,6 +6,7 @@ What can be loaded is a `Load`: the RDB file here, the append only file in its o
 import asyncio
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MIB = 1 << 20
 REPORT_EVERY_S = 5.0
+NUMBER = re.compile(rb"[0-9]{1,19}")
 
 
 class LoadFailed(Exception):
@@ -109,9 +111,9 @@ class RdbFileLoad:
         for name, value in self._load.aux():
             if name == b"redis-ver":
                 log.info("Loading RDB produced by version %s", value.decode(errors="replace"))
-            elif name == b"ctime" and value.isdigit():
+            elif name == b"ctime" and NUMBER.fullmatch(value):
                 log.info("RDB age %d seconds", max(int(time.time()) - int(value), 0))
-            elif name == b"used-mem" and value.isdigit():
+            elif name == b"used-mem" and NUMBER.fullmatch(value):
                 self.figures = replace(self.figures, used_memory=int(value))
                 log.info("RDB memory usage when created %.2f Mb", int(value) / MIB)
 

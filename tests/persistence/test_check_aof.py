@@ -1,5 +1,6 @@
 """shmredis-check-aof: what it says, its exit status, what it cuts. Lines are those of redis-check-aof 7.4."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ def check(folder: Path, *argv: str, answer: str = "y\n") -> tuple[int, str]:
         capture_output=True,
         input=answer,
         text=True,
-        env={"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

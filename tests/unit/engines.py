@@ -49,8 +49,8 @@ class Engine:
 class Session:
     """A connection in miniature. `outcome` is that of the last feed."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.handle = lib.session_new(engine.handle, -1, 1)
+    def __init__(self, engine: Engine, number: int = 1) -> None:
+        self.handle = lib.session_new(engine.handle, -1, number)
         self.outcome = 0
         self._size = ffi.new("size_t *")
 
@@ -58,13 +58,23 @@ class Session:
         """What is answered to these bytes, as far as they are a command's end."""
         reply = b""
         while data:
-            place = lib.session_input(self.handle, self._size)
-            part, data = data[: self._size[0]], data[self._size[0] :]
-            ffi.memmove(place, part, len(part))
-            self.outcome = lib.session_feed(self.handle, len(part))
+            size = self.room()
+            part, data = data[:size], data[size:]
+            self.put(part)
             if self.outcome & lib.FEED_OUTPUT:
                 reply += self.take_output()
         return reply
+
+    def room(self) -> int:
+        """Bytes that may arrive at once."""
+        lib.session_input(self.handle, self._size)
+        return int(self._size[0])
+
+    def put(self, part: bytes) -> int:
+        """These bytes arrive; the outcome."""
+        ffi.memmove(lib.session_input(self.handle, self._size), part, len(part))
+        self.outcome = lib.session_feed(self.handle, len(part))
+        return self.outcome
 
     def take_output(self) -> bytes:
         text = lib.session_output(self.handle, self._size)
