@@ -328,7 +328,7 @@ SUBCOMMANDS = {
         ),
         Subcommand("SET-ACTIVE-EXPIRE <0|1>", "Stops active expiry.", 1, 1, _set_active_expire),
         Subcommand(
-            "SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted; there are no scripts.", 1, 1, _accepted
+            "SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted, without effect.", 1, 1, _accepted
         ),
         Subcommand(
             "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
