@@ -327,9 +327,7 @@ SUBCOMMANDS = {
             "SDSLEN <key>", "Lengths and blocks of a key and its string.", 1, 1, at_key_owner
         ),
         Subcommand("SET-ACTIVE-EXPIRE <0|1>", "Stops active expiry.", 1, 1, _set_active_expire),
-        Subcommand(
-            "SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted, without effect.", 1, 1, _accepted
-        ),
+        Subcommand("SET-DISABLE-DENY-SCRIPTS <0|1>", "Accepted, without effect.", 1, 1, _accepted),
         Subcommand(
             "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
             "Payloads of RESTORE are not checked.",
