@@ -145,7 +145,8 @@ struct fork_state {
     unsigned lacks;   /* 1: no pagemap, 2: no MADV_POPULATE_READ; slower ways are taken */
     unsigned guests;  /* commands that have copies of other workers' keys here: no instant either */
     uint64_t emptied; /* FLUSHALLs since the start */
-    bool inside;      /* a command is being executed, EXEC for one: no instant either */
+    uint64_t emptied_dirty; /* engine_stats.dirty behind the last of them */
+    bool inside;            /* a command is being executed, EXEC for one: no instant either */
 };
 /* Has a process stand by that becomes the child, so that no instant waits for a fork; later ones
  * are made ahead by themselves. 0 or an errno: the next instant tries again. */

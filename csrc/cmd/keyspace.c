@@ -74,8 +74,9 @@ static bool arg_flush_mode(struct call *c, bool *lazy) {
 static void cmd_flushdb(struct call *c) {
     bool lazy;
     if (!arg_flush_mode(c, &lazy)) return;
-    c->dirty += keyspace_count(c->eng, c->db) + 1;
+    c->dirty += keyspace_count(c->eng, c->db);
     keyspace_flush(c->eng, c->db, lazy);
+    call_propagate(c, c->argc, c->argv);
     if (c->eng->hooks.flushed) c->eng->hooks.flushed(c->eng);
     reply_ok(c->out);
 }
@@ -87,8 +88,8 @@ static void cmd_flushall(struct call *c) {
         c->dirty += keyspace_count(c->eng, db);
         keyspace_flush(c->eng, db, lazy);
     }
-    c->dirty++;
-    if (c->eng->hooks.emptied) c->eng->hooks.emptied(c->eng);
+    call_propagate(c, c->argc, c->argv);
+    if (c->eng->hooks.emptied) c->eng->hooks.emptied(c->eng, c->dirty);
     if (c->eng->hooks.flushed) c->eng->hooks.flushed(c->eng);
     reply_ok(c->out);
 }

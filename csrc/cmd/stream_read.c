@@ -395,10 +395,10 @@ static void read_group(struct answer *w, struct reader *r) {
         if (c->dirty > before) engine_regrouped(c->eng, r->key->name, r->key->db);
     }
     bool claimed = w->source->from == FROM_NEW && w->entries > 0 && !w->x->noack;
+    c->dirty += r->created;
     if (r->created && !claimed) {
         struct str key = key_of(w);
         call_propagatef(c, "XGROUP CREATECONSUMER %b %b %b", &key, &w->x->group, &w->x->consumer);
-        c->dirty++;
     }
 }
 

@@ -103,8 +103,8 @@ struct engine_hooks {
     /* Several workers: has a copy of another one's key here, if it exists, until the command has
      * ended. ST_NOT_HERE: its owner is not held; net/cross.h. */
     status (*bring)(struct engine *eng, int db, struct str name);
-    /* FLUSHALL has dropped everything; persist/fork.c. */
-    void (*emptied)(struct engine *eng);
+    /* FLUSHALL has dropped everything, which is so many changes; persist/fork.c. */
+    void (*emptied)(struct engine *eng, uint64_t changes);
     /* The instant of this id, between two commands; persist/fork.c. */
     void (*instant)(struct engine *eng, uint64_t id);
 };

@@ -50,9 +50,10 @@ static void at_instant(struct engine *eng, uint64_t id) {
 }
 
 /* A snapshot of what is gone is not worth its time: as in Redis it ends, which is no failure. */
-static void at_emptied(struct engine *eng) {
+static void at_emptied(struct engine *eng, uint64_t changes) {
     struct forks *f = eng->forks;
     f->state.emptied++;
+    f->state.emptied_dirty = eng->stats.dirty + changes;
     if (f->state.pid && f->options.expendable) kill(f->state.pid, SIGUSR1);
 }
 

@@ -5,7 +5,16 @@ import re
 from shmredis.commands.context import Context
 from shmredis.commands.resp import CommandError
 
-__all__ = ["SYNTAX_ERROR", "integer", "shown", "syntax_error", "word", "wrong_arguments"]
+__all__ = [
+    "SYNTAX_ERROR",
+    "integer",
+    "is_on",
+    "leading_number",
+    "shown",
+    "syntax_error",
+    "word",
+    "wrong_arguments",
+]
 
 SYNTAX_ERROR = "ERR syntax error"
 NOT_INTEGER = "ERR value is not an integer or out of range"
@@ -21,6 +30,17 @@ def integer(
         if low <= value <= high:
             return value
     raise CommandError(error)
+
+
+def leading_number(arg: bytes) -> float:
+    """The number at the start of the argument, 0 without one, as C's atof reads it."""
+    found = re.match(rb"\s*[+-]?(\d+\.?\d*|\.\d+)", arg)
+    return float(found[0]) if found else 0.0
+
+
+def is_on(arg: bytes) -> bool:
+    """A 0 or 1 argument; anything that is not a number is 0."""
+    return int(leading_number(arg)) != 0
 
 
 def word(arg: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from shmredis._core import lib
-from shmredis.commands.arguments import integer, shown, word, wrong_arguments
+from shmredis.commands.arguments import integer, is_on, leading_number, shown, word, wrong_arguments
 from shmredis.commands.context import Context
 from shmredis.commands.debug_crash import fail_assertion, leak, panic, run_out_of_memory, segfault
 from shmredis.commands.debug_data import (
@@ -40,6 +40,7 @@ NOT_ALLOWED = (
     "run it from a local connection, otherwise you need to set this option in the configuration "
     "file, and then restart the server."
 )
+MANY = 1 << 20  # arguments: however many there are
 BAD_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
 BAD_PROTOCOL = (
     "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|"
@@ -84,17 +85,6 @@ def _check_allowed(ctx: Context) -> None:
         raise CommandError(NOT_ALLOWED)
 
 
-def _number(arg: bytes) -> float:
-    """The number at the start of the argument, 0 without one, as C's atof reads it."""
-    found = re.match(rb"\s*[+-]?(\d+\.?\d*|\.\d+)", arg)
-    return float(found[0]) if found else 0.0
-
-
-def _switch(ctx: Context) -> bool:
-    """A 0 or 1 argument; anything that is not a number is 0."""
-    return int(_number(ctx.argv[2])) != 0
-
-
 # --- subcommands ---
 
 
@@ -106,7 +96,7 @@ def _help(ctx: Context) -> Reply:
 @everywhere()
 def _sleep(ctx: Context) -> Reply:
     """Blocks all workers, as it is meant to."""
-    time.sleep(max(0.0, _number(ctx.argv[2])))
+    time.sleep(max(0.0, leading_number(ctx.argv[2])))
     return OK
 
 
@@ -140,7 +130,7 @@ def _change_repl_id(ctx: Context) -> Reply:
 
 @everywhere()
 def _set_active_expire(ctx: Context) -> Reply:
-    ctx.engine.set_option("active_expire", int(_switch(ctx)))
+    ctx.engine.set_option("active_expire", int(is_on(ctx.argv[2])))
     return OK
 
 
@@ -153,20 +143,21 @@ def _load_aof(ctx: Context) -> Reply:
         log.reload(index, count)
     except (AofError, OSError) as error:
         ctx.server.log("warning", str(error))
-        raise CommandError("ERR Error trying to load the AOF files, check server logs") from None
+        raise CommandError("ERR Error trying to load the AOF files, check server logs.") from None
+    ctx.server.snapshots.note_loaded()
     ctx.server.log("notice", "Append Only File loaded by DEBUG LOADAOF")
     return OK
 
 
 @everywhere()
 def _aof_flush_sleep(ctx: Context) -> Reply:
-    ctx.engine.set_option("aof_flush_sleep_us", max(0, int(_number(ctx.argv[2]))))
+    ctx.engine.set_option("aof_flush_sleep_us", max(0, int(leading_number(ctx.argv[2]))))
     return OK
 
 
 @everywhere()
 def _pause_cron(ctx: Context) -> Reply:
-    ctx.server.cron_paused = _switch(ctx)
+    ctx.server.cron_paused = is_on(ctx.argv[2])
     return OK
 
 
@@ -281,20 +272,20 @@ SUBCOMMANDS = {
         Subcommand("DICT-RESIZING <0|1>", "Accepted; tables resize always.", 1, 1, _accepted),
         Subcommand("DIGEST", "Digest of all data; equal data, equal digests.", 0, 0, digest),
         Subcommand(
-            "DIGEST-VALUE <key> [<key> ...]", "Digest of each value.", 0, 1 << 20, digest_values
+            "DIGEST-VALUE <key> [<key> ...]", "Digest of each value.", 0, MANY, digest_values
         ),
         Subcommand("ERROR <string>", "Replies with this error.", 1, 1, _error),
         Subcommand("FAULT <plan>", "Has this worker die at named points.", 1, 1, _fault),
         Subcommand("HELP", "Lists the subcommands.", 0, 0, _help),
-        Subcommand("HTSTATS <dbid> [full]", "Figures of a database's table.", 1, 1 << 20, tables),
+        Subcommand("HTSTATS <dbid> [full]", "Figures of a database's table.", 1, MANY, tables),
         Subcommand(
-            "HTSTATS-KEY <key>", "Figures of a value that is a table.", 1, 1 << 20, at_key_owner
+            "HTSTATS-KEY <key>", "Figures of a value that is a table.", 1, MANY, at_key_owner
         ),
         Subcommand("INTERNAL_SECRET", "The secret of a cluster.", 0, 0, _no_secret),
         Subcommand("KEYSIZES-HIST-ASSERT <0|1>", "Accepted.", 1, 1, _accepted),
         Subcommand("LEAK <string>", "Keeps the string's memory for ever.", 1, 1, leak),
         Subcommand("LISTPACK <key>", "Prints a listpack's figures on stdout.", 1, 1, at_key_owner),
-        Subcommand("LOADAOF", "Empties the data and loads the AOF.", 0, 0, _load_aof),
+        Subcommand("LOADAOF", "Empties the data and loads the AOF.", 0, MANY, _load_aof),
         Subcommand("LOG <message>", "Writes a line to the log.", 1, 1, _log),
         Subcommand("OBJECT <key>", "Where and how a value is stored.", 1, 1, at_key_owner),
         Subcommand("OOM", "Crashes the worker as a lack of memory does.", 0, 0, run_out_of_memory),
@@ -308,9 +299,7 @@ SUBCOMMANDS = {
         Subcommand(
             "QUICKLIST-PACKED-THRESHOLD <size>", "Accepted; checked only.", 1, 1, _packed_threshold
         ),
-        Subcommand(
-            "REPLICATE <command> [<argument> ...]", "Logs a command.", 1, 1 << 20, replicate
-        ),
+        Subcommand("REPLICATE <command> [<argument> ...]", "Logs a command.", 1, MANY, replicate),
         Subcommand("REPLY-COPY-AVOIDANCE <0|1>", "Accepted; it is always on.", 1, 1, _accepted),
         Subcommand(
             "REPLYBUFFER <PEAK-RESET-TIME|RESIZING> <value>",
@@ -321,7 +310,7 @@ SUBCOMMANDS = {
         ),
         Subcommand("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Saves and loads dump.rdb.", 0, 3, reload),
         Subcommand("RESTART [<ms>]", "Saves, ends and starts again.", 0, 1, restart),
-        Subcommand("SEGFAULT", "Crashes the worker.", 0, 1 << 20, segfault),
+        Subcommand("SEGFAULT", "Crashes the worker.", 0, MANY, segfault),
         Subcommand("SCRIPT <LIST|<sha>>", "Writes scripts into the log.", 1, 1, script),
         Subcommand(
             "SDSLEN <key>", "Lengths and blocks of a key and its string.", 1, 1, at_key_owner

@@ -6,7 +6,7 @@ Each worker loads what is its own, all of it at once, as Redis does: nothing els
 from collections.abc import Awaitable
 
 from shmredis._core import lib
-from shmredis.commands.arguments import integer, word
+from shmredis.commands.arguments import integer, is_on, word
 from shmredis.commands.config import more_lines
 from shmredis.commands.context import Context
 from shmredis.commands.everywhere import everywhere
@@ -42,7 +42,7 @@ def _load_rdb(ctx: Context) -> Reply:
     if "NOFLUSH" not in options:
         lib.engine_empty(ctx.engine.handle)
     if not ctx.server.load_again(merge="MERGE" in options):
-        raise CommandError("ERR Error trying to load the RDB dump, check server logs")
+        raise CommandError("ERR Error trying to load the RDB dump, check server logs.")
     return OK
 
 
@@ -59,7 +59,7 @@ def rewrite_all(ctx: Context) -> Reply:
 @everywhere()
 def skip_checksums(ctx: Context) -> Reply:
     """SET-SKIP-CHECKSUM-VALIDATION <0|1>"""
-    ctx.engine.set_option("skip_checksum", int(integer(ctx.argv[2]) != 0))
+    ctx.engine.set_option("skip_checksum", int(is_on(ctx.argv[2])))
     return OK
 
 

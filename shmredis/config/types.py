@@ -390,7 +390,7 @@ class FolderName:
 
 @dataclass(slots=True, frozen=True)
 class Directory:
-    """A directory that there is."""
+    """A directory that there is; its path is absolute, whatever was said."""
 
     words: bool = False
 
@@ -401,7 +401,7 @@ class Directory:
             raise ConfigError(str(error.strerror)) from None
         except ValueError:  # a zero byte is in no name
             raise ConfigError(os.strerror(errno.ENOENT)) from None
-        return words[0]
+        return os.path.realpath(words[0])
 
     def value(self, text: str) -> str:
         return text

@@ -111,6 +111,7 @@ def serve(config: Config) -> int:
         log.warning("Warning: no config file specified, using the default config.")
     adjust_clients(config)
     config.watch("maxclients", allow_clients)
+    config.watch("dir", os.chdir)  # in workers as well, which are forked from here
     show_title(config)
     bind_to_cpus(config["server-cpulist"])
     log.info("monotonic clock: POSIX clock_gettime")

@@ -43,6 +43,7 @@ class Base:
     rdb: bool
     options: Options
     frame: Frame
+    keys: int = -1  # that were written; -1: by a child
 
     @classmethod
     def begin(
@@ -88,6 +89,7 @@ class Base:
     def write_here(self) -> Ending:
         """Without a child: at the start, when there is nobody to be kept waiting. Raises: OSError."""
         records = self.forks.write_here(self.path, self.options, self.kind)
+        self.keys = records.keys
         return Ending("", 0, records.size, records.crc, records.field_ttls, 0)
 
     def complete(self, ending: Ending, target: Path) -> None:
@@ -95,7 +97,7 @@ class Base:
         fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             if self.rdb:
-                keys = int(self.forks.report().keys_done)
+                keys = int(self.forks.report().keys_done) if self.keys < 0 else self.keys
                 records = Records(None, ending.size, ending.crc, ending.field_ttls, keys)
                 write_end(fd, self.frame, [records], checksum=self.config["rdbchecksum"])
                 tell_done(fd, [records])

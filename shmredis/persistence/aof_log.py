@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from shmredis._core import lib
 from shmredis.commands.info_aof import AofFigures
@@ -16,8 +17,8 @@ from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.faults import fault
 from shmredis.persistence.aof_folder import Folder
-from shmredis.persistence.aof_load import Call
-from shmredis.persistence.aof_manifest import LogFile, Manifest
+from shmredis.persistence.aof_load import AofError, Call
+from shmredis.persistence.aof_manifest import LogFile, Manifest, ManifestError
 from shmredis.persistence.aof_recovery import AofRecovery
 from shmredis.persistence.aof_rewriter import Others, Rewriter
 from shmredis.persistence.aof_state import LogState, check
@@ -56,7 +57,6 @@ class AppendLog:
         self._engine = engine
         self._handle = engine.handle
         self._config = config
-        self._folder = folder
         self._one_of_several = one_of_several
         self._started = self._configured = False
         self.state = LogState(engine, folder)
@@ -70,8 +70,13 @@ class AppendLog:
             end_turn,
             one_of_several=one_of_several,
         )
+        self._home = Path.cwd()  # its folder is there
 
     # --- what is known ---
+
+    @property
+    def _folder(self) -> Folder:
+        return self.state.folder
 
     def figures(self) -> AofFigures:
         """For INFO, of this worker."""
@@ -149,14 +154,22 @@ class AppendLog:
 
     def _renew(self, old: Manifest) -> None:
         """A new base with what the arena has, and an empty incremental file. Raises: OSError."""
+        self._follow_base(old, self._write_base(old))
+
+    def _write_base(self, old: Manifest) -> LogFile:
+        """A base with what the arena has, which no manifest names yet. Raises: OSError."""
         base = self.rewriter.make_base("temp-rewriteaof")
         file = self._folder.base((old.base.seq if old.base else 0) + 1, rdb=base.rdb)
-        first = self._folder.incremental(old.last_incremental + 1)
         try:
             base.complete(base.write_here(), self._folder.place(file))
         except OSError:
             base.drop()
             raise
+        return file
+
+    def _follow_base(self, old: Manifest, file: LogFile) -> None:
+        """The log goes on behind a base that is new. Raises: OSError."""
+        first = self._folder.incremental(old.last_incremental + 1)
         fault("aof.renewing")
         self._append_to(old.rewritten(file, first.seq), first, new=True)
         if not self._config["aof-disable-auto-gc"]:
@@ -215,7 +228,7 @@ class AppendLog:
         """DEBUG LOADAOF: the data anew, out of what is written. Raises: OSError, AofError."""
         was_on = self.state.on
         self.close()
-        self._engine.execute(0, [b"FLUSHALL", b"SYNC"])
+        lib.engine_empty(self._handle)
         recovery = AofRecovery(self._engine, self._config, index, count, _is_there, _bare, None)
         lib.engine_load_begin(self._handle)
         try:
@@ -223,6 +236,8 @@ class AppendLog:
                 pass
         finally:
             lib.engine_load_end(self._handle)
+        if not recovery.result.found:
+            raise AofError("There is no append only file")
         if was_on:
             self.start(recovery.result.dropped)
 
@@ -274,6 +289,40 @@ class AppendLog:
     def _end_log(self) -> None:
         self.rewriter.kill()
         self.close()
+
+    def move(self) -> None:
+        """CONFIG SET dir: goes on with a new base in the new place, written here and now.
+
+        What is in the old place stays as it is. Raises: ValueError.
+        """
+        home, before = Path.cwd(), self._folder
+        if home == self._home:
+            return
+        path = home / before.path.relative_to(self._home)
+        self.state.folder = Folder(path, before.prefix)
+        if self.state.on:
+            try:
+                self._begin_anew()
+            except ValueError:
+                self.state.folder = before
+                raise
+        self._home = home
+
+    def _begin_anew(self) -> None:
+        """Raises: ValueError, nothing changed but for what is written by itself later."""
+        if not self.rewriter.may_begin:
+            raise ValueError("The append only file cannot move while a child process is active")
+        try:
+            old = self._folder.read() or Manifest()
+            base = self._write_base(old)
+        except (OSError, ManifestError) as error:
+            raise ValueError(f"The append only file cannot move: {error}") from None
+        try:
+            self._follow_base(old, base)
+        except OSError as error:
+            self.state.manifest = Manifest()  # it may be in either place
+            self.rewriter.scheduled = True
+            raise ValueError(f"The append only file cannot move: {error}") from None
 
     # --- backups (backup_part.py) ---
 

@@ -19,7 +19,7 @@ from shmredis._core import lib
 from shmredis.config import Config
 from shmredis.engine import Engine
 from shmredis.persistence.aof_base import Base, Libraries
-from shmredis.persistence.aof_folder import sync_file
+from shmredis.persistence.aof_folder import Folder, sync_file
 from shmredis.persistence.aof_manifest import LogFile, Manifest, ManifestError
 from shmredis.persistence.aof_state import LogState, check
 from shmredis.persistence.forks import GIVEN_UP, Ending, Forks
@@ -87,7 +87,6 @@ class Rewriter:
         self._handle = engine.handle
         self._config = config
         self._state = state
-        self._folder = state.folder
         self._forks = forks
         self._others = others
         self._spawn = spawn
@@ -105,6 +104,10 @@ class Rewriter:
         self.count = self.failures = self.last_copied = 0
         self.libraries: Libraries = tuple  # of functions; their owner sets this
         self.keeper: Keeper | None = None
+
+    @property
+    def _folder(self) -> Folder:
+        return self._state.folder
 
     @property
     def running(self) -> bool:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from shmredis.commands.context import Workers
@@ -46,6 +47,7 @@ class Run:
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     error: str = ""
     pid: int = 0
+    folder: Path = field(default_factory=Path.cwd)  # wherever CONFIG SET dir leads meanwhile
     final: bool = False  # before the end of the server; if it fails, clients may write as before
 
 
@@ -68,6 +70,7 @@ class Snapshots:
         self._saved_dirty = 0  # changes since start that the last snapshot has
         self._killed = False
         self._emptied = 0
+        self._unsaved_flush = 0  # number of a FLUSHALL that could not be saved
         self.forks = Forks(engine)
         self.part = Part(self.forks)
         self.crew = Crew(engine, self.part, workers)
@@ -92,8 +95,11 @@ class Snapshots:
 
     @property
     def changes(self) -> int:
-        """Changes in this worker since the last snapshot."""
-        return int(self._engine.stats.dirty) - self._saved_dirty
+        """Changes in this worker since the last snapshot, or since a FLUSHALL, which is one by itself."""
+        saved, state = self._saved_dirty, self.forks.state()
+        if self._config["save"] and state.emptied > self._unsaved_flush:
+            saved = max(saved, int(state.emptied_dirty))
+        return int(self._engine.stats.dirty) - saved
 
     def figures(self) -> SnapshotFigures:
         """For INFO, of this worker."""
@@ -121,6 +127,10 @@ class Snapshots:
     def _note_peak(self, copied: int) -> int:
         self._peak_copied = max(self._peak_copied, copied)
         return self._peak_copied
+
+    def note_loaded(self) -> None:
+        """DEBUG LOADAOF: what was loaded are no changes."""
+        self._saved_dirty = int(self._engine.stats.dirty)
 
     # --- saving ---
 
@@ -163,9 +173,11 @@ class Snapshots:
             await self.crew.drop(run.number)
             await self.forks.wait_gone()  # the next one shall not find it
             for worker in self.crew.others:
-                remove(_part_path(worker))  # of one that has died
+                remove(_part_path(run.folder, worker))  # of one that has died
         except asyncio.CancelledError:
             run.error = "the server stops"
+            log.warning("There is a child saving an .rdb. Killing it!")
+            self._killed = True
             self.part.drop(run.number)
             raise
         finally:
@@ -175,19 +187,20 @@ class Snapshots:
 
     async def _take(self, run: Run) -> None:
         """Raises: CrewError, OSError."""
-        folder, name = Path.cwd(), self._config["dbfilename"]
+        folder, name = run.folder, self._config["dbfilename"]
+        path_of = partial(_part_path, folder)
         target, temporary = folder / name, folder / f"temp-{os.getpid()}.rdb"
         frame = self._frame()
         self._make_head(temporary, frame)
         options = replace(Options.of(self._config), expendable=True)
         order = Order(run.number, temporary, options, append=True)
-        await self.crew.prepare(order, _part_path)
+        await self.crew.prepare(order, path_of)
         state = await self.crew.instant(run.number)
         run.pid = state.pid
         log.info("Background saving started by pid %d", state.pid)
         run.started.set()
         parts = await self.crew.wait(run.number)
-        paths = [None, *map(_part_path, self.crew.others)]
+        paths = [None, *map(path_of, self.crew.others)]
         records = [_records(part, path) for part, path in zip(parts, paths, strict=True)]
         checksum = self._config["rdbchecksum"]
         loop = asyncio.get_running_loop()
@@ -249,6 +262,8 @@ class Snapshots:
         self.apply_refusal()
 
     def _note_failure(self, why: str, *, blame: bool) -> None:
+        if self._killed:
+            return
         if why.startswith(BY_SIGNAL):
             log.warning("Background saving %s", why)
         else:
@@ -256,7 +271,8 @@ class Snapshots:
             log.warning("Background saving error")
         if why == GIVEN_UP:
             self.scheduled = bool(self._config["save"])  # what is left is saved in its place
-        elif blame and not self._killed:
+        elif blame:
+            self._unsaved_flush = int(self.forks.state().emptied)
             self.last_ok = False
             self.failures += 1
 
@@ -346,9 +362,9 @@ class Snapshots:
         self._engine.set_option("save_failed", int(outcome.refuse_writes))
 
 
-def _part_path(worker: int) -> Path:
+def _part_path(folder: Path, worker: int) -> Path:
     """Where another worker writes its part to."""
-    return Path.cwd() / f"temp-{os.getpid()}.{worker}.rdb"
+    return folder / f"temp-{os.getpid()}.{worker}.rdb"
 
 
 def _records(state: PartState, path: Path | None) -> Records:

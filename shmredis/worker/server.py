@@ -149,6 +149,7 @@ class Server:
         self.config.watch("maxclients", _need_files)
         follow("client-output-buffer-limit", self._set_output_limits)
         follow("appendonly", self.append_log.switch)
+        self.config.watch("dir", lambda _: self.append_log.move())
         for name in ("save", "stop-writes-on-bgsave-error"):
             follow(name, lambda _value: self.snapshots.apply_refusal())
 

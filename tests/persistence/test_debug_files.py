@@ -36,7 +36,7 @@ def test_a_file_that_cannot_be_loaded() -> None:
         fill_place(here)
         (here.dir / "dump.rdb").write_bytes(b"REDIS0011 and nonsense")
         with here.client() as client:
-            failed = b"-ERR Error trying to load the RDB dump, check server logs\r\n"
+            failed = b"-ERR Error trying to load the RDB dump, check server logs.\r\n"
             assert client.call("DEBUG", "RELOAD", "NOSAVE") == failed
             assert client.call("SET", "k", "v") == OK
 
@@ -113,5 +113,5 @@ def test_what_fails_in_another_worker_is_told() -> None:
     with place("--appendonly", "yes", workers=3) as here, connect_to(here, 0) as client:
         client.call("SET", "key:1", 1)
         (here.dir / "appendonlydir" / "worker-1" / "appendonly.aof.1.incr.aof").unlink()
-        failed = b"-ERR Error trying to load the AOF files, check server logs\r\n"
+        failed = b"-ERR Error trying to load the AOF files, check server logs.\r\n"
         assert client.call("DEBUG", "LOADAOF") == failed

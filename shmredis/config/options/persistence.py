@@ -44,7 +44,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("dir", Directory(), "", protected=True),
     Option("key-load-delay", Integer(-(1 << 31), (1 << 31) - 1), "0", hidden=True),
     Option(
-        "loading-process-events-interval-bytes", Integer(1024, INT64_MAX), str(2 << 20), hidden=True
+        "loading-process-events-interval-bytes",
+        Integer(1024, (1 << 31) - 1),
+        str(512 << 10),
+        hidden=True,
     ),
     Option("no-appendfsync-on-rewrite", Boolean(), "no"),
     Option("preload-file", Text(), "", mutable=False),
