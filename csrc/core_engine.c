@@ -2,7 +2,6 @@
 #include "core.h"
 
 #include <stddef.h>
-#include <unistd.h>
 
 #include "cmd/call.h"
 #include "cmd/registry.h"
@@ -22,7 +21,6 @@
 #include "net/block.h"
 #include "net/cross.h"
 #include "net/redo.h"
-#include "net/dispatch.h"
 #include "net/crowd.h"
 #include "net/hub.h"
 #include "net/multi.h"

@@ -16,6 +16,7 @@ def key_slot(key: bytes) -> int:
 
 
 def slot_owner(slot: int, workers: int) -> int:
+    """The worker that has it."""
     return slot * workers // SLOTS
 
 

@@ -1,8 +1,6 @@
 /* registry.c - the list of command groups, and look-up by name. */
 #include "cmd/registry.h"
 
-#include <ctype.h>
-
 /* clang-format off */
 extern const struct command_group
     array_commands,

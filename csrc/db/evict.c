@@ -9,7 +9,6 @@
 #include "db/clock.h"
 #include "db/latency.h"
 #include "db/lazyfree.h"
-#include "mem/share.h"
 
 #define POOL_SIZE 16
 #define POOL_NAME_MAX 255u

@@ -11,7 +11,6 @@
  */
 #include "db/batch.h"
 #include "db/clock.h"
-#include "net/block_retry.h"
 #include "net/cross_impl.h"
 #include "net/stage.h"
 #include "net/turn.h"

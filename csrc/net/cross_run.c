@@ -2,7 +2,6 @@
 #include "mem/fault.h"
 #include "net/block_retry.h"
 #include "net/cross_impl.h"
-#include "net/cross_log.h"
 #include "net/dispatch.h"
 #include "net/redo.h"
 #include "net/stage.h"

@@ -1,8 +1,6 @@
 /* keytable.c - finding, adding and removing nodes. */
 #include "net/keytable.h"
 
-#include "db/keyspace.h"
-
 #define BUCKETS_MIN 16u
 
 void keytable_create(struct keytable *t) {

@@ -17,7 +17,6 @@
 #include "net/multi.h"
 #include "net/reach.h"
 #include "net/tracking.h"
-#include "net/watch.h"
 
 struct held {
     struct cross_task task;

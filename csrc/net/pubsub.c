@@ -3,7 +3,6 @@
 
 #include "cmd/call.h"
 #include "net/dispatch.h"
-#include "net/hub.h"
 #include "net/multi.h"
 #include "net/keytable.h"
 #include "net/remote.h"

@@ -2,7 +2,6 @@
 #include "net/block.h"
 #include "net/dispatch.h"
 #include "net/hotkeys.h"
-#include "net/hub.h"
 #include "net/monitor.h"
 #include "net/multi.h"
 #include "net/session.h"

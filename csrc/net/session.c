@@ -2,7 +2,6 @@
 #include "net/session.h"
 
 #include "cmd/fieldset.h"
-#include "net/acl.h"
 #include "net/block.h"
 #include "net/crowd.h"
 #include "net/feed.h"

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include "db/keyspace.h"
 #include "mem/number.h"
 #include "persist/rewrite.h"
 #include "persist/sink.h"

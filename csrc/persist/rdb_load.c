@@ -1,7 +1,6 @@
 /* rdb_load.c - opcode by opcode. */
 #include "persist/rdb_load.h"
 
-#include "db/clock.h"
 #include "db/evict.h"
 #include "db/keyspace.h"
 #include "persist/rdb_save.h"

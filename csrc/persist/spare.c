@@ -3,7 +3,6 @@
 #include "persist/spare.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>

@@ -1,7 +1,6 @@
 /* template.c - putting names and values of a hash together. */
 #include "persist/template.h"
 
-#include "db/keyspace.h"
 #include "db/type_hash.h"
 #include "persist/pack.h"
 

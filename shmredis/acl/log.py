@@ -39,6 +39,7 @@ class AclLog:
     _next: int = 0
 
     def add(self, entry: Entry, now_ns: int) -> None:
+        """Puts it first; if there is one like it of late, the two are one that counts more."""
         entry.object = entry.object[:TEXT_MAX]
         entry.username = entry.username[:TEXT_MAX]
         entry.created_ns = entry.updated_ns = now_ns

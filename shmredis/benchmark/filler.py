@@ -15,6 +15,7 @@ NICENESS = 10
 
 
 def main() -> None:
+    """Arguments: the port, and how many keys."""
     port, count = (int(word) for word in sys.argv[1:3])
     os.nice(NICENESS)
     with Connection(port) as connection:

@@ -39,6 +39,7 @@ def at_rate(batches: Iterator[Batch], rate: int) -> Iterator[Batch]:
 
 
 def main() -> None:
+    """Arguments: port, keys, bytes of a value, writes a second (0: as many as may be)."""
     port, keys, size, rate = (int(word) for word in sys.argv[1:5])
     os.nice(NICENESS)
     batches = overwrites(keys, size)

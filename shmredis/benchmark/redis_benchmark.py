@@ -16,6 +16,7 @@ class LoadError(Exception):
 
 
 def available() -> bool:
+    """Whether it is on PATH."""
     return shutil.which(PROGRAM) is not None
 
 

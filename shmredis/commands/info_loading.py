@@ -53,6 +53,7 @@ def loading_fields(load: LoadFigures) -> Fields:
 
 
 def last_load_fields(load: LoadFigures) -> Fields:
+    """Of the last dump.rdb that was loaded."""
     return [
         ("rdb_last_load_keys_expired", load.expired),
         ("rdb_last_load_keys_loaded", load.keys),

@@ -67,6 +67,7 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def measure_memory(ctx: Context) -> MemoryFigures:
+    """Of all workers together, now."""
     memory = ctx.figures[MEMORY]
     return MemoryFigures(
         used=memory.used,

@@ -23,6 +23,7 @@ class ScriptFigures:
 
 
 def read_scripts(server: "Server") -> ScriptFigures:
+    """Of this worker."""
     scripting = server.scripting
     cache, libraries = scripting.cache, scripting.libraries
     return ScriptFigures(

@@ -38,6 +38,7 @@ def read_key_sizes(server: "Server") -> KeySizes:
 
 
 def merge_key_sizes(parts: list[KeySizes]) -> KeySizes:
+    """Those of all workers as one."""
     total: Counter[tuple[int, int, int]] = Counter()
     for part in parts:
         total.update(part)

@@ -44,6 +44,7 @@ class Loaded:
 
 
 def written_list(entries: Iterable[Entry]) -> bytes:
+    """As one worker tells another; `read_list` reads it."""
     return json.dumps([asdict(entry) for entry in entries]).encode()
 
 

@@ -114,6 +114,7 @@ def check_rdb(fd: int, size: int) -> RdbFacts | None:
 
 
 def main() -> None:
+    """Argument: the file. The exit status is 1 if it is not as it should be."""
     if len(sys.argv) != 2:
         print("Usage: shmredis-check-rdb <rdb-file-name>", file=sys.stderr)
         sys.exit(1)

@@ -41,4 +41,5 @@ def read_question(question: bytes) -> tuple[str, Any]:
 
 
 def write_answer(answer: object) -> bytes:
+    """As `ask` and `ask_all` read it."""
     return pickle.dumps(answer)

@@ -60,6 +60,7 @@ class Options:
         )
 
     def struct(self) -> Any:
+        """A struct fork_options."""
         return ffi.new(
             "struct fork_options *",
             [

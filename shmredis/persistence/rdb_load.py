@@ -131,6 +131,7 @@ class RdbLoad:
         return out
 
     def facts(self) -> RdbFacts:
+        """What is known of the file so far."""
         f = self._facts()
         return RdbFacts(
             version=f.version,

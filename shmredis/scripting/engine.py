@@ -144,6 +144,7 @@ class Scripting:
 
     @property
     def lua(self) -> Runtime:
+        """Made when it is used first."""
         if self._lua is None:
             host = {
                 **plain_functions(),

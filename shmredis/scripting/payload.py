@@ -21,6 +21,7 @@ class PayloadError(ValueError):
 
 
 def write_payload(codes: tuple[bytes, ...]) -> bytes:
+    """FUNCTION DUMP: libraries as in an RDB file, their version and CRC behind them."""
     body = b"".join(bytes([FUNCTION]) + _length(len(code)) + code for code in codes)
     body += struct.pack("<H", WRITTEN_VERSION)
     return body + struct.pack("<Q", lib.core_crc64(0, body, len(body)))

@@ -33,33 +33,43 @@ class Server(context.Server, Protocol):
     def config(self) -> Config: ...
 
 
-class AofFilesLoad:
-    """The append-only folders of the server, as far as this worker needs them."""
+class LogLoad:
+    """What is read out of append-only files, as a Load."""
 
-    source = Source.AOF
-
-    def __init__(self, recovery: AofRecovery) -> None:
-        self._recovery = recovery
-        self.figures = LoadFigures.begun(recovery.total)
+    def __init__(self, load: AofRecovery | AofLoad) -> None:
+        self._load = load
+        self.figures = LoadFigures.begun(load.total)
 
     def step(self, size: int) -> bool:
-        del size  # it has its own idea of a slice
+        """Goes on; True when all is there. Raises: LoadFailed."""
+        del size  # the load has its own idea of a slice
         try:
-            done = self._recovery.step()
+            done = self._load.step()
         except AofError as error:
             raise LoadFailed(str(error)) from None
-        self.figures = replace(self.figures, running=not done, loaded=self._recovery.done)
+        self.figures = replace(self.figures, running=not done, loaded=self._load.done)
         return done
-
-    @property
-    def dropped(self) -> set[str]:
-        return self._recovery.result.dropped
 
     def close(self) -> None:
         """Files are closed when they are read."""
 
 
-class LogTail:
+class AofFilesLoad(LogLoad):
+    """The append-only folders of the server, as far as this worker needs them."""
+
+    source = Source.AOF
+
+    def __init__(self, recovery: AofRecovery) -> None:
+        super().__init__(recovery)
+        self._recovery = recovery
+
+    @property
+    def dropped(self) -> set[str]:
+        """Parts of commands that were left out."""
+        return self._recovery.result.dropped
+
+
+class LogTail(LogLoad):
     """What the log has for an arena of an earlier instant."""
 
     source = Source.ARENA
@@ -70,22 +80,9 @@ class LogTail:
         index, count = (workers.index, workers.count) if workers else (0, 1)
         folder, rules = own_folder(config, index, count), LoadRules.of(config)
         try:
-            self._load = AofLoad(server.engine, folder, rules, set(), _leave_out, since)
+            super().__init__(AofLoad(server.engine, folder, rules, set(), _leave_out, since))
         except AofError as error:
             raise LoadFailed(str(error)) from None
-        self.figures = LoadFigures.begun(self._load.total)
-
-    def step(self, size: int) -> bool:
-        del size  # it has its own idea of a slice
-        try:
-            done = self._load.step()
-        except AofError as error:
-            raise LoadFailed(str(error)) from None
-        self.figures = replace(self.figures, running=not done, loaded=self._load.done)
-        return done
-
-    def close(self) -> None:
-        """Files are closed when they are read."""
 
 
 def find_load(server: Server, verdict: Verdict | None) -> Load | None:
