@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "mem/wire.h"
+
 void reply_grow(struct reply *r, size_t more) {
     size_t cap = r->cap ? r->cap : 16384;
     while (cap - r->n < more) cap *= 2;
@@ -12,44 +14,15 @@ void reply_grow(struct reply *r, size_t more) {
     r->cap = cap;
 }
 
-/* Decimal digits of v at p, without NUL; returns the end. Replies are full of small lengths. */
-static char *put_digits(char *p, uint64_t v) {
-    if (v < 10) {
-        *p = (char)('0' + v);
-        return p + 1;
-    }
-    if (v < 100) {
-        p[0] = (char)('0' + v / 10);
-        p[1] = (char)('0' + v % 10);
-        return p + 2;
-    }
-    char text[24];
-    size_t n = i64_to_text(text, (int64_t)v);
-    memcpy(p, text, n);
-    return p + n;
-}
-
-static char *put_crlf(char *p) {
-    p[0] = '\r';
-    p[1] = '\n';
-    return p + 2;
-}
-
 /* "<kind><n>\r\n" */
 static void header(struct reply *r, char kind, size_t n) {
-    char *start = reply_room(r, 32), *p = start;
-    *p++ = kind;
-    p = put_crlf(put_digits(p, n));
-    r->n += (size_t)(p - start);
+    char *start = reply_room(r, WIRE_HEAD);
+    r->n += (size_t)(wire_head(start, kind, n) - start);
 }
 
 void reply_bulk(struct reply *r, struct str s) {
-    char *start = reply_room(r, s.n + 32), *p = start;
-    *p++ = '$';
-    p = put_crlf(put_digits(p, s.n));
-    memcpy(p, s.p, s.n);
-    p = put_crlf(p + s.n);
-    r->n += (size_t)(p - start);
+    char *start = reply_room(r, s.n + WIRE_HEAD);
+    r->n += (size_t)(wire_bulk(start, s) - start);
 }
 
 void reply_bulk_borrowed(struct reply *r, struct str s) {
@@ -86,14 +59,14 @@ void reply_int(struct reply *r, int64_t v) {
     char *start = reply_room(r, 32), *p = start;
     *p++ = ':';
     if (v >= 0) {
-        p = put_digits(p, (uint64_t)v);
+        p = wire_digits(p, (uint64_t)v);
     } else {
         char text[24];
         size_t n = i64_to_text(text, v);
         memcpy(p, text, n);
         p += n;
     }
-    p = put_crlf(p);
+    p = wire_crlf(p);
     r->n += (size_t)(p - start);
 }
 
@@ -170,7 +143,7 @@ void reply_error(struct reply *r, const char *line) {
     char *p = reply_room(r, n + 3);
     *p++ = '-';
     for (size_t i = 0; i < n; i++) *p++ = line[i] == '\r' || line[i] == '\n' ? ' ' : line[i];
-    put_crlf(p);
+    wire_crlf(p);
     r->n += n + 3;
     r->errored = true;
 }
@@ -205,10 +178,8 @@ size_t reply_defer(struct reply *r) {
 }
 
 static void set_header(struct reply *r, size_t mark, char kind, size_t n) {
-    char text[32], *p = text;
-    *p++ = kind;
-    p = put_crlf(put_digits(p, n));
-    size_t used = (size_t)(p - text);
+    char text[WIRE_HEAD];
+    size_t used = (size_t)(wire_head(text, kind, n) - text);
     memcpy(r->p + mark, text, used);
     memmove(r->p + mark + used, r->p + mark + DEFER_ROOM, r->n - mark - DEFER_ROOM);
     r->n -= DEFER_ROOM - used;
@@ -227,12 +198,12 @@ void reply_set_deferred_map(struct reply *r, size_t mark, size_t pairs) {
 }
 
 void reply_insert_cursor(struct reply *r, size_t mark, uint64_t cursor) {
-    char text[24], head[40];
-    size_t digits = i64_to_text(text, (int64_t)cursor);
-    size_t n = (size_t)snprintf(head, sizeof head, "$%zu\r\n%s\r\n", digits, text);
+    char text[24], bulk[sizeof text + WIRE_HEAD];
+    struct str digits = { text, i64_to_text(text, (int64_t)cursor) };
+    size_t n = (size_t)(wire_bulk(bulk, digits) - bulk);
     reply_room(r, n);
     char *at = r->p + mark;
     memmove(at + n, at, r->n - mark);
-    memcpy(at, head, n);
+    memcpy(at, bulk, n);
     r->n += n;
 }

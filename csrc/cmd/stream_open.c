@@ -1,6 +1,7 @@
 /* stream_open.c - the stream at a key, its groups and consumers, its entries in replies. */
 #include "cmd/stream.h"
 #include "ds/listpack.h"
+#include "mem/wire.h"
 
 /* --- opening --- */
 
@@ -45,45 +46,23 @@ void reply_stream_id(struct reply *r, struct stream_id id) {
     reply_bulk(r, (struct str){ text, n });
 }
 
-#define BULK_HEAD 24u /* "$", a length, two line ends */
-
-static char *write_head(char *p, char kind, size_t n) {
-    *p++ = kind;
-    if (n < 10)
-        *p++ = (char)('0' + n);
-    else
-        p += u64_to_text(p, n);
-    *p++ = '\r';
-    *p++ = '\n';
-    return p;
-}
-
-static char *write_bulk(char *p, struct str s) {
-    p = write_head(p, '$', s.n);
-    memcpy(p, s.p, s.n);
-    p += s.n;
-    *p++ = '\r';
-    *p++ = '\n';
-    return p;
-}
-
 /* Room that the field and its value take in a reply, at most. */
 static size_t field_room(const struct stream_field *f) {
-    return lp_body_bytes(f->name) + lp_body_bytes(f->value) + 2 * (BULK_HEAD + 20);
+    return lp_body_bytes(f->name) + lp_body_bytes(f->value) + 2 * (WIRE_HEAD + 20);
 }
 
 void reply_stream_entry(struct reply *r, const struct stream_entry *e, size_t elements) {
     char text[STREAM_ID_TEXT], buf[24];
-    char *begin = reply_room(r, 3 * BULK_HEAD + STREAM_ID_TEXT);
-    char *p = write_head(begin, '*', 2 + elements);
-    p = write_bulk(p, (struct str){ text, stream_id_text(text, e->id) });
-    p = write_head(p, '*', 2 * (size_t)e->fields);
+    char *begin = reply_room(r, 3 * WIRE_HEAD + STREAM_ID_TEXT);
+    char *p = wire_head(begin, '*', 2 + elements);
+    p = wire_bulk(p, (struct str){ text, stream_id_text(text, e->id) });
+    p = wire_head(p, '*', 2 * (size_t)e->fields);
     r->n += (size_t)(p - begin);
     struct stream_field f = stream_fields(e);
     while (stream_field_next(&f)) {
         begin = reply_room(r, field_room(&f));
-        p = write_bulk(begin, lp_text(f.name, buf));
-        p = write_bulk(p, lp_text(f.value, buf));
+        p = wire_bulk(begin, lp_text(f.name, buf));
+        p = wire_bulk(p, lp_text(f.value, buf));
         r->n += (size_t)(p - begin);
     }
 }

@@ -15,6 +15,7 @@
 #include "mem/fault.h"
 #include "mem/number.h"
 #include "mem/share.h"
+#include "mem/wire.h"
 #include "persist/aof_sync.h"
 
 #define BUFFER_FIRST ((size_t)64 * 1024)
@@ -109,28 +110,11 @@ static void note_growth(struct aof *aof) {
     arena_super(&aof->eng->arena)->aof_ahead = aof->n;
 }
 
-static char *put_header(char *p, char mark, size_t n) {
-    *p++ = mark;
-    p += i64_to_text(p, (int64_t)n);
-    *p++ = '\r';
-    *p++ = '\n';
-    return p;
-}
-
-static char *put_bulk(char *p, struct str s) {
-    p = put_header(p, '$', s.n);
-    memcpy(p, s.p, s.n);
-    p += s.n;
-    *p++ = '\r';
-    *p++ = '\n';
-    return p;
-}
-
 static void put_command(struct aof *aof, int argc, const struct str *argv) {
-    size_t most = 32;
-    for (int i = 0; i < argc; i++) most += argv[i].n + 32;
-    char *p = put_header(reserve(aof, most), '*', (size_t)argc);
-    for (int i = 0; i < argc; i++) p = put_bulk(p, argv[i]);
+    size_t most = WIRE_HEAD;
+    for (int i = 0; i < argc; i++) most += argv[i].n + WIRE_HEAD;
+    char *p = wire_head(reserve(aof, most), '*', (size_t)argc);
+    for (int i = 0; i < argc; i++) p = wire_bulk(p, argv[i]);
     aof->n = (size_t)(p - aof->buf);
 }
 

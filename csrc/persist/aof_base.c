@@ -3,17 +3,13 @@
 
 #include <unistd.h>
 
-#include "mem/number.h"
+#include "mem/wire.h"
 #include "persist/rewrite.h"
 #include "persist/sink.h"
 
 static void put_header(struct sink *s, char mark, size_t n) {
-    char *p = sink_room(s, 32);
-    size_t used = 1;
-    p[0] = mark;
-    used += i64_to_text(p + 1, (int64_t)n);
-    memcpy(p + used, "\r\n", 2);
-    sink_used(s, used + 2);
+    char *p = sink_room(s, WIRE_HEAD);
+    sink_used(s, (size_t)(wire_head(p, mark, n) - p));
 }
 
 static void put_command(void *ctx, int argc, const struct str *argv) {

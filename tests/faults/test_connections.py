@@ -22,14 +22,6 @@ def info(client: Client, section: str) -> dict[str, str]:
     return dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
 
 
-def ended(client: Client) -> bool:
-    """Whether the connection ends without a further byte."""
-    try:
-        return client.closed()
-    except ConnectionError:
-        return True
-
-
 def number_of(client: Client) -> int:
     """Its id."""
     return int(client.value("CLIENT", "ID"))
@@ -53,7 +45,7 @@ def test_one_client_too_many_is_told_so(start_server: StartServer) -> None:
     clients = [patient_client(server) for _ in range(3)]
     with server.client() as fourth:
         assert fourth.read() == FULL
-        assert ended(fourth)
+        assert fourth.ended()
     wait_until(lambda: int(info(clients[0], "stats")["rejected_connections"]) >= 1)
     clients.pop().close()
     patient_client(server).close()
@@ -88,7 +80,7 @@ def test_an_idle_client_is_closed_after_the_timeout(start_server: StartServer) -
         started = time.monotonic()
         wait_until(lambda: info(busy, "clients")["connected_clients"] == "1")
         assert time.monotonic() - started > 0.9
-        assert ended(idle)
+        assert idle.ended()
         assert busy.call("PING") == b"+PONG\r\n"
 
 
@@ -216,7 +208,7 @@ def test_a_client_that_kills_itself_gets_its_answer(start_server: StartServer) -
             encode("CLIENT", "KILL", "ID", number, "SKIPME", "no") + encode("SET", "k", "v")
         )
         assert client.read() == b":1\r\n"
-        assert ended(client)
+        assert client.ended()
     with server.client() as client:
         assert client.call("EXISTS", "k") == b":0\r\n"
 

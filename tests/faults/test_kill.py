@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.resp import Client
 from tests.harness.server import ROOT, Server, free_port, is_alive, wait_until
 
 StartServer = Callable[..., Server]
@@ -26,21 +25,13 @@ def kill_worker(server: Server) -> int:
     return pid
 
 
-def ended(client: Client) -> bool:
-    """Whether the connection ends without a further byte."""
-    try:
-        return client.closed()
-    except ConnectionError:
-        return True
-
-
 def test_a_killed_worker_is_back_with_its_data(start_server: StartServer) -> None:
     server = start_server()
     with server.client() as client:
         assert client.call("SET", "k", "v") == b"+OK\r\n"
         run_id = client.value("INFO", "server").split(b"run_id:")[1].split()[0]
         pid = kill_worker(server)
-        assert ended(client)
+        assert client.ended()
     with server.client() as client:
         assert client.call("GET", "k") == b"$1\r\nv\r\n"
         assert client.call("SET", "k", "w") == b"+OK\r\n"
@@ -56,7 +47,7 @@ def test_all_connections_of_a_killed_worker_are_closed(start_server: StartServer
     for client in clients:
         client.call("PING")
     kill_worker(server)
-    assert all(ended(client) for client in clients)
+    assert all(client.ended() for client in clients)
     for client in clients:
         client.close()
     with server.client() as client:
@@ -112,7 +103,7 @@ def test_a_killed_front_takes_everything_with_it(start_server: StartServer) -> N
         server.process.kill()
         server.process.wait(60)
         wait_until(lambda: not is_alive(worker))
-        assert ended(client)
+        assert client.ended()
     assert not server.shm_objects()
     with pytest.raises(ConnectionRefusedError):
         server.client()
@@ -128,7 +119,7 @@ def test_a_signal_ends_the_server_in_order(
         client.call("SET", "k", "v")
         server.process.send_signal(number)
         assert server.process.wait(60) == 0
-        assert ended(client)
+        assert client.ended()
     assert not is_alive(worker)
     assert not server.shm_objects()
     assert f"Received {number.name} scheduling shutdown..." in server.log()
@@ -162,7 +153,7 @@ def test_shutdown_ends_the_server(start_server: StartServer, words: list[str]) -
     server = start_server()
     with server.client() as client:
         client.send(b" ".join(word.encode() for word in words) + b"\r\n")
-        assert ended(client)
+        assert client.ended()
     assert server.process.wait(60) == 0
     assert not server.shm_objects()
     assert "User requested shutdown..." in server.log()
@@ -174,7 +165,7 @@ def test_replies_before_a_shutdown_in_one_pipeline_arrive(start_server: StartSer
         client.send(b"SET k v\r\nGET k\r\nSHUTDOWN\r\n")
         assert client.read() == b"+OK\r\n"
         assert client.read() == b"$1\r\nv\r\n"
-        assert ended(client)
+        assert client.ended()
     assert server.process.wait(60) == 0
 
 

@@ -50,6 +50,13 @@ class Client:
         """Waits for the server to close; False if it sends something instead."""
         return not self._file.read(1)
 
+    def ended(self) -> bool:
+        """The same, or whether it is gone altogether."""
+        try:
+            return self.closed()
+        except ConnectionError:
+            return True
+
     def close(self) -> None:
         self._file.close()
         self.sock.close()
