@@ -355,12 +355,15 @@ class Locale:
 
 @dataclass(slots=True, frozen=True)
 class FileName:
-    """The name of a file in the server's directory."""
+    """The name of a file in the server's directory, or nothing where there may be no file."""
 
     what: str
+    needed: bool = False
     words: bool = False
 
     def canonical(self, words: list[str]) -> str:
+        if self.needed and not words[0]:
+            raise ConfigError(f"{self.what} can't be empty")
         if "/" in words[0]:
             raise ConfigError(f"{self.what} can't be a path, just a filename")
         return words[0]

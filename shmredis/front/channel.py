@@ -18,6 +18,7 @@ worker -> front   R<origin>      can be reached; with what it began with if it h
                   X<n>           n connections were closed
                   G              directives have changed; pairs of name and value follow in JSON
                   E<modules>     modules have changed: all there are, JSON of module/loaded.py
+                  W<wanted>      a log that was switched on wants its first base, or has it (1 or 0)
                   B              listen where the directives say now
                   S<request>     a client asked for SHUTDOWN, JSON of front/shutdown.py
                   Z              a client asked for SHUTDOWN ABORT

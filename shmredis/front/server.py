@@ -228,6 +228,7 @@ class Front:
             b"G": self._set,
             b"E": self._know_modules,
             b"B": self._listen_anew,
+            b"W": self._note_base,
             b"R": self._welcome_worker,
             b"L": self._loaded,
             b"F": lambda _, why: self._give_up(why.decode()),
@@ -250,6 +251,10 @@ class Front:
 
     def _set(self, _worker: WorkerProcess, pairs: bytes) -> None:
         self._config.set([(name, value) for name, value in json.loads(pairs)])
+
+    @staticmethod
+    def _note_base(worker: WorkerProcess, wanted: bytes) -> None:
+        worker.wants_base = wanted == b"1"
 
     def _know_modules(self, _worker: WorkerProcess, modules: bytes) -> None:
         self._supervisor.modules[:] = read_list(modules)

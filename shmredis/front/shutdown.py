@@ -1,6 +1,7 @@
 """The end of a server that was asked for: hold writes, save, stop. It can fail, and the server goes on.
 
-    begin ── no save wanted ──────────────────────────────────────────────► done
+    begin ── a log is just being switched on, and no FORCE: clients go on
+      ├─ no save wanted ──────────────────────────────────────────────► done
       └─ all workers hold their writes ── one saves ── it worked ─────────► done
                      │                          └───── it did not, and no FORCE: clients go on
                      └─ SHUTDOWN ABORT, also while it is saved: clients go on
@@ -23,6 +24,7 @@ __all__ = ["Request", "Shutdown", "request_of_signal"]
 
 log = logging.getLogger(__name__)
 
+FAILED = "Errors trying to shut down the server. Check the logs for more information."
 DEFAULT, SAVE, NOSAVE = "default", "save", "nosave"
 
 
@@ -31,6 +33,7 @@ class Worker(Protocol):
 
     index: int
     ready: bool
+    wants_base: bool
 
     @property
     def has_data(self) -> bool: ...
@@ -104,6 +107,9 @@ class Shutdown:
             log.warning("Received shutdown signal during loading, scheduling shutdown.")
             self._end()  # the files have all that there is
             return
+        if not self._logs_are_whole(serving):
+            self._go_on(FAILED)
+            return
         if not serving or not self._request.saves(self._config):
             self._end()
             return
@@ -111,6 +117,15 @@ class Shutdown:
         self.deadline_s = time.monotonic() + self._config["shutdown-timeout"]
         for worker in serving:
             worker.tell(b"P%d" % self._number)
+
+    def _logs_are_whole(self, serving: list[Worker]) -> bool:
+        """So far that the server may end."""
+        if self._request.crash or not any(worker.wants_base for worker in serving):
+            return True
+        log.warning(
+            "Writing initial AOF%s", ". Exit anyway." if self._request.force else ", can't exit."
+        )
+        return self._request.force
 
     def mind_time(self) -> None:
         """To be called when `deadline_s` is over."""
@@ -180,7 +195,7 @@ class Shutdown:
         self._finish(self._request.keeps_arenas(self._config))
 
     def _fail(self) -> None:
-        log.warning("Errors trying to shut down the server. Check the logs for more information.")
+        log.warning(FAILED)
         self._go_on("Error trying to save the DB, can't exit.")
 
     def _go_on(self, why: str) -> None:

@@ -78,6 +78,7 @@ class WorkerProcess:
         self.pid = 0
         self.channel: socket.socket | None = None
         self.ready = False
+        self.wants_base = False  # its append-only file does not have all the data yet
         self.respawn_at_s = 0.0  # when it is brought back; 0: it is there
         self.origin: Origin | None = None  # what it began with, once it has all its data
         self._fast_deaths = 0
@@ -194,6 +195,7 @@ class WorkerProcess:
         if self.channel:
             self.channel.close()
         self.channel, self.pid, self.ready = None, 0, False
+        self.wants_base = False
         self.connections = len(self.outbox)
 
     def begin_stop(self, *, keep: bool) -> None:

@@ -71,6 +71,11 @@ class AppendLog:
             one_of_several=one_of_several,
         )
         self._home = Path.cwd()  # its folder is there
+        self._wants_base = False
+        self.wants_base: Callable[[bool], None] = lambda _wanted: (
+            None
+        )  # it begins, or has ended, to
+        self.rewriter.ended = self._note_first_base
 
     # --- what is known ---
 
@@ -259,13 +264,22 @@ class AppendLog:
         was, self._configured = self._configured, on
         if not self._started or on == was:
             return
-        if on == self.state.on:
-            self.release()
-            return
-        if on:
-            self._switch_on()
-        else:
-            self._switch_off()
+        try:
+            if on == self.state.on:
+                self.release()
+            elif on:
+                self._switch_on()
+            else:
+                self._switch_off()
+        finally:
+            self._note_first_base()
+
+    def _note_first_base(self) -> None:
+        """Says whether the server may end: not before a log that is switched on has all the data."""
+        wanted = self._configured and self._started and not self.state.manifest.files
+        if wanted != self._wants_base:
+            self._wants_base = wanted
+            self.wants_base(wanted)
 
     def _switch_on(self) -> None:
         self.state.manifest = Manifest()

@@ -104,6 +104,7 @@ class Rewriter:
         self.count = self.failures = self.last_copied = 0
         self.libraries: Libraries = tuple  # of functions; their owner sets this
         self.keeper: Keeper | None = None
+        self.ended: Callable[[], None] = lambda: None  # a rewrite is over, well or not
 
     @property
     def _folder(self) -> Folder:
@@ -171,6 +172,7 @@ class Rewriter:
         self._begun_s = time.time()
         base: Base | None = None
         try:
+            self._folder.path.mkdir(parents=True, exist_ok=True)
             base = self.make_base("temp-rewriteaof-bg")
             first = self.prepare_next()
             ending = self._fork(base)
@@ -283,11 +285,14 @@ class Rewriter:
             if str(error) != GIVEN_UP:
                 self._give_up()
         except asyncio.CancelledError:
+            log.warning("There is a child rewriting the AOF. Killing it!")
+            log.info("Killing running AOF rewrite child: %d", self._forks.pid)
             base.drop()
             raise
         finally:
             self.last_duration_s = int(time.time() - self._begun_s)
             self._task = None
+            self.ended()
 
     async def _install(self, base: Base, first: LogFile | None, ending: Ending) -> None:
         """Raises: OSError."""

@@ -96,7 +96,7 @@ def _log_print(config: Config, worker: int) -> int:
 def marks_of(config: Config, worker: int, *, at_end: bool = False) -> Marks:
     """The files of a worker as they are now. `at_end`: its log is not written to any more."""
     words = [config[name] for name in ("dbfilename", "appenddirname", "appendfilename")]
-    place = Path.cwd().stat()
+    place = Path().stat()  # which may have been removed
     words += [config["appendonly"], place.st_dev, place.st_ino]
     number = xxhash.xxh3_64_intdigest("\0".join(map(str, words)).encode())
     if at_end and config["appendonly"]:

@@ -37,6 +37,14 @@ RETRY_AFTER_S = 5  # a failed save of the rules is not tried again sooner
 MIB = 1 << 20
 
 
+def _here() -> Path:
+    """The data directory. One that was removed has a name in which nothing is, as Redis's texts have it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path("unknown")
+
+
 @dataclass(slots=True)
 class Run:
     """One snapshot under way, and then how it went."""
@@ -47,7 +55,7 @@ class Run:
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     error: str = ""
     pid: int = 0
-    folder: Path = field(default_factory=Path.cwd)  # wherever CONFIG SET dir leads meanwhile
+    folder: Path = field(default_factory=_here)  # wherever CONFIG SET dir leads meanwhile
     final: bool = False  # before the end of the server; if it fails, clients may write as before
 
 
@@ -147,7 +155,7 @@ class Snapshots:
 
     def save_here(self) -> None:
         """SAVE of a server of one worker: nothing else happens meanwhile. Raises: CrewError, OSError."""
-        folder, frame = Path.cwd(), self._frame()
+        folder, frame = _here(), self._frame()
         temporary = folder / f"temp-{os.getpid()}.rdb"
         dirty = int(self._engine.stats.dirty)
         self.saves += 1

@@ -109,6 +109,7 @@ class Server:
         )
         forks = self.snapshots.forks
         self.backups = Backups(engine, config, self.append_log, forks, workers, self.spawn)
+        self.append_log.wants_base = self._tell_wants_base
         self._follow_config()
         self.commands = CommandTable(engine)
         for name, fresh in config.renames.names.items():
@@ -356,6 +357,10 @@ class Server:
     def tell_modules(self, modules: bytes) -> None:
         if not self._tell_front(b"E" + modules):
             asyncio.get_running_loop().call_later(RETRY_S, self.tell_modules, modules)
+
+    def _tell_wants_base(self, wanted: bool) -> None:
+        if not self._tell_front(b"W%d" % wanted):
+            asyncio.get_running_loop().call_later(RETRY_S, self._tell_wants_base, wanted)
 
     def _tell_front(self, message: bytes) -> bool:
         """False: it is slow to listen."""

@@ -131,6 +131,8 @@ def _find_log(server: Server, verdict: Verdict | None) -> Load | None:
 
 def _find_rdb(server: Server, *, merge: bool = False) -> Load | None:
     """Raises: LoadFailed."""
+    if not server.config["dbfilename"]:
+        return None
     path = Path(server.config["dbfilename"])
     load_library = server.scripting.load_found
     try:

@@ -120,3 +120,42 @@ def test_a_log_that_cannot_go_along_stays(start_server: StartServer) -> None:
     log = server.dir / "appendonlydir" / "appendonly.aof.1.incr.aof"
     wait_until(lambda: b"value" in log.read_bytes())
     assert not list(sub.glob("temp-*"))
+
+
+def test_a_directory_that_was_removed(start_server: StartServer) -> None:
+    server = start_server(*MOVABLE, "--save", "3600 1", "--warm-restart", "no")
+    gone = server.dir / "gone"
+    gone.mkdir()
+    with server.client() as client:
+        assert go(client, gone) == OK
+        gone.rmdir()
+        assert client.call("SET", "a", 1) == OK
+        assert client.call("SAVE") == b"-ERR\r\n"
+        assert save(client)["rdb_last_bgsave_status"] == "err"
+        assert client.call("SET", "a", 2).startswith(b"-MISCONF ")
+        assert client.call("BGREWRITEAOF").startswith(
+            b"-ERR Can't execute an AOF background rewriting"
+        )
+        assert client.call("SHUTDOWN") == b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n"
+        assert "(in server root dir unknown)" in server.log()
+        assert go(client, server.dir) == OK
+        assert save(client)["rdb_last_bgsave_status"] == "ok"
+        assert client.call("SET", "a", 2) == OK
+
+
+def test_a_rewrite_without_a_place_fails_at_once(start_server: StartServer) -> None:
+    server = start_server()
+    (server.dir / "appendonlydir").write_text("no folder")
+    with server.client() as client:
+        assert client.call("BGREWRITEAOF").startswith(
+            b"-ERR Can't execute an AOF background rewriting"
+        )
+        begin = b"-ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on"
+        assert client.call("CONFIG", "SET", "appendonly", "yes").startswith(begin)
+        assert client.value("CONFIG", "GET", "appendonly") == [b"appendonly", b"no"]
+
+
+def test_a_server_without_a_name_for_its_snapshots(start_server: StartServer) -> None:
+    with start_server("--dbfilename", "").client() as client:
+        assert client.call("SET", "a", 1) == OK
+        assert client.call("SAVE") == b"-ERR\r\n"

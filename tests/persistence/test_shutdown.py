@@ -83,3 +83,37 @@ def test_who_insists_leaves_no_half_written_file(workers: int) -> None:
         wait_until(lambda: not any(is_alive(pid) for pid in pids))
         assert "You insist... exiting now." in here.log()
         assert not [*here.dir.glob("temp-*")]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_log_that_is_being_switched_on_is_waited_for(workers: int) -> None:
+    with place("--rdb-key-save-delay", "1000000", workers=workers) as here:
+        with here.client() as client:
+            client.call("DEBUG", "POPULATE", 100)
+            assert client.call("CONFIG", "SET", "appendonly", "yes") == b"+OK\r\n"
+            for words in ((), ("NOSAVE",), ("SAVE", "NOW")):
+                assert client.call("SHUTDOWN", *words) == FAILED
+            here.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: here.log().count("Writing initial AOF, can't exit.") == 4)
+            assert client.call("SET", "key", "value") == b"+OK\r\n"
+            client.send(encode("SHUTDOWN", "NOSAVE", "FORCE"))
+            assert client.closed()
+        assert here.process.wait(20) == 0
+        assert "Writing initial AOF. Exit anyway." in here.log()
+        assert "There is a child rewriting the AOF. Killing it!" in here.log()
+
+
+@pytest.mark.parametrize("how", ["on", "off again"])
+def test_nothing_is_waited_for_any_more(how: str) -> None:
+    with place("--rdb-key-save-delay", "1000000") as here, here.client() as client:
+        client.call("DEBUG", "POPULATE", 1 if how == "on" else 100)
+        client.call("CONFIG", "SET", "appendonly", "yes")
+        assert client.call("SHUTDOWN", "NOSAVE") == FAILED
+        if how == "off again":
+            client.call("CONFIG", "SET", "appendonly", "no")
+        manifest = here.dir / "appendonlydir" / "appendonly.aof.manifest"
+        wait_until(lambda: how == "off again" or manifest.exists())
+        wait_until(lambda: b"aof_rewrite_in_progress:0" in client.value("INFO", "persistence"))
+        client.send(encode("SHUTDOWN", "NOSAVE"))
+        assert client.closed()
+        assert here.process.wait(20) == 0

@@ -29,7 +29,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "appendfilename",
-        FileName("appendfilename"),
+        FileName("appendfilename", needed=True),
         "appendonly.aof",
         mutable=False,
         protected=True,
