@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from shmredis.config import Config
+from shmredis.config import Config, ConfigError
 from shmredis.faults import fault
 from shmredis.front.acceptor import Acceptor
 from shmredis.front.handover import Handover
@@ -250,7 +250,10 @@ class Front:
             self._shutdown.heard_saved(worker.index, int(number), error.decode())
 
     def _set(self, _worker: WorkerProcess, pairs: bytes) -> None:
-        self._config.set([(name, value) for name, value in json.loads(pairs)])
+        try:
+            self._config.set([(name, value) for name, value in json.loads(pairs)])
+        except ConfigError as error:  # a directory that was removed since, for one
+            log.warning("%s, after workers have set it", error)
 
     @staticmethod
     def _note_base(worker: WorkerProcess, wanted: bytes) -> None:
