@@ -341,7 +341,7 @@ class Engine:
 
     def latency_reset(self, event: str) -> bool:
         """False: there is no such series."""
-        return bool(lib.engine_latency_reset(self.handle, event.encode()))
+        return bool(lib.engine_latency_reset(self.handle, event.encode("utf-8", "surrogateescape")))
 
 
 def _command_facts(row: int, info: Any) -> CommandFacts:

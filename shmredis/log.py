@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from io import TextIOWrapper
 from logging.handlers import SysLogHandler
 from pathlib import Path
 
@@ -53,12 +54,20 @@ def start(logfile: str, level: str, syslog: Syslog | None = None) -> None:
 
     Raises: OSError.
     """
-    handler: logging.Handler
-    handler = logging.FileHandler(Path(logfile)) if logfile else logging.StreamHandler(sys.stdout)
+    handler = _handler(logfile)
     handler.setFormatter(LineFormat())
     logging.addLevelName(VERBOSE, "VERBOSE")
     logging.root.handlers[:] = [handler, *([syslog.handler()] if syslog else [])]
     set_level(level)
+
+
+def _handler(logfile: str) -> logging.Handler:
+    """Bytes that are no text, as files and clients may send, are logged as they are."""
+    if logfile:
+        return logging.FileHandler(Path(logfile), encoding="utf-8", errors="surrogateescape")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    return logging.StreamHandler(sys.stdout)
 
 
 def lines_of(text: str) -> list[str]:

@@ -106,7 +106,8 @@ static bool arg_grep(struct call *c, struct grep *g) {
 static bool fits(const struct predicate *p, struct str s, struct str plain, bool nocase) {
     switch (p->kind) {
     case PRED_EXACT: return str_eq(plain, p->text);
-    case PRED_MATCH: return p->text.n == 0 || memmem(plain.p, plain.n, p->text.p, p->text.n);
+    case PRED_MATCH:
+        return p->text.n == 0 || (plain.n && memmem(plain.p, plain.n, p->text.p, p->text.n));
     case PRED_GLOB: return glob_match(p->text, s, nocase);
     default: return regex_search(p->re, s);
     }

@@ -231,7 +231,7 @@ class Front:
             b"W": self._note_base,
             b"R": self._welcome_worker,
             b"L": self._loaded,
-            b"F": lambda _, why: self._give_up(why.decode()),
+            b"F": lambda _, why: self._give_up(os.fsdecode(why)),
         }
 
     def _closed(self, worker: WorkerProcess, number: bytes) -> None:
@@ -247,7 +247,7 @@ class Front:
     def _saved(self, worker: WorkerProcess, answer: bytes) -> None:
         number, _, error = answer.partition(b":")
         if self._shutdown:
-            self._shutdown.heard_saved(worker.index, int(number), error.decode())
+            self._shutdown.heard_saved(worker.index, int(number), os.fsdecode(error))
 
     def _set(self, _worker: WorkerProcess, pairs: bytes) -> None:
         try:
@@ -277,7 +277,7 @@ class Front:
             self._listening.follow()
         except ListenError as error:
             why = str(error)
-        worker.tell(b"B" + why.encode())
+        worker.tell(b"B" + os.fsencode(why))
 
     def _note_loaded(self, worker: WorkerProcess) -> None:
         """Clients are served when all workers have their data; later each for itself."""

@@ -127,7 +127,7 @@ class WorkerProcess:
         message, _ = self._receive(0)
         if message.startswith(b"R"):
             self.welcome(message[1:])
-        return "" if self.ready else message[1:].decode() or "the worker ended at its start"
+        return "" if self.ready else os.fsdecode(message[1:]) or "the worker ended at its start"
 
     def welcome(self, origin: bytes) -> None:
         """It can be reached; if it says what it began with, it has all its data, too."""

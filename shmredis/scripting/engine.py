@@ -133,7 +133,9 @@ class Scripting:
         elif verb == b"FLUSH":
             self.libraries.flush()
         elif verb == b"RESTORE":
-            policy = arguments[1].decode().upper() if len(arguments) > 1 else "APPEND"
+            policy = (
+                arguments[1].decode("utf-8", "replace").upper() if len(arguments) > 1 else "APPEND"
+            )
             self.libraries.restore(arguments[0], policy)
 
     def _keep_libraries(self) -> None:

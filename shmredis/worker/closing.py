@@ -6,6 +6,7 @@ front/shutdown.py has the whole; its messages are in front/channel.py.
 import asyncio
 import json
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
@@ -103,4 +104,4 @@ class Closing:
         except Exception as failure:
             log.exception("saving before the end failed unexpectedly")
             error = repr(failure)
-        self._channel.send(order + b":" + error.encode()[:1000])
+        self._channel.send(order + b":" + os.fsencode(error)[:1000])

@@ -71,10 +71,10 @@ def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> 
         beginning = begin(plan, index, birth)
         tls = TlsSettings(plan.config)
     except StartError as error:
-        channel.send(b"F" + str(error).encode())
+        channel.send(b"F" + os.fsencode(str(error)))
         return 1
     except (OSError, ValueError) as error:
-        channel.send(b"F" + f"Failed to configure TLS: {error}".encode())
+        channel.send(b"F" + os.fsencode(f"Failed to configure TLS: {error}"))
         return 1
     gc.freeze()  # what was there before the fork stays shared
     lib.engine_fork_ahead(beginning.engine.handle)  # before there is anybody to wait for it
@@ -240,7 +240,7 @@ class Reception:
             case b"P" | b"U" | b"K" | b"N" | b"A" | b"Z":
                 self._server.closing.obey(message)
             case b"B":
-                self._server.listens(message[1:].decode())
+                self._server.listens(os.fsdecode(message[1:]))
             case b"J":
                 self._server.facts.rejected_connections += int(message[1:])
 

@@ -6,6 +6,7 @@ files, worker brought back ── loaded for a moment, others wait ── done �
 files ──► reached, LOADING is said ──► loaded in slices ────────────────► complete
 """
 
+import os
 import socket
 from dataclasses import replace
 
@@ -109,4 +110,4 @@ class Restoration:
 
     def _fail(self, error: Exception) -> None:
         """The front ends the server: what is half loaded must not be saved over what is good."""
-        self._channel.send(b"F" + str(error).encode())
+        self._channel.send(b"F" + os.fsencode(str(error)))

@@ -33,6 +33,7 @@ def refused(*words: str, stdin: str = "") -> str:
         input=stdin,
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=20,
         env=ENVIRONMENT,
         check=False,
@@ -447,3 +448,14 @@ def test_a_limit_of_open_files_is_one_of_clients(start_server: StartServer) -> N
     with server.client() as client:
         assert int(value(client, "maxclients")) < hard
     assert "maxclients has been reduced to" in server.log()
+
+
+def test_a_manifest_that_is_no_text_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "appendonlydir"
+    folder.mkdir()
+    (folder / "appendonly.aof.manifest").write_bytes(b"file \xff\n")
+    name = f"shmredis-test-{os.getpid()}-{tmp_path.name}"
+    place = ("--port", "0", "--unixsocket", f"{tmp_path}/s", "--dir", str(tmp_path))
+    said = refused(*place, "--appendonly", "yes", "--shm-name", name)
+    assert ">>> 'file \udcff'" in said
+    assert "Traceback" not in said

@@ -433,3 +433,9 @@ def test_damaged_commands(server: Server, bystander: Client) -> None:
         answer(server, bytes(frames), half_close=True)
     bystander.call("SET", "bystander", "well")
     wait_until(lambda: alone(bystander))
+
+
+def test_names_that_are_no_text(server: Server, bystander: Client) -> None:
+    with server.client() as client:
+        assert client.call("LATENCY", "RESET", b"\xbb") == b":0\r\n"
+        assert client.call("LATENCY", "HISTORY", b"\xbb") == b"*0\r\n"

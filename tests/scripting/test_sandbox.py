@@ -109,6 +109,10 @@ ESCAPES = {
     "a string that doubles": "local s = 'x' while true do s = s .. s end",
     "a table without end": "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
     "results without end": "return unpack({}, 1, 1e8)",
+    **{
+        f"results that no int counts, {bounds}": f"return unpack({{}}, {bounds})"
+        for bounds in ("0, 2^31 - 1", "-2^31, 2^31 - 1", "-2^31, 0", "'-1', '2147483647'")
+    },
     "a pattern that recurses": "return (('a'):rep(500000)):find(('a?'):rep(500000) .. 'b')",
     "no pattern": "return ('x'):find('[')",
     "a bad format": "return string.format('%99999d', 1)",

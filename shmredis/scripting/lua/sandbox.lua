@@ -11,6 +11,7 @@ local pcall, xpcall, pairs, ipairs = pcall, xpcall, pairs, ipairs
 local loadstring, setfenv, newproxy = loadstring, setfenv, newproxy
 local sethook, getinfo = debug.sethook, debug.getinfo
 local byte, concat, gsub = string.byte, table.concat, string.gsub
+local floor, ceil, tonumber = math.floor, math.ceil, tonumber
 local READONLY = "Attempt to modify a readonly table"
 
 lib.sethook, lib.getinfo, lib.newproxy = sethook, getinfo, newproxy
@@ -51,7 +52,7 @@ globals._G = environment
 
 globals._VERSION = _VERSION
 for _, name in pairs({ "assert", "error", "gcinfo", "ipairs", "select", "tonumber", "tostring",
-    "type", "unpack", "collectgarbage" }) do
+    "type", "collectgarbage" }) do
     globals[name] = _G[name]
 end
 
@@ -185,6 +186,22 @@ local function take(names, from)
     for name in names:gmatch("%S+") do out[name] = from[name] end
     return out
 end
+
+-- As the libraries of C make an int of a number: of the lowest 32 bits.
+local function int(number)
+    if not (number > -2 ^ 63 and number < 2 ^ 63) then return 0 end
+    number = number < 0 and ceil(number) or floor(number)
+    return (number + 2 ^ 31) % 2 ^ 32 - 2 ^ 31
+end
+
+-- Lua counts the results in an int, and overwrites memory when that overflows.
+globals.unpack = checked("unpack", unpack, function(t, first, last)
+    if type(t) ~= "table" then return end
+    if first == nil then first = 1 end
+    if last == nil then last = #t end
+    first, last = tonumber(first), tonumber(last)
+    if first and last and int(last) - int(first) >= 2 ^ 31 - 1 then error("too many results to unpack", 3) end
+end)
 
 local strings = take("byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper",
     string)
