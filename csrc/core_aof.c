@@ -12,6 +12,14 @@ int engine_aof_close(struct engine *eng) {
     return aof_close(eng->aof);
 }
 
+int engine_aof_off(struct engine *eng) {
+    if (eng->remote)
+        aof_note(eng->aof, "TXN-OFF %llx", (unsigned long long)eng->remote->links->control->life);
+    int error = aof_close(eng->aof);
+    aof_forget(eng->aof);
+    return error;
+}
+
 void engine_aof_info(const struct engine *eng, struct aof_info *out) {
     aof_info(eng->aof, out);
 }

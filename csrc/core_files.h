@@ -21,6 +21,8 @@ int engine_aof_prepare(struct engine *eng, int fd, uint64_t seq, uint64_t size);
 int engine_aof_instant(struct engine *eng);
 /* Writes and syncs what is left, logs no more. 0 or an errno. */
 int engine_aof_close(struct engine *eng);
+/* The same, and the worker goes on without it: the log says so, and fits the arena no more. */
+int engine_aof_off(struct engine *eng);
 struct aof_info {
     uint64_t seq, size;       /* of the file written to, bytes */
     uint64_t written, synced; /* bytes since the log was opened, over all files */

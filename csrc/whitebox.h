@@ -51,6 +51,16 @@ uint64_t links_sent(const struct links *l, int to);
 uint64_t links_abandon(struct links *l, int from);
 uint64_t wb_links_waiting(const struct links *l); /* bytes that found no room in rings */
 
+/* --- net/vault.h: in any object --- */
+struct vault;
+struct vault *vault_map(int fd, size_t offset);
+void vault_unmap(struct vault *v);
+void *vault_take(struct vault *v, size_t n);
+void vault_keep(void *kept);
+bool vault_has(const struct vault *v, const void *p);
+void vault_give_back(struct vault *v, void *p);
+void *vault_next(struct vault *v, uint32_t *at, size_t *n);
+
 /* --- net/control.h: from when on a worker counts as stuck --- */
 void wb_control_set_stuck(struct control *c, uint64_t ms);
 /* Clients that wait for keys of several workers, as control memory knows them. */

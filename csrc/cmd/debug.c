@@ -4,6 +4,7 @@
  * it is allowed and asks here by engine_debug for what needs the data.
  */
 #include "cmd/debug.h"
+#include "cmd/keys.h"
 
 #include "db/digest.h"
 #include "db/evict.h"
@@ -174,7 +175,12 @@ static void debug_digest_value(struct call *c) {
 
 /* --- POPULATE --- */
 
-/* DEBUG POPULATE count [prefix] [size]: keys that are there stay; nothing is propagated. */
+static bool is_own(const struct engine *eng, struct str name) {
+    return eng->workers < 2 || key_owner(name, eng->workers) == eng->worker;
+}
+
+/* DEBUG POPULATE count [prefix] [size]: keys that are there stay; nothing is propagated. Of several
+ * workers each makes its own. */
 static void debug_populate(struct call *c) {
     int64_t count, size = 0;
     struct str prefix = c->argc > 3 ? c->argv[3] : STR("key");
@@ -195,7 +201,8 @@ static void debug_populate(struct call *c) {
         memcpy(name, prefix.p, prefix.n);
         size_t name_n = prefix.n;
         name_n += (size_t)snprintf(name + prefix.n, 24, ":%lld", (long long)i);
-        if (key_find(c->eng, c->db, (struct str){ name, name_n }, KEY_PEEK, &k)) continue;
+        const struct str whole = { name, name_n };
+        if (!is_own(c->eng, whole) || key_find(c->eng, c->db, whole, KEY_PEEK, &k)) continue;
         struct str bytes = { value, size ? (size_t)size : n };
         st = key_set_string(c->eng, &k, bytes, EXPIRY_NONE);
     }

@@ -24,6 +24,7 @@ static bool head_allows(int fd, const struct attach_terms *terms, struct attach_
         return refuse(out, "it is no arena");
     if (head.layout != ARENA_LAYOUT)
         return refuse(out, "its layout is version %u and not %u", head.layout, ARENA_LAYOUT);
+    if (!arena_stamp_is_good(&head)) return refuse(out, "its superblock is damaged");
     if (head.frozen == ARENA_THAWING)
         return refuse(out,
                       "its worker ended while what had changed since a snapshot returned to it");
@@ -84,6 +85,7 @@ bool attach_arena(struct engine *eng, int fd, const char *name, const struct att
 void engine_set_slots(struct engine *eng, uint16_t first, uint16_t last) {
     arena_super(&eng->arena)->slot_first = first;
     arena_super(&eng->arena)->slot_last = last;
+    arena_stamp(&eng->arena);
 }
 
 static struct arena_file arena_file(const struct file_mark *f) {

@@ -17,7 +17,11 @@ struct db {
     uint64_t expire_cursor;  /* where active expiry goes on */
     uint64_t avg_ttl_ms;     /* running estimate, for INFO */
 };
-enum { ROOT_DATABASES = 0, ROOT_LAZY = 1 /* db/lazyfree.h */ };
+enum {
+    ROOT_DATABASES = 0, /* mem/seal.h */
+    ROOT_LAZY = 1,      /* db/lazyfree.h */
+    ROOT_LAZY_AGAIN = 2 /* the same: it changes with commands, and a damaged one must be found */
+};
 
 enum maxmemory_policy {
     POLICY_NOEVICTION,

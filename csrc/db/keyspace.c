@@ -10,6 +10,7 @@
 #include "db/latency.h"
 #include "db/lazyfree.h"
 #include "mem/number.h"
+#include "mem/seal.h"
 #include "mem/share.h"
 
 /* Values above this many elements are always freed in slices: no command pauses for them. */
@@ -541,6 +542,7 @@ status keyspace_create(struct engine *eng, int databases) {
     memset(arena_ptr(&eng->arena, root), 0, bytes);
     arena_super(&eng->arena)->roots[ROOT_DATABASES] = root;
     arena_super(&eng->arena)->databases = (uint32_t)databases;
+    arena_stamp(&eng->arena);
     eng->databases = databases;
     return lazyfree_reserve(eng);
 }
@@ -550,6 +552,7 @@ static bool roots_hold(const struct arena *a) {
     const struct arena_super *super = arena_super(a);
     return super->databases > 0 && super->databases <= INT32_MAX / sizeof(struct db) &&
            heap_holds(a, super->roots[ROOT_DATABASES], super->databases * sizeof(struct db)) &&
+           super->roots[ROOT_LAZY] == super->roots[ROOT_LAZY_AGAIN] &&
            (!super->roots[ROOT_LAZY] || heap_holds(a, super->roots[ROOT_LAZY], 1));
 }
 
@@ -563,6 +566,7 @@ static status add_databases(struct engine *eng, int databases) {
     memset((char *)arena_ptr(&eng->arena, root) + have, 0, want - have);
     super->roots[ROOT_DATABASES] = root;
     super->databases = (uint32_t)databases;
+    arena_stamp(&eng->arena);
     return ST_OK;
 }
 

@@ -26,6 +26,11 @@ static ref_t *first_of(const struct engine *eng) {
     return &arena_super(&eng->arena)->roots[ROOT_LAZY];
 }
 
+/* A change of the root is written to its copy, too. */
+static void note_first(const struct engine *eng) {
+    arena_super(&eng->arena)->roots[ROOT_LAZY_AGAIN] = *first_of(eng);
+}
+
 /* Frees what item says, a slice of it; true when nothing is left. Items never move, so the pointer
  * stays good whatever is pushed meanwhile. */
 static bool free_slice(struct engine *eng, struct lazy_item *item);
@@ -41,6 +46,7 @@ static void push_item(struct engine *eng, struct lazy_item item) {
     item.next = *first_of(eng);
     *item_at(eng, r) = item;
     *first_of(eng) = r;
+    note_first(eng);
 }
 
 void lazyfree_value(struct engine *eng, struct value v) {
@@ -82,6 +88,7 @@ static void unlink_item(struct engine *eng, ref_t r) {
     ref_t *at = first_of(eng);
     while (*at != r) at = &item_at(eng, *at)->next;
     *at = item_at(eng, r)->next;
+    note_first(eng);
     heap_free(&eng->arena, r);
 }
 

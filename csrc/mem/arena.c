@@ -2,35 +2,17 @@
 #define _GNU_SOURCE
 #include "mem/arena.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mem/back.h"
 #include "mem/freeze.h"
 #include "mem/heap.h"
-
-#define BACK_STEP ((uint64_t)8 << 20)
-
-/* Gives memory to a part small enough that the kernel gets through with it between two signals: it
- * starts all over after each. Returns an errno. */
-static int back_step(int fd, uint64_t from, uint64_t to) {
-    int error;
-    do error = posix_fallocate(fd, (off_t)from, (off_t)(to - from));
-    while (error == EINTR);
-    return error;
-}
+#include "mem/seal.h"
 
 status arena_back(struct arena *a, uint64_t from, uint64_t to) {
-    for (uint64_t at = from, end; at < to; at = end) {
-        end = to - at < BACK_STEP ? to : at + BACK_STEP;
-        if (!back_step(a->fd, at, end)) continue;
-        if (at > from)
-            fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
-                      (off_t)(at - from));
-        return ST_ARENA_FULL;
-    }
+    if (!back_range(a->fd, from, to)) return ST_ARENA_FULL;
 #ifdef MADV_POPULATE_WRITE
     /* Page faults now, not inside commands; a failure only means that they come later. */
     madvise(a->base + from, to - from, MADV_POPULATE_WRITE);
@@ -78,6 +60,7 @@ static status lay_out(struct arena *a, uint64_t bytes, const uint8_t seed[16]) {
     memcpy(super->hash_seed, seed, 16);
     st = heap_create(a);
     if (st == ST_OK) super->magic = ARENA_MAGIC;
+    arena_stamp(a);
     return st == ST_ARENA_FULL ? ST_SHM_SPACE : st;
 }
 

@@ -29,7 +29,7 @@ typedef uint32_t ref_t;
 #define PAGE_SHIFT 16
 #define PAGE_SIZE_BYTES ((size_t)1 << PAGE_SHIFT)
 #define ARENA_MAGIC 0x52444d485352414eULL
-#define ARENA_LAYOUT 3u
+#define ARENA_LAYOUT 4u
 #define ARENA_ROOTS 32
 #define ARENA_MAX_BYTES ((uint64_t)32 << 30)
 
@@ -60,6 +60,7 @@ struct arena_super {
     uint32_t guests;       /* keys of other workers that are copied here, net/cross.h */
     uint64_t aof_seq;      /* number of the AOF's file; 0: there is none */
     uint64_t aof_ahead;    /* bytes that the content has and that are not written yet */
+    uint64_t stamp;        /* of the fields that a command never changes, mem/seal.h */
 };
 
 /* What the object shows; mem/freeze.h. */

@@ -2,10 +2,7 @@
 #include "net/carry.h"
 
 #include "db/keyspace.h"
-#include "db/type.h"
 #include "persist/dump.h"
-
-#define SAMPLES 5 /* elements that are looked at to tell how large a value is */
 
 bool carry_needed(const struct arena *a) {
     return __atomic_load_n(&arena_super(a)->frozen, __ATOMIC_ACQUIRE) != ARENA_LIVE;
@@ -21,13 +18,12 @@ static int words_of(const struct message *m) {
     return m->flags & MSG_RECORDS ? 3 : 2;
 }
 
-/* A message's words (malloc), of which the records are in the sink; NULL: those have more than so
- * many bytes. */
+/* A message's words (malloc), of which the records are in the sink. */
 static struct str *words_for(struct remote *r, int step, int n, const struct carried *keys,
-                             struct str last, struct sink *records, size_t most) {
+                             struct str last, struct sink *records) {
     struct str *words = malloc(((size_t)step * (size_t)n + 1) * sizeof *words);
     ASSERT(words);
-    for (int i = 0; i < n && records->n <= most; i++) {
+    for (int i = 0; i < n; i++) {
         struct str *word = words + step * i;
         size_t before = records->n;
         word[0] = (struct str){ (const char *)&keys[i].db, sizeof keys[i].db };
@@ -35,10 +31,6 @@ static struct str *words_for(struct remote *r, int step, int n, const struct car
         if (step < 3) continue;
         pack(r, &keys[i], records);
         word[2] = (struct str){ NULL, records->n - before };
-    }
-    if (records->n > most) {
-        free(words);
-        return NULL;
     }
     const char *at = records->buf;
     for (int i = 0; step == 3 && i < n; i++) {
@@ -54,33 +46,23 @@ void carry_send(struct remote *r, int to, const struct message *m, int n,
     const int step = words_of(m);
     struct sink records;
     sink_init_memory(&records);
-    struct str *words = words_for(r, step, n, keys, last, &records, SIZE_MAX);
+    struct str *words = words_for(r, step, n, keys, last, &records);
     remote_send_command(r, to, m, step * n + (last.p != NULL), words);
     sink_free(&records);
     free(words);
 }
 
-/* About the bytes of a key's value. */
-static size_t size_of(struct remote *r, const struct carried *c) {
-    struct key k;
-    if (!key_find(r->eng, c->db, c->name, KEY_PEEK, &k)) return 0;
-    struct value v = entry_value(k.entry);
-    return type_of(v.type)->memory(&r->eng->arena, &v, SAMPLES);
-}
-
 bool carry_keep(struct remote *r, const struct message *m, int n, const struct carried *keys,
-                struct str last, void *place, size_t room) {
+                struct str last, void *(*room_for)(void *r, size_t bytes)) {
     const int step = words_of(m);
-    for (int i = 0; i < n; i++)
-        if (size_of(r, &keys[i]) > room) return false; /* rather than packing it in vain */
     struct sink records;
     sink_init_memory(&records);
-    struct str *words = words_for(r, step, n, keys, last, &records, room);
-    bool fits = words && kept_bytes(step * n + 1, words) <= room;
-    if (fits) kept_put(place, r->self, m, step * n + 1, words);
+    struct str *words = words_for(r, step, n, keys, last, &records);
+    void *place = room_for(r, kept_bytes(step * n + 1, words));
+    if (place) kept_put(place, r->self, m, step * n + 1, words);
     sink_free(&records);
     free(words);
-    return fits;
+    return place;
 }
 
 struct carried *carry_read(const struct remote *r, const struct message *m, int argc,

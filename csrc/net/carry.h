@@ -27,10 +27,10 @@ bool carry_needed(const struct arena *a);
  * Flagged MSG_RECORDS: with the records of these keys of this worker. */
 void carry_send(struct remote *r, int to, const struct message *m, int n,
                 const struct carried *keys, struct str last);
-/* Puts the message, flagged MSG_RECORDS, with these keys and the last word at a place of so many
- * bytes, as a struct kept. False: it does not fit, or is not worth while. */
+/* Puts the message, flagged MSG_RECORDS, with these keys and the last word where `room_for` says,
+ * given the bytes and `r`, as a struct kept. False: that has no room. */
 bool carry_keep(struct remote *r, const struct message *m, int n, const struct carried *keys,
-                struct str last, void *place, size_t room);
+                struct str last, void *(*room_for)(void *r, size_t bytes));
 /* The keys in a message's words, to be freed; their bytes stay there. Keys of databases that do not
  * exist are left out. */
 struct carried *carry_read(const struct remote *r, const struct message *m, int argc,

@@ -1,13 +1,13 @@
 /* control.c - laying out and mapping the memory that workers share. */
 #include "net/control.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
 #include "core_workers.h"
 #include "db/clock.h"
+#include "mem/back.h"
 
 #define STUCK_MS 400u /* a worker beats ten times a second at least */
 
@@ -15,8 +15,24 @@ size_t control_head_bytes(void) {
     return (sizeof(struct control) + 4095) & ~(size_t)4095;
 }
 
-size_t control_bytes(int workers) {
+static size_t space(int workers) {
     return control_shipment_offset(workers, workers);
+}
+
+size_t control_bytes(int workers) {
+    return control_vault_offset(workers, 0) + (size_t)workers * (VAULT_BYTES + SHIPMENT_BYTES);
+}
+
+/* Memory for what is used from the start. */
+static bool back(int fd, int workers) {
+    bool fits = !ftruncate(fd, (off_t)space(workers));
+    fits = fits && back_range(fd, 0, control_vault_offset(workers, 0));
+    for (int w = 0; fits && w < workers; w++) {
+        size_t vault = control_vault_offset(workers, w), own = control_shipment_offset(workers, w);
+        fits =
+            back_range(fd, vault, vault + VAULT_BYTES) && back_range(fd, own, own + SHIPMENT_BYTES);
+    }
+    return fits;
 }
 
 static struct control *map(int fd) {
@@ -26,7 +42,7 @@ static struct control *map(int fd) {
 
 int control_format(int fd, int workers) {
     if (workers < 1 || workers > WORKERS_MAX) return ST_OUT_OF_RANGE;
-    if (posix_fallocate(fd, 0, (off_t)control_bytes(workers))) return ST_SHM_SPACE;
+    if (!back(fd, workers)) return ST_SHM_SPACE;
     struct control *c = map(fd);
     if (!c) return ST_SHM_MAP;
     for (int w = 0; w < workers; w++) share_reset(&c->worker[w].share);
@@ -44,8 +60,7 @@ struct control *control_open(int fd) {
     if (fstat(fd, &file) || (size_t)file.st_size < control_head_bytes()) return NULL;
     struct control *c = map(fd);
     bool known = c && c->magic == CONTROL_MAGIC && c->layout == CONTROL_LAYOUT && c->workers >= 1 &&
-                 c->workers <= WORKERS_MAX &&
-                 (size_t)file.st_size >= control_bytes((int)c->workers);
+                 c->workers <= WORKERS_MAX && (size_t)file.st_size >= space((int)c->workers);
     if (c && !known) control_close(c);
     return known ? c : NULL;
 }

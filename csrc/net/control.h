@@ -1,7 +1,9 @@
 /* control.h - what workers share beside their arenas: one shared-memory object of the server.
  *
  *   | header | one block a worker | rings: one an ordered pair of workers, from 0->0 to n-1->n-1 |
- *   | vaults: one a worker |
+ *   | vaults: one a worker | shipments: one a worker |
+ *
+ * Vaults and shipments have memory for a part of the room that they may grow to (mem/back.h).
  *
  * Each field has one writer, named below; others read it. Atomics are lock-free and hold between
  * processes. Whoever dies leaves only single words half done, and no word can be half written.
@@ -23,7 +25,7 @@
 
 #define WORKERS_MAX SHARE_WORKERS_MAX
 #define CONTROL_MAGIC UINT64_C(0x6c727463736d6873) /* "shmsctrl" */
-#define CONTROL_LAYOUT 7u
+#define CONTROL_LAYOUT 8u
 #define CONTROL_DATABASES 16
 #define CONTROL_SCRIPTS 4096
 
@@ -74,11 +76,13 @@ static inline size_t control_ring_offset(int workers, int from, int to) {
     return control_head_bytes() + (size_t)(from * workers + to) * RING_OBJECT_BYTES;
 }
 static inline size_t control_vault_offset(int workers, int worker) {
-    return control_ring_offset(workers, workers, 0) + (size_t)worker * VAULT_BYTES;
+    return control_ring_offset(workers, workers, 0) + (size_t)worker * VAULT_SPACE;
 }
-#define SHIPMENT_BYTES ((size_t)256 * 1024) /* net/shipment.h */
+/* net/shipment.h; memory that there is from the start, and room. */
+#define SHIPMENT_BYTES ((size_t)256 * 1024)
+#define SHIPMENT_SPACE ((size_t)1 << 30)
 static inline size_t control_shipment_offset(int workers, int worker) {
-    return control_vault_offset(workers, workers) + (size_t)worker * SHIPMENT_BYTES;
+    return control_vault_offset(workers, workers) + (size_t)worker * SHIPMENT_SPACE;
 }
 
 /* The worker lives and goes on. */

@@ -361,7 +361,7 @@ void remote_delete(struct remote *r) {
     redo_delete(r);
     stages_delete(r->stages);
     crossing_delete(r->crossing);
-    shipments_unmap(r->shipments, r->n);
+    shipments_unmap(r->shipments);
     peeks_delete(r->peeks);
     share_reset(r->sharing.all[r->self]);
     links_close(r->links);

@@ -74,11 +74,11 @@ struct remote {
     struct kept_list deferred; /* commands that came while this worker was held */
     struct kept_list late;     /* MSG_REBORN that came in the midst of an operation */
     struct redo redo;
-    struct stages *stages;      /* net/stage.h */
-    struct crossing *crossing;  /* net/cross.h */
-    struct shipment *shipments; /* net/shipment.h: of all workers */
-    struct peeks *peeks;        /* net/peek.h */
-    struct sharing sharing;     /* of the engine's arena */
+    struct stages *stages;       /* net/stage.h */
+    struct crossing *crossing;   /* net/cross.h */
+    struct shipments *shipments; /* net/shipment.h: of all workers */
+    struct peeks *peeks;         /* net/peek.h */
+    struct sharing sharing;      /* of the engine's arena */
 };
 
 /* Somebody holds this worker, net/cross.h. */

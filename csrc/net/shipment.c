@@ -1,10 +1,12 @@
 /* shipment.c - one place a worker; who reads another's does so only when that is dead. */
 #include "net/shipment.h"
 
-#include <stdalign.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "mem/back.h"
 #include "mem/fault.h"
 #include "net/control.h"
 #include "net/cross.h"
@@ -13,21 +15,52 @@
 struct shipment {
     _Atomic uint64_t operation; /* whose it is; 0: there is none */
     _Atomic uint64_t left;      /* bits of the owners that have not taken theirs */
-    char kept[SHIPMENT_BYTES - 2 * sizeof(uint64_t)]; /* a struct kept */
+    uint64_t backed;            /* bytes that there is memory for; 0: SHIPMENT_BYTES */
+    struct kept kept;
 };
 
-static_assert(sizeof(struct shipment) == SHIPMENT_BYTES, "control.h gives this room");
-static_assert(offsetof(struct shipment, kept) % alignof(struct kept) == 0, "it is put there");
+struct shipments {
+    int fd, workers;
+    char *all;
+};
 
-struct shipment *shipments_map(int fd, int workers) {
-    size_t n = (size_t)workers * SHIPMENT_BYTES;
+struct shipments *shipments_map(int fd, int workers) {
+    struct shipments *s = malloc(sizeof *s);
+    size_t n = (size_t)workers * SHIPMENT_SPACE;
     off_t offset = (off_t)control_shipment_offset(workers, 0);
     void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
-    return p == MAP_FAILED ? NULL : p;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (s) *s = (struct shipments){ own, workers, p };
+    if (s && p != MAP_FAILED && own >= 0) return s;
+    if (p != MAP_FAILED) munmap(p, n);
+    if (own >= 0) close(own);
+    free(s);
+    return NULL;
 }
 
-void shipments_unmap(struct shipment *s, int workers) {
-    if (s) munmap(s, (size_t)workers * SHIPMENT_BYTES);
+void shipments_unmap(struct shipments *s) {
+    if (!s) return;
+    munmap(s->all, (size_t)s->workers * SHIPMENT_SPACE);
+    close(s->fd);
+    free(s);
+}
+
+static struct shipment *shipment_of(const struct remote *r, int worker) {
+    return (struct shipment *)(void *)(r->shipments->all + (size_t)worker * SHIPMENT_SPACE);
+}
+
+static struct growing memory_of(const struct remote *r, int worker) {
+    return (struct growing){ r->shipments->fd, control_shipment_offset(r->n, worker),
+                             SHIPMENT_BYTES, SHIPMENT_SPACE };
+}
+
+/* This worker's, with room for a message of so many bytes. */
+static void *room_for(void *ctx, size_t bytes) {
+    const struct remote *r = ctx;
+    struct shipment *s = shipment_of(r, r->self);
+    const struct growing memory = memory_of(r, r->self);
+    uint64_t n = offsetof(struct shipment, kept) + (uint64_t)bytes;
+    return growing_back(&memory, &s->backed, n) ? &s->kept : NULL;
 }
 
 static bool is_of_present_life(const struct remote *r, uint64_t operation, int worker) {
@@ -36,23 +69,25 @@ static bool is_of_present_life(const struct remote *r, uint64_t operation, int w
 
 void shipment_keep(struct remote *r, const struct message *m, uint64_t owners, int n,
                    const struct carried *keys) {
-    struct shipment *s = &r->shipments[r->self];
+    struct shipment *s = shipment_of(r, r->self);
     uint64_t before = atomic_load(&s->operation);
     if (before && !is_of_present_life(r, before, r->self)) return; /* somebody is to take it yet */
     atomic_store(&s->operation, 0);
     const struct str owners_word = { (const char *)&owners, sizeof owners };
     struct message whole = *m;
     whole.flags |= MSG_RECORDS | MSG_AGAIN;
-    if (!carry_keep(r, &whole, n, keys, owners_word, s->kept, sizeof s->kept)) return;
+    if (!carry_keep(r, &whole, n, keys, owners_word, room_for)) return;
     atomic_store(&s->left, owners);
     atomic_store(&s->operation, m->id);
     FAULT("shipment.kept");
 }
 
 void shipment_done(struct remote *r, uint64_t operation) {
-    struct shipment *s = &r->shipments[r->self];
-    if (atomic_load_explicit(&s->operation, memory_order_relaxed) == operation)
-        atomic_store(&s->operation, 0);
+    struct shipment *s = shipment_of(r, r->self);
+    if (atomic_load_explicit(&s->operation, memory_order_relaxed) != operation) return;
+    const struct growing memory = memory_of(r, r->self);
+    atomic_store(&s->operation, 0);
+    growing_shrink(&memory, &s->backed);
 }
 
 /* Only what is this worker's, in a block of malloc. */
@@ -71,15 +106,15 @@ static struct kept *own_part(const struct remote *r, struct kept *whole) {
 
 /* What a predecessor of that worker has left for this one, or NULL. */
 static struct kept *left_by(const struct remote *r, int worker) {
-    struct shipment *s = &r->shipments[worker];
+    struct shipment *s = shipment_of(r, worker);
     uint64_t operation = atomic_load(&s->operation);
     if (LIKELY(!operation) || is_of_present_life(r, operation, worker)) return NULL;
     if (!(atomic_load(&s->left) >> r->self & 1)) return NULL;
-    return own_part(r, kept_copy((const struct kept *)(const void *)s->kept));
+    return own_part(r, kept_copy(&s->kept));
 }
 
 static void taken(struct remote *r, int worker) {
-    struct shipment *s = &r->shipments[worker];
+    struct shipment *s = shipment_of(r, worker);
     uint64_t bit = UINT64_C(1) << r->self;
     if (atomic_fetch_and(&s->left, ~bit) == bit) atomic_store(&s->operation, 0);
 }

@@ -1,6 +1,6 @@
 /* shipment.h - what an operation changes (net/cross.h), where it outlives its worker.
  *
- *   operation: u64 | left: u64 | kept: a MSG_SHIP with the records of all keys
+ *   operation: u64 | left: u64 | backed: u64 | kept: a MSG_SHIP with the records of all keys
  *                                            a place in control memory for each worker, which
  *                                            executes one operation at a time
  *
@@ -15,17 +15,19 @@
  *
  * Callers   net/cross*.c, net/redo.c.
  * Fails     nothing is kept without an append-only file, which alone promises that much; nor what
- *           does not fit: of that the worker and an owner that die together may leave halves.
+ *           shared memory has no room for, or more than SHIPMENT_SPACE: of that the worker and an
+ *           owner that die together may leave halves.
  */
 #ifndef SHMREDIS_SHIPMENT_H
 #define SHMREDIS_SHIPMENT_H
 
 #include "net/carry.h"
 
-struct shipment;
-/* Those of all workers; NULL: no address space. */
-struct shipment *shipments_map(int fd, int workers);
-void shipments_unmap(struct shipment *s, int workers);
+struct shipments;
+/* Those of all workers, in control memory, whose descriptor is duplicated; NULL: no address space.
+ */
+struct shipments *shipments_map(int fd, int workers);
+void shipments_unmap(struct shipments *s);
 
 /* Keeps these keys, as they are here now, for this message of all owners (bits). */
 void shipment_keep(struct remote *r, const struct message *m, uint64_t owners, int n,

@@ -36,14 +36,20 @@ bool stage_any(const struct remote *r) {
     return r->stages->parts.first;
 }
 
-/* The last argument has the bits of all owners. */
-static void add_part(struct remote *r, int from, const struct message *m, int argc,
-                     const struct str *argv) {
-    struct kept_list *l = &r->stages->parts;
+/* Keeps the part; the last argument has the bits of all owners. NULL: there is no room where it
+ * would outlive this worker, which a log promises. */
+static struct kept *keep_part(struct remote *r, int from, const struct message *m, int argc,
+                              const struct str *argv) {
     void *place = vault_take(r->stages->vault, kept_bytes(argc, argv));
+    if (!place && aof_is_open(r->eng->aof) && !(m->flags & MSG_INSTANT)) return NULL;
     struct kept *k = place ? kept_put(place, from, m, argc, argv) : kept_new(from, m, argc, argv);
     memcpy(&k->owners, argv[argc].p, sizeof k->owners);
     if (place) vault_keep(place);
+    return k;
+}
+
+static void add_part(struct remote *r, struct kept *k) {
+    struct kept_list *l = &r->stages->parts;
     if (!l->first) r->stages->read = commit_tail(r->links->control);
     share_shut(&r->eng->arena, SHARE_PARTS); /* before the asker hears of it */
     if (l->first)
@@ -174,7 +180,12 @@ void stage_receive(struct remote *r, int from, const struct message *m, int argc
         answer(r, from, m->value, STAGE_REFUSED, (struct str){ r->out.p, r->out.n });
         return;
     }
-    add_part(r, from, m, argc, argv);
+    struct kept *k = keep_part(r, from, m, argc, argv);
+    if (!k) { /* under holds it needs no place here */
+        answer(r, from, m->value, STAGE_BUSY, none);
+        return;
+    }
+    add_part(r, k);
     FAULT("stage.kept");
     answer(r, from, m->value, STAGE_TAKEN, none);
 }

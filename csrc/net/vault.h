@@ -1,24 +1,26 @@
 /* vault.h - parts of commands where they outlive the worker that keeps them (net/stage.h).
  *
- *   | head, tail: u32 | record, record, …                    one in control memory for each worker
+ *   | head, tail, backed | record, record, …                 one in control memory for each worker
  *   record: bytes: u32 (with these words) | kept: u32 | what is kept
  *
  * Records are taken in a row, round and round, and given back in any order. `kept` is set when a
  * record is whole and cleared when it is given back; so a successor finds what its predecessor
- * had, wherever that was when it died.
+ * had, wherever that was when it died. When there is no room it grows; as soon as it is empty it
+ * begins anew with as little memory as at first.
  *
- * Owns      a mapping. Callers: the worker itself, nobody else. Never blocks.
- * Fails     NULL when there is no room: what is kept then is lost with the worker.
+ * Owns      a mapping and a descriptor. Callers: the worker itself, nobody else. Never blocks.
+ * Fails     NULL when shared memory is full, or when it has gone round and the ring is.
  */
 #ifndef SHMREDIS_VAULT_H
 #define SHMREDIS_VAULT_H
 
 #include "mem/bytes.h"
 
-#define VAULT_BYTES ((size_t)1 << 20)
+#define VAULT_BYTES ((size_t)1 << 20) /* that it has memory for from the start */
+#define VAULT_SPACE ((size_t)1 << 30)
 
 struct vault;
-/* NULL: no address space. */
+/* The one at that offset of the object, whose descriptor is duplicated. NULL: no address space. */
 struct vault *vault_map(int fd, size_t offset);
 void vault_unmap(struct vault *v);
 /* Room for n bytes, 8-byte aligned. */

@@ -457,6 +457,11 @@ int aof_close(struct aof *aof) {
     return error;
 }
 
+void aof_forget(struct aof *aof) {
+    struct arena_super *super = arena_super(&aof->eng->arena);
+    super->aof_seq = super->aof_position = super->aof_ahead = 0;
+}
+
 void aof_info(const struct aof *aof, struct aof_info *out) {
     const struct arena_super *super = arena_super(&aof->eng->arena);
     *out = (struct aof_info){ .open = aof->fd >= 0,

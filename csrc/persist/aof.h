@@ -50,6 +50,8 @@ int aof_open(struct aof *aof, int fd, uint64_t seq, uint64_t size);
 int aof_prepare(struct aof *aof, int fd, uint64_t seq, uint64_t size, const char *note);
 int aof_instant(struct aof *aof);
 int aof_close(struct aof *aof);
+/* After aof_close: from now on the arena has more than any file. */
+void aof_forget(struct aof *aof);
 bool aof_is_open(const struct aof *aof);
 /* A line of its own, without its '#' and end. */
 void aof_note(struct aof *aof, const char *format, ...);

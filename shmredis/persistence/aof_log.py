@@ -254,7 +254,11 @@ class AppendLog:
 
     def close(self) -> None:
         """All is written and on disk, and nothing is logged any more."""
-        if error := lib.engine_aof_close(self._handle):
+        self._say_closed(lib.engine_aof_close(self._handle))
+
+    @staticmethod
+    def _say_closed(error: int) -> None:
+        if error:
             log.warning("The append-only file could not be completed: %s", os.strerror(error))
 
     # --- switching at run time ---
@@ -267,12 +271,14 @@ class AppendLog:
         try:
             if on == self.state.on:
                 self.release()
-            elif on:
+                return
+            if on:
                 self._switch_on()
             else:
                 self._switch_off()
         finally:
             self._note_first_base()
+        self.state.changed()
 
     def _note_first_base(self) -> None:
         """Says whether the server may end: not before a log that is switched on has all the data."""
@@ -302,7 +308,7 @@ class AppendLog:
 
     def _end_log(self) -> None:
         self.rewriter.kill()
-        self.close()
+        self._say_closed(lib.engine_aof_off(self._handle))
 
     def move(self) -> None:
         """CONFIG SET dir: goes on with a new base in the new place, written here and now.

@@ -4,6 +4,10 @@
     #TXN-SEEN <life> <position>   all parts before it are in this log or in what it continues, and
                                   what there is of other lives is settled
     #TXN-DROP <id>                a recovery has left this part out
+    #TXN-OFF <life>               it was switched off: what comes later in this life is not told here
+
+Each log says at its begin in which life that is. One that does not know a life, but others, has begun anew
+since, or was not written to then: it does not tell that a part is missing.
 
 A crash may leave some parts of a command unwritten; then none of them count (csrc/persist/aof.h). A new
 life of the server says so at once, in all logs (TXN-DROP, then TXN-SEEN): later it would not be known any
@@ -11,6 +15,7 @@ more, since a log that is rewritten begins with no line of earlier lives.
 """
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,23 +34,30 @@ class Parts:
     open: set[str] = field(default_factory=set)  # of the present one
     dropped: set[str] = field(default_factory=set)
     seen: dict[str, int] = field(default_factory=dict)  # by life: positions before it are here
+    lives: set[str] = field(default_factory=set)  # that it was written to in
 
     def note(self, words: list[str]) -> None:
         """A line, split."""
         match words:
             case ["TXN", name, *_]:
                 self.open.add(name)
+                self.lives.add(name.partition("-")[0])
             case ["TXN-SEEN", life, position] if position.isascii() and position.isdigit():
+                self.lives.add(life)
                 self.seen[life] = max(self.seen.get(life, 0), int(position))
                 earlier = {name for name in self.open if not name.startswith(f"{life}-")}
                 self.settled |= earlier
                 self.open -= earlier
             case ["TXN-DROP", name]:
                 self.dropped.add(name)
+            case ["TXN-OFF", life]:
+                self.seen[life] = sys.maxsize
 
     def has(self, name: str, life: str, position: int) -> bool:
         if name in self.dropped:
             return False
+        if self.lives and life not in self.lives:
+            return True
         return name in self.settled or name in self.open or position < self.seen.get(life, 0)
 
 

@@ -4,6 +4,7 @@ Order: arena, append only file, RDB file, nothing. An arena is taken over if the
 it (csrc/db/attach.h) and, when the server starts, if the files are those that go with it.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,25 +108,35 @@ def _log_place(plan: Plan, index: int, report: Any) -> LogPlace | None:
 def _objection(plan: Plan, index: int, birth: Birth, report: Any, since: LogPlace | None) -> str:
     """Why a sound arena is not what is wanted; empty: it is.
 
-    A log without the arena's place is one that is not in use yet: then the arena is newer. When all
-    workers begin, some may have more of a command of several than others, which only whole logs tell.
+    When all workers begin, some may have more of a command of several than others, which only whole logs
+    tell.
     """
     appendonly = bool(plan.config["appendonly"])
     if appendonly and report.has_guests:
         return GUESTS
-    if appendonly and report.frozen and birth.first and (plan.control or not since):
-        return FROZEN
     if not birth.first:
         return ""  # of this very server
     now = marks_of(plan.config, index, at_end=report.sealed)
     if why := now.objection(Marks.from_report(report), appendonly=appendonly):
         return why
-    if appendonly and _is_edited(plan, index, report):
+    if not appendonly or _is_newer(plan, index, report):
+        return ""
+    if report.frozen and (plan.control or not since):
+        return FROZEN
+    if _is_edited(plan, index, report):
         return EDITED
-    crashed = appendonly and plan.control and not report.sealed
+    crashed = plan.control and not report.sealed
     if crashed and (report.aof_ahead or not _is_complete(plan)):
         return PARTS
     return ""
+
+
+def _is_newer(plan: Plan, index: int, report: Any) -> bool:
+    """Whether the log is not in use yet, having been switched on lately: it lacks the arena's place."""
+    with suppress(ManifestError, OSError):
+        manifest = own_folder(plan.config, index, plan.config["workers"]).read()
+        return not (manifest and 0 < report.aof_seq <= manifest.last_incremental)
+    return False
 
 
 def _is_edited(plan: Plan, index: int, report: Any) -> bool:
@@ -133,8 +144,8 @@ def _is_edited(plan: Plan, index: int, report: Any) -> bool:
     folder = own_folder(plan.config, index, plan.config["workers"])
     try:
         manifest = folder.read()
-        if not manifest or manifest.last_incremental < report.aof_seq:
-            return False
+        if not manifest:
+            return True
         size = written_size(folder, manifest, report.aof_seq)
     except (ManifestError, OSError):
         return True

@@ -17,6 +17,8 @@ from tests.harness.resp import Client
 
 __all__ = ["Server", "free_port", "is_alive", "running", "wait_until", "with_own_shm"]
 
+POLL_S = 0.01
+LONG_POLL_S = 1.0
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -36,11 +38,16 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Polls until the condition holds. Raises: AssertionError after the deadline."""
+    """Polls until the condition holds. Raises: AssertionError after the deadline.
+
+    Time in which all processes of the test were stopped by somebody does not count.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.01)
+        before = time.monotonic()
+        assert before < deadline, "the condition did not become true in time"
+        time.sleep(POLL_S)
+        deadline += max(0.0, time.monotonic() - before - LONG_POLL_S)
 
 
 def with_own_shm(size: int, argv: list[str]) -> list[str]:

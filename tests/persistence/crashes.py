@@ -13,33 +13,22 @@ When all processes die at once, and no shared memory is left, or two workers in 
 MSET or transaction of a writer is there as a whole or not at all, if there is an append-only file.
 """
 
-import contextlib
 import math
-import os
 import random
 import re
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
 
-from tests.harness.processes import children_of
 from tests.harness.resp import Client, encode
-from tests.harness.server import is_alive, wait_until
-from tests.persistence.place import SAVES, Place
+from tests.harness.server import wait_until
+from tests.persistence.deaths import DEATHS, JOINT, Scene
+from tests.persistence.place import Place
 from tests.workers.places import worker_lines
 
-__all__ = ["VICTIMS", "Crashes"]
+__all__ = ["Crashes"]
 
 KEYS = 40
-VICTIMS = (
-    "worker",
-    "two",
-    "snapshotter",
-    "front",
-    "all",
-    "machine",
-)  # the last: shared memory, too
 PATIENCE_S = 30  # of clients: who gives up may see its command happen later
 POSTPONED_S = 3.0  # a write waits up to 2 s for a sync that is slow
 SNAPSHOT_LOADED = re.compile(
@@ -129,9 +118,7 @@ class Crashes:
 
     def __init__(self, place: Place, options: tuple[str, ...], workers: int, seed: int) -> None:
         self._place = place
-        self._options = options
-        self._workers = workers
-        self._random = random.Random(seed)
+        self._scene = Scene(place, options, workers, random.Random(seed), threading.Event())
         self._logged = "--appendonly" in options
         self._always = "always" in options
         self._writers = [Writer(place, number) for number in range(3)]
@@ -141,95 +128,61 @@ class Crashes:
     def writes(self) -> int:
         return sum(writer.writes for writer in self._writers)
 
-    def round(self, victim: str) -> None:
+    def round(self, death: str) -> None:
         """Writes for a while, kills, waits for the end of it, compares. Raises: AssertionError."""
-        stop = threading.Event()
-        threads = [threading.Thread(target=w.run, args=(stop,)) for w in self._writers]
-        said = len(self._place.log())
+        scene = self._scene
+        scene.stop, scene.log, scene.cold = threading.Event(), "", False
+        threads = [threading.Thread(target=w.run, args=(scene.stop,)) for w in self._writers]
+        said, process = len(self._place.log()), self._place.process
         before = self.writes
         for thread in threads:
             thread.start()
         try:
             wait_until(lambda: self.writes > before + 20)
-            if victim == "snapshotter" or self._random.random() < 0.4:
-                self._begin_snapshot()
-            stop.wait(self._random.uniform(0, 0.05))
+            if death == "snapshotter" or scene.chance.random() < 0.4:
+                scene.ask("BGSAVE")
+            scene.pause(0.05)
             killed_s = time.monotonic()
-            said = self._kill(victim, said, stop)
+            DEATHS[death](scene)
             wait_until(self._place.answers, PATIENCE_S)
         finally:
-            stop.set()
+            scene.stop.set()
             for thread in threads:
                 thread.join()
         wait_until(self._settled, PATIENCE_S)
-        self._compare(victim, killed_s, self._place.log()[said:])
-
-    def _begin_snapshot(self) -> None:
-        with self._place.client() as client:
-            client.call("BGSAVE")
-
-    def _kill(self, victim: str, said: int, stop: threading.Event) -> int:
-        """From where on the log tells of what came after."""
-        if victim == "two":
-            pids = self._place.children()
-            stop.set()  # the last commands are those that the kill has met
-            kill(*self._random.sample(pids, min(2, len(pids))))
-            return said
-        if victim in ("worker", "snapshotter"):
-            pids = self._place.children()
-            if victim == "snapshotter":
-                pids = [child for pid in pids for child in children_of(pid)] or pids
-            kill(self._random.choice(pids))
-            return said
-        if victim in ("all", "machine"):
-            self._place.end(signal.SIGKILL)
-            if victim == "machine":
-                stop.set()  # the last commands are those that the kill has met
-        else:
-            pids = self._place.children()
-            self._place.process.kill()
-            self._place.process.wait(10)
-            wait_until(lambda: not any(is_alive(pid) for pid in pids))
-        discard = ["--discard-shm"] if victim == "machine" else []
-        self._place.again(*SAVES, *self._options, *discard, workers=self._workers)
-        return 0
+        restarted = self._place.process is not process
+        log = scene.log + self._place.log() if restarted else self._place.log()[said:]
+        self._compare(death, killed_s, log)
 
     def _settled(self) -> bool:
         """All workers are there, have done what was left to them, and answer for all keys."""
-        if len(self._place.children()) < self._workers:
+        if len(self._place.children()) < self._scene.workers:
             return False
         try:
             with self._place.client(timeout=PATIENCE_S) as client:
-                if self._workers > 1 and len(worker_lines(client)) < self._workers:
+                if self._scene.workers > 1 and len(worker_lines(client)) < self._scene.workers:
                     return False
                 return all(client.call("TOUCH", f"w0:{i}")[:1] == b":" for i in range(KEYS))
         except (OSError, ConnectionError):
             return False
 
-    def _safe_s(self, victim: str, killed_s: float, log: str) -> float:
+    def _safe_s(self, killed_s: float, log: str) -> float:
         """Until when nothing that was acknowledged may be lost."""
         if not self._logged:
-            return 0.0 if victim == "machine" or SNAPSHOT_LOADED.search(log) else math.inf
-        return math.inf if self._always or not LOG_LOADED.search(log) else killed_s - POSTPONED_S
+            return 0.0 if self._scene.cold or SNAPSHOT_LOADED.search(log) else math.inf
+        lost = not self._always and LOG_LOADED.search(log)
+        return killed_s - POSTPONED_S if lost else math.inf
 
-    def _compare(self, victim: str, killed_s: float, log: str) -> None:
-        safe_s, older = self._safe_s(victim, killed_s, log), False
+    def _compare(self, death: str, killed_s: float, log: str) -> None:
+        safe_s, older = self._safe_s(killed_s, log), False
         with self._place.client() as client:
             for writer in self._writers:
                 found = {name: int(client.value("GET", name) or 0) for name in writer.keys}
-                whole = victim == "machine" or (victim == "two" and math.isinf(safe_s))
-                if whole and self._logged:
+                if self._logged and death in JOINT and (self._scene.cold or math.isinf(safe_s)):
                     assert writer.is_whole(found), (writer.last, found, log)
                 for name, key in writer.keys.items():
                     value = found[name]
-                    assert key.allows(value, safe_s=safe_s), (victim, name, key, value, log)
+                    assert key.allows(value, safe_s=safe_s), (death, name, key, value, log)
                     older = older or value < key.acknowledged
                     key.begin(value)
         self.losses += older
-
-
-def kill(*pids: int) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not any(is_alive(pid) for pid in pids))

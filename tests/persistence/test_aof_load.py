@@ -244,7 +244,13 @@ def test_what_a_base_has_is_seen(tmp_path: Path) -> None:
     assert judged(tmp_path, part(3, 3, "1/2", "SET a 1"), later) == [set(), set()]
     assert judged(tmp_path, part(4, 3, "1/2", "SET a 1"), later)[0] == {f"{LIFE}-4-3"}
     other_life = part(3, 3, "1/2", "SET a 1", life="dead")
-    assert judged(tmp_path, other_life, later)[0] == {"dead-3-3"}
+    assert judged(tmp_path, other_life, later)[0] == set()  # a log that has begun anew since
+    assert judged(tmp_path, other_life, b"#TXN-SEEN dead 3\r\n" + later)[0] == {"dead-3-3"}
+
+
+def test_a_log_that_was_switched_off_does_not_tell_what_is_missing(tmp_path: Path) -> None:
+    later = b"#TXN-SEEN %b 2\r\n#TXN-OFF %b\r\n" % (LIFE.encode(), LIFE.encode())
+    assert judged(tmp_path, part(3, 3, "1/2", "SET a 1"), later) == [set(), set()]
 
 
 def test_what_was_judged_once_stays_so(tmp_path: Path) -> None:

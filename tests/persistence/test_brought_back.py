@@ -43,6 +43,8 @@ def test_what_was_left_out_once_does_not_come_back_with_its_worker() -> None:
         (log,) = server.files(VICTIM).glob("*.incr.aof")
         half = b"#TXN dead-3-6 1/2\r\n" + stream("MULTI", "SELECT 0", f"SET {other} half", "EXEC")
         log.write_bytes(log.read_bytes() + half)
+        (log,) = server.files(2).glob("*.incr.aof")
+        log.write_bytes(log.read_bytes() + b"#TXN-SEEN dead 0\r\n")
         server.start(workers=3)
         assert server.call("GET", other) == b"$-1\r\n"
         kill_inside(server, 1)

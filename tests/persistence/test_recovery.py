@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.persistence.crashes import VICTIMS, Crashes
+from tests.persistence.crashes import Crashes
+from tests.persistence.deaths import DEATHS
 from tests.persistence.place import place
 
 AOF = ("--appendonly", "yes")
@@ -18,6 +19,6 @@ def test_what_was_acknowledged_is_there_after_a_kill(
 ) -> None:
     with place(*options, workers=workers) as here:
         crashes = Crashes(here, options, workers, seed=workers)
-        for victim in VICTIMS:
-            crashes.round(victim)
+        for death in DEATHS:
+            crashes.round(death)
         assert crashes.writes > 80

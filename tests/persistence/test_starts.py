@@ -80,10 +80,15 @@ def write(server: LoggedServer, value: int) -> None:
 
 def add_half(server: LoggedServer, number: int) -> None:
     """A command of two workers, of which one has logged its part when all have died."""
-    log = max(server.files(VICTIM).glob("*.incr.aof"), key=lambda path: int(path.suffixes[-3][1:]))
     part = stream("MULTI", "SELECT 0", f"SET {HALF} {number}", "EXEC")
-    with log.open("ab") as file:
-        file.write(b"#TXN dead-%d-6 1/2\r\n" % number + part)
+    append(server, VICTIM, b"#TXN dead-%d-6 1/2\r\n" % number + part)
+    append(server, 2, b"#TXN-SEEN dead 0\r\n")
+
+
+def append(server: LoggedServer, worker: int, data: bytes) -> None:
+    logs = server.files(worker).glob("*.incr.aof")
+    with max(logs, key=lambda path: int(path.suffixes[-3][1:])).open("ab") as file:
+        file.write(data)
 
 
 def check(server: LoggedServer, value: int) -> None:
@@ -213,4 +218,34 @@ def test_the_same_when_it_comes_back(server: LoggedServer) -> None:
     check(server, 10)
     server.kill()
     server.start(*ALWAYS, workers=WORKERS)
+    check(server, 10)
+
+
+def test_while_a_log_is_switched_on_the_arena_has_all(server: LoggedServer) -> None:
+    """It was off for a while, and its new base has no place in a manifest yet when all are killed."""
+    server.start(*ALWAYS, *WARM)
+    write(server, 10)
+    server.call("CONFIG", "SET", "appendonly", "no")
+    write(server, 11)
+    server.call("DEBUG", "FAULT", "aof.base.rename:fail")
+    server.call("CONFIG", "SET", "appendonly", "yes")  # it tries that again and again
+    wait_until(lambda: "Background AOF rewrite terminated with error" in server.log)
+    server.kill()
+    server.start(*ALWAYS, *WARM)
+    assert "Re-attached 1 arena" in server.log
+    check(server, 11)
+    server.kill()
+    server.start(*ALWAYS)
+    check(server, 11)
+
+
+@pytest.mark.parametrize("workers", [1, WORKERS])
+def test_a_log_that_was_switched_off_says_so(server: LoggedServer, workers: int) -> None:
+    server.start(*ALWAYS, workers=workers)
+    write(server, 10)
+    server.call("CONFIG", "SET", "appendonly", "no")
+    log = next(server.files(None if workers == 1 else 1).glob("*.incr.aof")).read_bytes()
+    assert (b"\n#TXN-OFF " in log) == (workers > 1)
+    server.kill()
+    server.start(*ALWAYS, workers=workers)
     check(server, 10)

@@ -156,23 +156,25 @@ def test_a_transaction_of_several_rounds_ends_whole(
     )
 
 
+@pytest.mark.parametrize("size", [3, 900_000], ids=["small", "large"])
 @pytest.mark.parametrize("appendonly", ["no", "yes"])
 @pytest.mark.parametrize("point", ["stage.committed", "stage.before_execute", "stage.executing"])
 def test_who_asked_and_an_owner_die_at_once(
-    start_server: Start, point: str, appendonly: str
+    start_server: Start, point: str, appendonly: str, size: int
 ) -> None:
     """The third worker has executed its part: so do they when they are brought back."""
+    new = "n" * size
     server = start_server(*COLD, "--appendonly", appendonly, workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
         client.call("MSET", *pairs("old"))
         pids = armed(server, "stage.before_execute"), pid_of(watcher, 0)
         with suppress(OSError):
             client.call("DEBUG", "FAULT", f"{point}:kill")
-            client.call("MSET", *pairs("new"))
+            client.call("MSET", *pairs(new))
         reborn(watcher, pids[0])
         wait_until(lambda: pid_of(watcher, 0) not in (0, pids[1]))
-        assert watcher.value("GET", KEYS[2]) == b"new"
-    assert values(server, "MGET", *KEYS) == [[b"new"] * WORKERS] * 2
+        assert watcher.value("GET", KEYS[2]) == new.encode()
+    assert values(server, "MGET", *KEYS) == [[new.encode()] * WORKERS] * 2
 
 
 def test_one_dies_while_who_asked_is_stuck(start_server: Start) -> None:

@@ -104,3 +104,12 @@ def publish_figures(fleet: Fleet) -> None:
 
     for engine in fleet.engines:
         lib.engine_cron(engine, 1000)
+
+
+def test_keys_that_are_made_for_a_test_are_made_once(trio: Server) -> None:
+    with connect_to(trio, 0) as client:
+        client.call("FLUSHALL")
+        assert client.call("DEBUG", "POPULATE", 300, "p", 10) == b"+OK\r\n"
+        assert client.call("DBSIZE") == b":300\r\n"
+        assert client.value("GET", "p:299") == b"value:299\0"
+        client.call("FLUSHALL")
