@@ -12,8 +12,8 @@ struct stages {
     /* stage.c */
     struct kept_list parts; /* staged here, oldest first; head.value is the number */
     uint64_t read;          /* how far the log of commits was followed, while there are parts */
-    struct vault *vault;    /* where parts are; without a log and without room there, those of malloc
-                               are lost with the worker if who has asked for them dies, too */
+    struct vault *vault; /* where parts are; without a log and without room there, those of malloc
+                            are lost with the worker if who has asked for them dies, too */
     /* stage_ask.c */
     struct operation *table[STAGE_BUCKETS]; /* on their way, by number */
     struct chain *chains;

@@ -119,7 +119,10 @@ def _objection(plan: Plan, index: int, birth: Birth, report: Any, since: LogPlac
     now = marks_of(plan.config, index, at_end=report.sealed)
     if why := now.objection(Marks.from_report(report), appendonly=appendonly):
         return why
-    if not appendonly or _is_newer(plan, index, report):
+    if not appendonly:
+        return ""
+    if _is_newer(plan, index, report):
+        _is_complete(plan)  # others may have to know what this one's log says before it begins anew
         return ""
     if report.frozen and (plan.control or not since):
         return FROZEN

@@ -55,9 +55,12 @@ class Key:
         self.past = [*self.past[-99:], (time.monotonic(), value)]
 
     def begin(self, value: int) -> None:
-        """A round is over: this is there, whatever was before."""
+        """A round is over: this is there, whatever was before. A later one whose client had to leave may
+        still wait for the workers that have died."""
+        later = [each for each in self.tried if each > value]
         self.past = []
         self.settle(value)
+        self.tried = later
 
 
 class Writer:
@@ -162,19 +165,23 @@ class Crashes:
             with self._place.client(timeout=PATIENCE_S) as client:
                 if self._scene.workers > 1 and len(worker_lines(client)) < self._scene.workers:
                     return False
+                if self._logged and not is_logged(client):
+                    return False
                 return all(client.call("TOUCH", f"w0:{i}")[:1] == b":" for i in range(KEYS))
         except (OSError, ConnectionError):
             return False
 
-    def _safe_s(self, killed_s: float, log: str) -> float:
+    def _safe_s(self, death: str, killed_s: float, log: str) -> float:
         """Until when nothing that was acknowledged may be lost."""
         if not self._logged:
             return 0.0 if self._scene.cold or SNAPSHOT_LOADED.search(log) else math.inf
+        if death == "switching" and SNAPSHOT_LOADED.search(log):
+            return 0.0  # the log was not in force again: a frozen arena has what came before it
         lost = not self._always and LOG_LOADED.search(log)
         return killed_s - POSTPONED_S if lost else math.inf
 
     def _compare(self, death: str, killed_s: float, log: str) -> None:
-        safe_s, older = self._safe_s(killed_s, log), False
+        safe_s, older = self._safe_s(death, killed_s, log), False
         with self._place.client() as client:
             for writer in self._writers:
                 found = {name: int(client.value("GET", name) or 0) for name in writer.keys}
@@ -186,3 +193,9 @@ class Crashes:
                     older = older or value < key.acknowledged
                     key.begin(value)
         self.losses += older
+
+
+def is_logged(client: Client) -> bool:
+    """No log waits for its first base: it would not be in force."""
+    figures = client.value("INFO", "persistence")
+    return b"aof_rewrite_in_progress:0" in figures and b"aof_rewrite_scheduled:0" in figures

@@ -205,7 +205,8 @@ def test_another_directory_does_not_get_the_data() -> None:
 
 
 PATCHES = {
-    "checksum": (40, b"\xee" * 16, "its checksum is wrong"),
+    "checksum": (20, b"\xee" * 4, "its checksum is wrong"),
+    "stamp": (40, b"\xee" * 16, "its superblock is damaged"),
     "layout": (8, struct.pack("<I", 999), "its layout is version 999 and not "),
     "busy": (12, struct.pack("<I", 1), "its worker ended inside a command"),
     "magic": (0, b"nonsense", "it is no arena"),
