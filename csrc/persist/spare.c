@@ -103,6 +103,7 @@ static void step_aside(void) {
 static void cut_off(int socket) {
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     signal(SIGINT, SIG_IGN);  /* of a terminal, meant for the front */
+    signal(SIGTERM, SIG_IGN); /* to all of a service, meant for the front */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
     step_aside();
     sigset_t none;

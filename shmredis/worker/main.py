@@ -61,8 +61,8 @@ def python_say(level: int, text: Any) -> None:
 
 def run_worker(plan: Plan, index: int, channel: socket.socket, birth: Birth) -> int:
     """Serves until the front says so or is gone. The exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):  # of a terminal or systemd, meant for the front
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     show_title(plan.config, f"worker {index}")
     if plan.control:

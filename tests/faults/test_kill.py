@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.processes import children_of
 from tests.harness.server import ROOT, Server, free_port, is_alive, wait_until
 
 StartServer = Callable[..., Server]
@@ -126,24 +127,43 @@ def test_a_signal_ends_the_server_in_order(
     assert "is now ready to exit, bye bye..." in server.log()
 
 
-def test_an_interrupt_from_the_terminal_reaches_all_processes_and_is_orderly(
-    start_server: StartServer,
+def family(server: Server) -> list[int]:
+    """Its workers and their children, then the front."""
+    workers = server.children()
+    return [*(child for pid in workers for child in children_of(pid)), *workers, server.process.pid]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_is_orderly(
+    start_server: StartServer, number: signal.Signals
 ) -> None:
-    server = start_server()
-    (worker,) = server.children()
-    for pid in (worker, server.process.pid):
-        os.kill(pid, signal.SIGINT)
-    assert server.process.wait(60) == 0
-    assert "Traceback" not in server.log()
+    """As a terminal sends it, or systemd to all of a service: the data are saved."""
+    options = ("--save", "3600 1", "--rdb-key-save-delay", "20000", "--warm-restart", "no")
+    server = start_server(*options, workers=2)
+    with server.client() as client:
+        for i in range(50):
+            client.call("SET", f"key:{i}", i)
+        assert client.call("BGSAVE").startswith(b"+Background")
+        client.call("SET", "last", 1)
+        for pid in family(server):
+            os.kill(pid, number)
+        assert server.process.wait(60) == 0
+    assert "Traceback" not in server.log() and "was ended by signal" not in server.log()
+    assert "last" in (server.dir / "dump.rdb").read_text("latin-1")
 
 
-def test_a_worker_that_is_ended_by_sigterm_comes_back(start_server: StartServer) -> None:
-    server = start_server()
-    (pid,) = server.children()
-    os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: server.children() not in ([], [pid]))
-    wait_until(server.answers)
-    assert f"Worker 0 (pid {pid}) was ended by signal 15" in server.log()
+def test_workers_and_children_alone_take_no_notice_of_sigterm(start_server: StartServer) -> None:
+    server = start_server("--rdb-key-save-delay", "100000")
+    with server.client() as client:
+        for i in range(5):
+            client.call("SET", f"key:{i}", i)
+        assert client.call("BGSAVE").startswith(b"+Background")
+        for pid in family(server)[:-1]:
+            os.kill(pid, signal.SIGTERM)
+        assert client.call("GET", "key:1") == b"$1\r\n1\r\n"
+        status = b"rdb_bgsave_in_progress:0\r\nrdb_last_save_time"
+        wait_until(lambda: status in client.call("INFO", "persistence"))
+        assert b"rdb_last_bgsave_status:ok" in client.call("INFO", "persistence")
 
 
 @pytest.mark.parametrize(

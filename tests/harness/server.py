@@ -137,7 +137,7 @@ class Server:
         left = self.shm_objects()
         for path in left:
             path.unlink(missing_ok=True)
-        assert not left
+        assert not left, left
         shutil.rmtree(self.dir)
 
 
