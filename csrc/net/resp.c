@@ -210,3 +210,7 @@ void resp_rebase(struct resp_parser *p, const char *from, char *to) {
 size_t resp_wants(const struct resp_parser *p) {
     return p->bulk < 0 ? 0 : p->pos + (size_t)p->bulk + 2;
 }
+
+bool resp_at_last(const struct resp_parser *p) {
+    return p->left == 1;
+}

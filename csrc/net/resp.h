@@ -49,5 +49,7 @@ void resp_rebase(struct resp_parser *p, const char *from, char *to);
 /* Total bytes that the argument being read needs in the buffer (its two last bytes included); 0:
  * not known yet. */
 size_t resp_wants(const struct resp_parser *p);
+/* Whether nothing follows that argument. */
+bool resp_at_last(const struct resp_parser *p);
 
 #endif

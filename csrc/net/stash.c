@@ -14,12 +14,16 @@ void stash_drop(struct session *s) {
     s->stash = NULL;
 }
 
-/* How large the stash should be to go on reading: room for the argument that is arriving, but a
- * length that is only declared is not believed all at once. */
+/* How large the stash should be to go on reading: as large as the rest of the command if that is
+ * known and near; otherwise by a part of itself larger, so that many small arguments are not copied
+ * for each, with room for the argument that is arriving, whose declared length is not believed all
+ * at once. */
 static size_t stash_room(const struct resp_parser *parser, size_t have) {
-    size_t wants = resp_wants(parser);
-    if (wants <= have) return have + STASH_STEP;
-    return wants - have > BULK_STEP ? have + BULK_STEP + have / 2 : wants;
+    size_t wants = resp_wants(parser), step = STASH_STEP + have / 2;
+    bool near = wants <= have + BULK_STEP;
+    if (near && wants > have && resp_at_last(parser)) return wants;
+    if (!near) return have + BULK_STEP + step;
+    return wants > have + step ? wants : have + step;
 }
 
 static void stash_reserve(struct stash *st) {

@@ -1,6 +1,7 @@
 """Input that no honest client sends: each gets Redis's answer, and nobody else notices."""
 
 import random
+import re
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -233,6 +234,29 @@ def test_a_million_arguments(server: Server, bystander: Client) -> None:
         assert client.read() == b":0\r\n"
         client.send(b"*%d\r\n$4\r\nPONG\r\n" % (count + 1) + words)
         assert client.read().startswith(b"-ERR unknown command 'PONG', with args beginning with: ")
+
+
+@pytest.mark.parametrize("size", [10, 1000])
+def test_what_has_come_of_many_arguments_is_seldom_copied(
+    server: Server, bystander: Client, size: int
+) -> None:
+    """Its buffer grows by a part of itself, not for each argument."""
+    count, pieces = 4 * MIB // size, 80
+    data = encode("MSET", *["x" * size] * count)
+    step = len(data) // (pieces + 1)
+    sizes = set()
+    with server.client() as client:
+        for sent in range(step, step * pieces, step):
+            client.send(data[sent - step : sent])
+            wait_until(lambda sent=sent: query_buffer(bystander)[0] == sent)  # type: ignore[misc]
+            sizes.add(sum(query_buffer(bystander)))
+    assert len(sizes) < pieces / 2
+
+
+def query_buffer(bystander: Client) -> tuple[int, int]:
+    """Used and free bytes of the largest of all clients."""
+    text = bystander.call("CLIENT", "LIST").decode()
+    return max((int(u), int(f)) for u, f in re.findall(r"qbuf=(\d+) qbuf-free=(\d+)", text))
 
 
 def test_announced_lengths_take_no_memory_until_bytes_come(
