@@ -173,11 +173,11 @@ class Crashes:
 
     def _safe_s(self, death: str, killed_s: float, log: str) -> float:
         """Until when nothing that was acknowledged may be lost."""
-        if not self._logged:
-            return 0.0 if self._scene.cold or SNAPSHOT_LOADED.search(log) else math.inf
-        if death == "switching" and SNAPSHOT_LOADED.search(log):
-            return 0.0  # the log was not in force again: a frozen arena has what came before it
-        lost = not self._always and LOG_LOADED.search(log)
+        if not self._logged and self._scene.cold:
+            return 0.0
+        if SNAPSHOT_LOADED.search(log) and (not self._logged or death == "switching"):
+            return 0.0  # no log, or not in force again: a frozen arena has what came before it
+        lost = not self._always and LOG_LOADED.search(log)  # one may have been switched on
         return killed_s - POSTPONED_S if lost else math.inf
 
     def _compare(self, death: str, killed_s: float, log: str) -> None:
