@@ -29,13 +29,8 @@ static uint32_t lfu_increment(struct engine *eng, uint32_t counter) {
     return counter + (engine_random_below(eng, odds) == 0);
 }
 
-/* A clock written for a read would have its page copied while the arena keeps an instant. */
-static bool touch_costs_a_page(const struct engine *eng) {
-    return eng->arena.freeze.phase != ARENA_LIVE;
-}
-
 void access_touch(struct engine *eng, struct entry *e, bool modified) {
-    if (!modified && touch_costs_a_page(eng)) return;
+    if (!modified && !arena_is_live(&eng->arena)) return;
     if (policy_is_lfu(eng)) {
         uint32_t counter = lfu_increment(eng, access_frequency(eng, e));
         entry_set_clock(e, lfu_minutes(eng) << 8 | counter);

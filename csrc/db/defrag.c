@@ -159,12 +159,6 @@ static uint64_t wanted_cpu(struct engine *eng) {
     return (uint64_t)(c->active_defrag_cycle_min + (range > 0 ? spread * above / range : spread));
 }
 
-/* While the arena keeps an instant, each page that a move writes to is copied, and none is
- * returned. */
-static bool moving_pays_off(const struct engine *eng) {
-    return eng->arena.freeze.phase == ARENA_LIVE;
-}
-
 bool defrag_cycle(struct engine *eng) {
     struct defrag *d = eng->defrag;
     uint64_t now = clock_monotonic_us();
@@ -173,7 +167,7 @@ bool defrag_cycle(struct engine *eng) {
         eng->stats.defrag_running = 0;
         return false;
     }
-    if (!moving_pays_off(eng)) {
+    if (!arena_is_live(&eng->arena)) {
         d->last_us = now;
         return false;
     }
@@ -203,7 +197,7 @@ bool defrag_cycle(struct engine *eng) {
 #define PURGE_PASSES 2
 
 uint64_t defrag_purge(struct engine *eng) {
-    if (!moving_pays_off(eng)) return 0;
+    if (!arena_is_live(&eng->arena)) return 0;
     struct defrag *d = eng->defrag;
     for (int pass = 0; pass < PURGE_PASSES; pass++) {
         start(d);

@@ -105,6 +105,11 @@ static inline struct arena_super *arena_super(const struct arena *a) {
     return (struct arena_super *)(void *)a->base;
 }
 
+/* Whether it keeps no instant: then a write costs no copy of its page. */
+static inline bool arena_is_live(const struct arena *a) {
+    return a->freeze.phase == ARENA_LIVE;
+}
+
 /* Around every change of what lies in the arena; they nest. A worker that dies in between leaves an
  * arena that nobody trusts. */
 static inline void arena_enter(const struct arena *a) {

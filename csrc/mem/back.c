@@ -1,9 +1,11 @@
-/* back.c - posix_fallocate in steps; growing parts. */
+/* back.c - posix_fallocate in steps; mapped parts, growing parts. */
 #define _GNU_SOURCE
 #include "mem/back.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define BACK_STEP ((uint64_t)8 << 20)
 #define GROWTH ((uint64_t)1 << 20)
@@ -29,6 +31,20 @@ bool back_range(int fd, uint64_t from, uint64_t to) {
 
 void back_release(int fd, uint64_t from, uint64_t to) {
     fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from));
+}
+
+bool mapped_open(struct mapped *m, int fd, uint64_t offset, size_t n) {
+    void *at = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+    if (at == MAP_FAILED) return false;
+    *m = (struct mapped){ fcntl(fd, F_DUPFD_CLOEXEC, 0), at, n };
+    if (m->fd >= 0) return true;
+    munmap(at, n);
+    return false;
+}
+
+void mapped_close(const struct mapped *m) {
+    munmap(m->at, m->n);
+    close(m->fd);
 }
 
 bool growing_back(const struct growing *g, uint64_t *backed, uint64_t n) {

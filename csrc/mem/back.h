@@ -7,12 +7,23 @@
 #define SHMREDIS_BACK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Memory for [from, to) of the object, all of it or nothing more than it had before. */
 bool back_range(int fd, uint64_t from, uint64_t to);
 /* Its memory goes back to the system; it reads as zeros. */
 void back_release(int fd, uint64_t from, uint64_t to);
+
+/* A part of an object, mapped, with a descriptor of its own to give it memory by. */
+struct mapped {
+    int fd;
+    char *at;
+    size_t n;
+};
+/* False: there is no address space, or no descriptor. */
+bool mapped_open(struct mapped *m, int fd, uint64_t offset, size_t n);
+void mapped_close(const struct mapped *m);
 
 /* A part of an object that begins with memory for `least` bytes, and has more when it is needed. */
 struct growing {

@@ -217,7 +217,7 @@ static bool can_punch(const struct arena *a, const struct page_map *m, uint32_t 
 
 uint32_t page_punch(struct arena *a, struct page_map *m) {
     uint32_t before = m->punched, total = page_total(a);
-    if (a->freeze.phase != ARENA_LIVE) return 0;
+    if (!arena_is_live(a)) return 0;
     for (uint32_t p = page_first(a); p < total; p++) {
         uint32_t end = p;
         while (end < total && can_punch(a, m, end)) end++;

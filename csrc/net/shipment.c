@@ -1,10 +1,7 @@
 /* shipment.c - one place a worker; who reads another's does so only when that is dead. */
 #include "net/shipment.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "mem/back.h"
 #include "mem/fault.h"
@@ -20,37 +17,30 @@ struct shipment {
 };
 
 struct shipments {
-    int fd, workers;
-    char *all;
+    struct mapped all;
 };
 
 struct shipments *shipments_map(int fd, int workers) {
     struct shipments *s = malloc(sizeof *s);
     size_t n = (size_t)workers * SHIPMENT_SPACE;
-    off_t offset = (off_t)control_shipment_offset(workers, 0);
-    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (s) *s = (struct shipments){ own, workers, p };
-    if (s && p != MAP_FAILED && own >= 0) return s;
-    if (p != MAP_FAILED) munmap(p, n);
-    if (own >= 0) close(own);
+    ASSERT(s);
+    if (mapped_open(&s->all, fd, control_shipment_offset(workers, 0), n)) return s;
     free(s);
     return NULL;
 }
 
 void shipments_unmap(struct shipments *s) {
     if (!s) return;
-    munmap(s->all, (size_t)s->workers * SHIPMENT_SPACE);
-    close(s->fd);
+    mapped_close(&s->all);
     free(s);
 }
 
 static struct shipment *shipment_of(const struct remote *r, int worker) {
-    return (struct shipment *)(void *)(r->shipments->all + (size_t)worker * SHIPMENT_SPACE);
+    return (struct shipment *)(void *)(r->shipments->all.at + (size_t)worker * SHIPMENT_SPACE);
 }
 
 static struct growing memory_of(const struct remote *r, int worker) {
-    return (struct growing){ r->shipments->fd, control_shipment_offset(r->n, worker),
+    return (struct growing){ r->shipments->all.fd, control_shipment_offset(r->n, worker),
                              SHIPMENT_BYTES, SHIPMENT_SPACE };
 }
 

@@ -1,11 +1,8 @@
 /* vault.c - a ring of records whose ends may be given back in any order. */
 #include "net/vault.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "mem/back.h"
 
@@ -22,6 +19,7 @@ struct ring {
 };
 
 struct vault {
+    struct mapped place;
     struct ring *ring;
     struct growing memory;
 };
@@ -30,20 +28,19 @@ struct vault {
 
 struct vault *vault_map(int fd, size_t offset) {
     struct vault *v = malloc(sizeof *v);
-    void *p = mmap(NULL, VAULT_SPACE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (v) *v = (struct vault){ p, { own, offset, VAULT_BYTES, VAULT_SPACE } };
-    if (v && p != MAP_FAILED && own >= 0) return v;
-    if (p != MAP_FAILED) munmap(p, VAULT_SPACE);
-    if (own >= 0) close(own);
-    free(v);
-    return NULL;
+    ASSERT(v);
+    if (!mapped_open(&v->place, fd, offset, VAULT_SPACE)) {
+        free(v);
+        return NULL;
+    }
+    v->ring = (struct ring *)(void *)v->place.at;
+    v->memory = (struct growing){ v->place.fd, offset, VAULT_BYTES, VAULT_SPACE };
+    return v;
 }
 
 void vault_unmap(struct vault *v) {
     if (!v) return;
-    munmap(v->ring, VAULT_SPACE);
-    close(v->memory.fd);
+    mapped_close(&v->place);
     free(v);
 }
 

@@ -199,7 +199,7 @@ static int fork_prepared(struct engine *eng) {
     struct forks *f = eng->forks;
     if (f->kind == FORK_NOTHING) return log_up_to_here(eng);
     if (f->fd < 0) return EBADF; /* the duplicate could not be made */
-    if (eng->arena.freeze.phase != ARENA_LIVE || arena_super(&eng->arena)->guests) return EBUSY;
+    if (!arena_is_live(&eng->arena) || arena_super(&eng->arena)->guests) return EBUSY;
     int error = spare_begin(&f->spare);
     if (!error) error = log_up_to_here(eng);
     if (!error && FAULT_FAILS("fork.fork")) error = EAGAIN;

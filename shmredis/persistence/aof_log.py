@@ -72,9 +72,7 @@ class AppendLog:
         )
         self._home = Path.cwd()  # its folder is there
         self._wants_base = False
-        self.wants_base: Callable[[bool], None] = lambda _wanted: (
-            None
-        )  # it begins, or has ended, to
+        self.wants_base: Callable[[bool], None] = lambda _: None  # it begins to, or has its base
         self.rewriter.ended = self._note_first_base
 
     # --- what is known ---
@@ -182,13 +180,7 @@ class AppendLog:
 
     def _begin(self, dropped: Iterable[str]) -> None:
         """A first base with what there is, and an empty incremental file."""
-        file = self._folder.base(1, rdb=self._config["aof-use-rdb-preamble"])
-        base = self.rewriter.make_base("temp-rewriteaof")
-        try:
-            base.complete(base.write_here(), self._folder.place(file))
-        except OSError:
-            base.drop()
-            raise
+        file = self._write_base(Manifest())
         log.info("Creating AOF base file %s on server start", file.name)
         incremental = self._folder.incremental(1)
         self._append_to(Manifest(base=file), incremental, dropped, new=True)

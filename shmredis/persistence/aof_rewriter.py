@@ -222,7 +222,7 @@ class Rewriter:
             return 0
         try:
             return (self._folder.read() or Manifest()).last_incremental
-        except Exception:
+        except (OSError, ManifestError):
             return 0
 
     def _fork(self, base: Base) -> "asyncio.Future[Ending]":
