@@ -29,6 +29,7 @@ uint64_t dict_scan(struct arena *a, const struct dict *d, uint64_t cursor, size_
                    dict_visit_fn visit, void *ctx) {
     if (!d->buckets) return 0;
     uint32_t v = (uint32_t)cursor;
+    const bool from_start = !v;
     size_t seen = 0,
            left = count > SIZE_MAX / SCAN_EMPTY_FACTOR ? SIZE_MAX : count * SCAN_EMPTY_FACTOR;
     do {
@@ -38,7 +39,7 @@ uint64_t dict_scan(struct arena *a, const struct dict *d, uint64_t cursor, size_
         v |= bits < 32 ? ~0u << bits : 0;
         v = reverse(reverse(v) + 1);
     } while (v && seen < count && --left);
-    return v;
+    return from_start && seen == d->count ? 0 : v; /* only empty buckets are left */
 }
 
 static bool chain_marked(const struct arena *a, const struct dict_kind *k, const struct bucket *b) {

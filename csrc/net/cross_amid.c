@@ -12,6 +12,7 @@
 #include "db/batch.h"
 #include "db/clock.h"
 #include "net/cross_impl.h"
+#include "net/scan.h"
 #include "net/stage.h"
 #include "net/turn.h"
 
@@ -102,21 +103,34 @@ static bool copy_again(struct remote *r, struct cross *o) {
     return await(r, o);
 }
 
-/* Has them asked; what is this worker's to do is done. */
-static void ask(struct remote *r, struct cross *o, struct message *m,
-                const struct command_row *row) {
+/* Has those asked that are to run it; what is this worker's to do is done. */
+static void ask(struct remote *r, struct cross *o) {
     const uint64_t self = UINT64_C(1) << r->self;
-    uint64_t position;
-    if (row->cmd.flags & CMD_WRITE && stage_position(r, &position)) m->value = position + 1;
-    o->sent = *m;
-    o->all = gather_new(NULL, row->spread);
-    if (row->spread == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m->db);
+    const struct message *m = &o->sent;
     o->all->left = __builtin_popcountll(o->amid_to);
     for (uint64_t left = o->amid_to & ~self; left; left &= left - 1)
         remote_send_command(r, __builtin_ctzll(left), m, o->amid->argc, o->amid->argv);
     if (!(o->amid_to & self)) return;
     cross_run_part(r, m, o->amid->argc, o->amid->argv);
     gather_add(o->all, r->self, remote_part_reply(r));
+}
+
+static void begin(struct remote *r, struct cross *o, struct message *m,
+                  const struct command_row *row) {
+    uint64_t position;
+    if (row->cmd.flags & CMD_WRITE && stage_position(r, &position)) m->value = position + 1;
+    o->sent = *m;
+    o->all = gather_new(NULL, row->spread);
+    if (row->spread == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m->db);
+}
+
+/* All have run it; of SCAN one after the other. False: a worker has died, or is late. */
+static bool complete(struct remote *r, struct cross *o) {
+    do {
+        ask(r, o);
+        if (!await(r, o)) return false;
+    } while (scan_turns_to(r, o->all, &o->amid, &o->amid_to));
+    return true;
 }
 
 static void forget(struct cross *o) {
@@ -130,10 +144,10 @@ static bool run(struct remote *r, struct cross *o, struct message *m, const stru
                 struct reply *out) {
     bool about_keys = !(row->cmd.flags & CMD_PUBSUB);
     if (about_keys && !bring_home(r, o)) return false;
-    ask(r, o, m, row);
-    if (!await(r, o)) return false;
+    begin(r, o, m, row);
+    if (!complete(r, o)) return false;
     gather_merge(o->all, out);
-    cross_count(r, o, o->amid, out);
+    cross_count(r, o, o->all->whole ? o->all->whole : o->amid, out);
     forget(o);
     return !about_keys || copy_again(r, o);
 }
@@ -148,7 +162,7 @@ bool cross_amid(struct remote *r, const struct command_row *row, int db, int arg
                          .id = o->id,
                          .client = o->command->head.client };
     o->amid = kept_new(r->self, &m, argc, argv);
-    o->amid_to = row->spread == SPREAD_SCAN ? UINT64_C(1) << remote_scanned(r, argv[1])
+    o->amid_to = row->spread == SPREAD_SCAN ? UINT64_C(1) << scan_worker(r, argv[1])
                                             : UINT64_MAX >> (64 - r->n);
     struct aside aside = put_aside(r);
     bool done = run(r, o, &m, row, out);

@@ -4,6 +4,7 @@
 #include "net/cross_impl.h"
 #include "net/dispatch.h"
 #include "net/redo.h"
+#include "net/scan.h"
 #include "net/stage.h"
 #include "net/turn.h"
 #include "persist/aof.h"
@@ -138,12 +139,34 @@ void cross_run_everywhere(struct remote *r, struct cross *o) {
     if (gather_add(o->all, r->self, remote_part_reply(r))) gathered(r, o);
 }
 
+static void spread_ran(struct remote *r, struct cross *o, int worker, struct part_reply reply);
+
+/* Has those run a task's command that are to. */
+static void send_spread(struct remote *r, struct cross *o) {
+    const struct cross_task *t = o->task;
+    const uint64_t self = UINT64_C(1) << r->self;
+    const struct message *m = &o->sent;
+    o->all->left = __builtin_popcountll(t->spread_to);
+    for (uint64_t left = t->spread_to & ~self; left; left &= left - 1)
+        remote_send_command(r, __builtin_ctzll(left), m, t->spread->argc, t->spread->argv);
+    if (!(t->spread_to & self)) return;
+    struct kept *k = kept_new(r->self, m, t->spread->argc, t->spread->argv);
+    cross_run_part(r, m, k->argc, k->argv);
+    free(k);
+    spread_ran(r, o, r->self, remote_part_reply(r));
+}
+
 /* A worker has run its part of a task's spread command. */
 static void spread_ran(struct remote *r, struct cross *o, int worker, struct part_reply reply) {
     struct reply whole = { .resp = o->command->head.resp };
+    struct cross_task *t = o->task;
     if (!gather_add(o->all, worker, reply)) return;
+    if (scan_turns_to(r, o->all, &t->spread, &t->spread_to)) {
+        send_spread(r, o);
+        return;
+    }
     gather_merge(o->all, &whole);
-    cross_count(r, o, o->task->spread, &whole);
+    cross_count(r, o, o->all->whole ? o->all->whole : t->spread, &whole);
     gather_delete(o->all);
     o->all = NULL;
     o->spread_reply = (struct str){ whole.p, whole.n };
@@ -154,7 +177,7 @@ static void spread_ran(struct remote *r, struct cross *o, int worker, struct par
 /* Has the workers that a task's command is about run it. */
 void cross_spread(struct remote *r, struct cross *o) {
     const struct cross_task *t = o->task;
-    const uint64_t self = UINT64_C(1) << r->self, everybody = UINT64_MAX >> (64 - r->n);
+    const uint64_t everybody = UINT64_MAX >> (64 - r->n);
     struct message m = t->spread->head;
     uint64_t position;
     m.kind = MSG_RUN;
@@ -163,14 +186,7 @@ void cross_spread(struct remote *r, struct cross *o) {
     o->sent = m;
     o->all = gather_new(NULL, t->how);
     if (t->how == SPREAD_ALL_RANDOM) remote_draw(r, o->all, m.db);
-    o->all->left = __builtin_popcountll(t->spread_to);
-    for (uint64_t left = t->spread_to & ~self; left; left &= left - 1)
-        remote_send_command(r, __builtin_ctzll(left), &m, t->spread->argc, t->spread->argv);
-    if (!(t->spread_to & self)) return;
-    struct kept *k = kept_new(r->self, &m, t->spread->argc, t->spread->argv);
-    cross_run_part(r, &m, k->argc, k->argv);
-    free(k);
-    spread_ran(r, o, r->self, remote_part_reply(r));
+    send_spread(r, o);
 }
 
 void cross_settle(struct remote *r, struct cross *o) {

@@ -48,9 +48,10 @@ static void reborn(struct remote *r, int from, uint64_t taken) {
 
 /* Whether the body is a command, or is laid out like one. */
 static bool has_arguments(enum message_kind kind) {
-    return kind == MSG_REQUEST || kind == MSG_STAGE || kind == MSG_CROSS || kind == MSG_SHIP ||
-           kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED || kind == MSG_WATCH ||
-           kind == MSG_AWAIT || kind == MSG_EVENT || kind == MSG_UNWATCH || kind == MSG_TOUCHED ||
+    return kind == MSG_REQUEST || kind == MSG_PART || kind == MSG_STAGE || kind == MSG_CROSS ||
+           kind == MSG_SHIP || kind == MSG_RUN || kind == MSG_FETCH || kind == MSG_FETCHED ||
+           kind == MSG_WATCH || kind == MSG_AWAIT || kind == MSG_EVENT || kind == MSG_UNWATCH ||
+           kind == MSG_TOUCHED ||
            (kind >= MSG_TRACK && kind <= MSG_BROADCAST && kind != MSG_BROKEN &&
             kind != MSG_PREFIXES && kind != MSG_MONITORS && kind != MSG_MONITORED);
 }
@@ -58,7 +59,8 @@ static bool has_arguments(enum message_kind kind) {
 /* Its arguments, if it has any, are in r->argv. */
 static void act(struct remote *r, int from, const struct message *m, int argc, struct str body) {
     switch (m->kind) {
-    case MSG_REQUEST: remote_request(r, from, m, argc, r->argv); break;
+    case MSG_REQUEST:
+    case MSG_PART: remote_request(r, from, m, argc, r->argv); break;
     case MSG_REPLY:
         remote_answer_part(r, r->self, m->id, (struct part_reply){ body, m->value });
         break;

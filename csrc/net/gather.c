@@ -107,6 +107,39 @@ static void merge_random(const struct gather *g, struct reply *out) {
     reply_raw(out, g->part[chosen].p, g->part[chosen].n);
 }
 
+/* --- SCAN: a cursor, and the elements --- */
+
+static const char *elements_of(const struct str *page) {
+    return after_line(after_line(after_line(page->p)));
+}
+
+bool gather_page(const struct gather *g, struct scan_page *out) {
+    *out = (struct scan_page){ .worker = -1 };
+    if (first_error(g)) return false;
+    for (int i = 0; i < WORKERS_MAX; i++) {
+        if (!g->part[i].n) continue;
+        out->worker = i;
+        out->cursor = strtoull(after_line(after_line(g->part[i].p)), NULL, 10);
+        out->found += header_number(elements_of(&g->part[i]));
+    }
+    return out->worker >= 0;
+}
+
+static void merge_pages(const struct gather *g, struct reply *out) {
+    struct scan_page page;
+    char cursor[24];
+    gather_page(g, &page);
+    int n = snprintf(cursor, sizeof cursor, "%llu", (unsigned long long)page.cursor);
+    reply_array(out, 2);
+    reply_bulk(out, (struct str){ cursor, (size_t)n });
+    reply_array(out, (size_t)page.found);
+    for (int i = 0; i < WORKERS_MAX; i++) {
+        if (!g->part[i].n) continue;
+        const char *body = after_line(elements_of(&g->part[i]));
+        reply_raw(out, body, (size_t)(g->part[i].p + g->part[i].n - body));
+    }
+}
+
 /* The only part there is. */
 static void pass_on(const struct gather *g, struct reply *out) {
     for (int i = 0; i < WORKERS_MAX; i++)
@@ -125,6 +158,8 @@ void gather_merge(const struct gather *g, struct reply *out) {
         merge_arrays(g, out);
     else if (g->how == SPREAD_ALL_RANDOM)
         merge_random(g, out);
+    else if (g->how == SPREAD_SCAN && g->whole)
+        merge_pages(g, out);
     else if (g->how == SPREAD_SCAN)
         pass_on(g, out);
     else

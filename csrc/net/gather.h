@@ -24,7 +24,7 @@ struct gather {
     uint64_t stage;    /* its number, 0: not staged */
     uint64_t position; /* in the log, when it is committed */
     bool committed;
-    struct kept *whole;  /* the command, when it is committed */
+    struct kept *whole;  /* the command, when it is committed; or SCAN, net/scan.h */
     struct chain *chain; /* goes on after it, net/stage_ask.c; NULL: none */
     /* SPREAD_ALL_RANDOM: a random number, and who has how many keys of the database */
     uint64_t draw;
@@ -41,6 +41,14 @@ struct part_reply {
 };
 /* Keeps a copy; true when it was the last. */
 bool gather_add(struct gather *g, int worker, struct part_reply reply);
+/* What the parts of SCAN say so far. */
+struct scan_page {
+    int worker;      /* that was asked last */
+    uint64_t cursor; /* of its reply */
+    int64_t found;   /* by all */
+};
+/* False: there is no part, or an error. */
+bool gather_page(const struct gather *g, struct scan_page *out);
 /* Writes the reply made of all parts. */
 void gather_merge(const struct gather *g, struct reply *out);
 

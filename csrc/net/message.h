@@ -8,6 +8,8 @@ enum message_kind {
     /*                  id                       value            body */
     MSG_REQUEST = 1, /* of the asker's pending   number of user   command */
     MSG_REPLY,       /* of the receiver's        ns it has taken  RESP */
+    MSG_PART,        /* of the asker's pending   -                command, of which others have
+                        parts: net/scan.h */
     MSG_MAIL,        /* Python's                 Python's kind    bytes */
     MSG_REBORN,      /* -                        messages taken   -          by the predecessor */
     MSG_STAGE,       /* of the asker's pending   stage number     command */

@@ -16,6 +16,7 @@
 #include "net/hub.h"
 #include "net/multi.h"
 #include "net/reach.h"
+#include "net/scan.h"
 #include "net/tracking.h"
 
 struct held {
@@ -247,7 +248,7 @@ static enum task_verdict ask_for_spread(const struct remote *r, struct held *h,
     t->spread = kept_new(r->self, &m, q->argc, q->argv);
     t->how = q->row->spread;
     t->spread_to = UINT64_MAX >> (64 - r->n);
-    if (t->how == SPREAD_SCAN) t->spread_to = UINT64_C(1) << remote_scanned(r, q->argv[1]);
+    if (t->how == SPREAD_SCAN) t->spread_to = UINT64_C(1) << scan_worker(r, q->argv[1]);
     return TASK_SPREAD;
 }
 

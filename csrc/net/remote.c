@@ -16,6 +16,7 @@
 #include "net/hub.h"
 #include "net/peek.h"
 #include "net/redo.h"
+#include "net/scan.h"
 #include "net/shipment.h"
 #include "net/stage.h"
 #include "net/tracking.h"
@@ -30,8 +31,8 @@ void remote_draw(struct remote *r, struct gather *g, int db) {
     g->db = db;
 }
 
-/* A staged command has happened: it is one command, however many parts it had. */
-static void count_staged(struct remote *r, const struct gather *g, struct str reply) {
+/* It is one command, however many parts it had. */
+static void count_whole(struct remote *r, const struct gather *g, struct str reply) {
     const struct kept *k = g->whole;
     if (!k || !k->head.row) return; /* an instant has none */
     struct executed e = { .session = g->session,
@@ -45,10 +46,11 @@ static void count_staged(struct remote *r, const struct gather *g, struct str re
 }
 
 static void gathered(struct remote *r, struct gather *g) {
+    if (UNLIKELY(g->how == SPREAD_SCAN) && scan_goes_on(r, g)) return;
     struct reply whole = { .resp = g->session ? g->session->resp : 2 };
     gather_merge(g, &whole);
     struct str reply = { whole.p, whole.n };
-    count_staged(r, g, reply);
+    count_whole(r, g, reply);
     if (g->session) session_answer(g->session, g->slot, reply, g->silent);
     free(whole.p);
     if (g->committed || g->chain) stage_end(r, g);
@@ -190,6 +192,12 @@ void remote_request(struct remote *r, int from, const struct message *m, int arg
         return;
     }
     FAULT("remote.before_execute");
+    if (m->kind == MSG_PART) {
+        remote_execute_part(r, m, argc, argv);
+        r->stats.requests_done++;
+        remote_answer_part(r, from, m->id, remote_part_reply(r));
+        return;
+    }
     r->asker = from;
     bool done = remote_execute(r, m, argc, argv);
     r->asker = ASKER_NONE;

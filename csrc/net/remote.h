@@ -99,8 +99,6 @@ enum remote_verdict {
 enum remote_verdict remote_route(struct remote *r, struct session *s, const struct command_row *row,
                                  int argc, const struct str *argv);
 
-/* The worker that a cursor of SCAN is about. */
-int remote_scanned(const struct remote *r, struct str cursor);
 /* The head of a message that asks for a client's command; row NULL: the one of the name. */
 struct message remote_message(const struct session *s, enum message_kind kind,
                               const struct command_row *row);
@@ -143,7 +141,7 @@ void remote_take_mail(struct remote *r, int from, const struct message *m, struc
 void remote_drop_mail(struct remote *r);
 /* Mail of this worker to its own Python side. */
 void remote_note_mail(struct remote *r, int kind, uint64_t id);
-/* Executes a command that came as a message, or defers it. */
+/* Executes a command that came as a message (MSG_REQUEST, MSG_PART), or defers it. */
 void remote_request(struct remote *r, int from, const struct message *m, int argc,
                     struct str *argv);
 /* A hold is over: executes what was deferred, lets sessions go on. */

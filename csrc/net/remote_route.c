@@ -8,6 +8,7 @@
 #include "net/multi.h"
 #include "net/peek.h"
 #include "net/reach.h"
+#include "net/scan.h"
 #include "net/stage.h"
 #include "net/tracking.h"
 
@@ -90,22 +91,6 @@ static enum remote_verdict forward_import(struct remote *r, struct session *s, i
     free(lent);
     free(name);
     return REMOTE_SENT;
-}
-
-int remote_scanned(const struct remote *r, struct str cursor) {
-    uint64_t at = 0;
-    for (size_t i = 0; i < cursor.n && i < 20; i++)
-        at = cursor.p[i] >= '0' && cursor.p[i] <= '9' ? at * 10 + (uint64_t)(cursor.p[i] - '0') : 0;
-    uint64_t worker = at >> 32;
-    return worker < (uint64_t)r->n ? (int)worker : r->self;
-}
-
-/* SCAN goes through one worker after the other; the cursor's upper half says which. */
-static enum remote_verdict route_scan(struct remote *r, struct session *s,
-                                      const struct command_row *row, int argc,
-                                      const struct str *argv) {
-    int to = remote_scanned(r, argv[1]);
-    return to == r->self ? REMOTE_HERE : forward(r, s, to, row, argc, argv);
 }
 
 /* The one owner of all keys; -1: there are several. No keys belong here. */
@@ -196,7 +181,10 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     bool alone = row->spread == SPREAD_SESSION || row->spread == SPREAD_SCAN;
     if (UNLIKELY(s->chain != NULL) && alone) return REMOTE_BARRED;
     if (row->spread == SPREAD_SESSION) return multi_route(r, s, row, argc, argv);
-    if (row->spread == SPREAD_SCAN) return route_scan(r, s, row, argc, argv);
+    if (row->spread == SPREAD_SCAN) {
+        scan_begin(r, s, row, argc, argv);
+        return REMOTE_SENT;
+    }
     int owner = owner_of_command(r, row, argc, argv);
     if (reach_is_wide(r, &row->cmd, argc, argv)) owner = -1;
     if (UNLIKELY(s->chain != NULL) && !may_follow(r, s, row, owner)) return REMOTE_BARRED;

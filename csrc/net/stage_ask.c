@@ -354,7 +354,7 @@ bool stage_undecided(struct remote *r, uint64_t number) {
 bool stage_send_again(struct remote *r, int to, uint64_t id, const struct gather *g) {
     const struct kept *k = g->whole;
     struct parts parts;
-    if (!k || k->head.flags & MSG_INSTANT) return false;
+    if (!k || k->head.kind == MSG_PART || k->head.flags & MSG_INSTANT) return false;
     struct message m = k->head;
     m.kind = MSG_STAGE;
     m.flags |= MSG_AGAIN;
