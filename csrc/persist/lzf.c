@@ -110,12 +110,20 @@ size_t lzf_compress(struct lzf *z, const char *in, size_t n, char *out, size_t r
 
 /* --- expanding --- */
 
+/* A match may reach into itself: its first `distance` bytes repeat. What is copied can be copied
+ * on, so runs take as many steps as the logarithm of their length. */
 static void copy_match(uint8_t *to, size_t distance, size_t n) {
     const uint8_t *from = to - distance;
-    if (distance >= n)
-        memcpy(to, from, n);
-    else
-        while (n-- > 0) *to++ = *from++;
+    if (distance == 1) {
+        memset(to, *from, n);
+        return;
+    }
+    for (; n > distance; distance *= 2) {
+        memcpy(to, from, distance);
+        to += distance;
+        n -= distance;
+    }
+    memcpy(to, from, n);
 }
 
 bool lzf_expand(const char *in, size_t n, char *out, size_t size) {

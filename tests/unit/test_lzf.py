@@ -61,6 +61,16 @@ def test_far_matches_are_found_within_8192_bytes(lzf: Any) -> None:
     assert len(packed) < 8000 + 8000 // 32 + 80
 
 
+@pytest.mark.parametrize("distance", [*range(1, 33)])
+def test_a_match_that_reaches_into_itself_repeats(distance: int) -> None:
+    literals = bytes(range(65, 65 + distance))
+    for length in (3, 4, 7, 8, 9, 15, 16, 31, 32, 33, 63, 64, 65, 100, 263, 264):
+        long = bytes([7 << 5, length - 9]) if length > 8 else bytes([length - 2 << 5])
+        packed = bytes([distance - 1]) + literals + long + bytes([distance - 1])
+        whole = (literals * (length + distance))[: distance + length]
+        assert expand(packed, len(whole)) == whole
+
+
 @given(data=st.binary(max_size=200), size=st.integers(1, 5000))
 def test_hostile_bytes_are_refused_or_expand_to_the_size(data: bytes, size: int) -> None:
     result = expand(data, size)
