@@ -163,6 +163,10 @@ int wb_dict_insert(struct arena *a, struct dict *d, uint32_t key, bool marked) {
     return (int)st;
 }
 
+void wb_dict_fit(struct arena *a, struct dict *d) {
+    dict_fit(a, &test_kind, d);
+}
+
 bool wb_dict_find(const struct arena *a, const struct dict *d, uint32_t key) {
     return place_of(a, d, key);
 }

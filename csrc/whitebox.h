@@ -110,6 +110,8 @@ struct dict;
 struct dict *wb_dict_new(void);
 void wb_dict_delete(struct dict *d); /* its memory in the arena is the test's business */
 int wb_dict_insert(struct arena *a, struct dict *d, uint32_t key, bool marked);
+void dict_expect(struct arena *a, struct dict *d, uint64_t items);
+void wb_dict_fit(struct arena *a, struct dict *d);
 bool wb_dict_find(const struct arena *a, const struct dict *d, uint32_t key);
 bool wb_dict_remove(struct arena *a, struct dict *d, uint32_t key);
 void wb_dict_set_mark(struct arena *a, struct dict *d, uint32_t key, bool on);

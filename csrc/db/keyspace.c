@@ -29,8 +29,7 @@ static struct db *db_of(const struct engine *eng, const struct key *k) {
 }
 
 /* Adds (sign 1) or takes away (-1) what e contributes to its database's counters. */
-static void count_entry(struct engine *eng, const struct key *k, const struct entry *e, int sign) {
-    struct db *db = db_of(eng, k);
+static void count_entry(struct db *db, const struct entry *e, int sign) {
     if (entry_volatile(e)) db->volatile_keys += (uint64_t)sign;
     if (entry_flags(e) & ENTRY_FIELD_TTL) db->field_ttl_keys += (uint64_t)sign;
 }
@@ -91,24 +90,30 @@ void keyspace_load(struct engine *eng, int db, const struct str *names, int n, i
 
 /* --- building entries --- */
 
-status key_insert(struct engine *eng, struct key *k, const struct entry_spec *spec) {
-    ref_t ref = heap_alloc(&eng->arena, OWN_ENTRY, entry_spec_bytes(spec));
-    if (!ref) return ST_ARENA_FULL;
-    entry_write(arena_ptr(&eng->arena, ref), spec);
-    struct dict *keys = &db_of(eng, k)->keys;
-    status st = dict_insert(&eng->arena, &keyspace_kind, keys, ref, k->hash);
+status key_build(struct engine *eng, const struct entry_spec *spec, ref_t *entry) {
+    *entry = heap_alloc(&eng->arena, OWN_ENTRY, entry_spec_bytes(spec));
+    if (!*entry) return ST_ARENA_FULL;
+    entry_write(arena_ptr(&eng->arena, *entry), spec);
+    return ST_OK;
+}
+
+status key_enter(struct engine *eng, int db, ref_t entry, uint64_t hash) {
+    struct db *d = engine_db(eng, db);
+    status st = dict_insert(&eng->arena, &keyspace_kind, &d->keys, entry, hash);
+    if (st == ST_OK) count_entry(d, arena_ptr(&eng->arena, entry), 1);
+    return st;
+}
+
+static status insert_quietly(struct engine *eng, struct key *k, const struct entry_spec *spec) {
+    ref_t ref;
+    status st = key_build(eng, spec, &ref);
+    if (st != ST_OK) return st;
+    st = key_enter(eng, k->db, ref, k->hash);
     if (st != ST_OK) {
         heap_free(&eng->arena, ref);
         return st;
     }
     k->entry = arena_ptr(&eng->arena, ref);
-    count_entry(eng, k, k->entry, 1);
-    return ST_OK;
-}
-
-static status insert_quietly(struct engine *eng, struct key *k, const struct entry_spec *spec) {
-    status st = key_insert(eng, k, spec);
-    if (st != ST_OK) return st;
     const struct dict *keys = &db_of(eng, k)->keys;
     k->place = dict_find(&eng->arena, &keyspace_kind, keys, k->name, k->hash);
     return ST_OK;
@@ -135,19 +140,19 @@ static status rewrite(struct engine *eng, struct key *k, const struct entry_spec
     DASSERT(share_may_change(&eng->arena));
     size_t need = entry_spec_bytes(spec);
     if (!borrows && same_class(eng, k, need)) {
-        count_entry(eng, k, k->entry, -1);
+        count_entry(db_of(eng, k), k->entry, -1);
         entry_write(k->entry, spec);
     } else {
         ref_t ref = heap_alloc(&eng->arena, OWN_ENTRY, need);
         if (!ref) return ST_ARENA_FULL;
         struct entry *e = arena_ptr(&eng->arena, ref);
         entry_write(e, spec);
-        count_entry(eng, k, k->entry, -1);
+        count_entry(db_of(eng, k), k->entry, -1);
         heap_free(&eng->arena, *k->place);
         *k->place = ref;
         k->entry = e;
     }
-    count_entry(eng, k, k->entry, 1);
+    count_entry(db_of(eng, k), k->entry, 1);
     if (kind_marked(k->entry)) dict_mark(&eng->arena, &db_of(eng, k)->keys, k->hash);
     return ST_OK;
 }
@@ -390,7 +395,7 @@ void value_free(struct engine *eng, struct value v, bool lazy) {
 static void unlink_entry(struct engine *eng, struct key *k) {
     DASSERT(share_may_change(&eng->arena));
     ref_t ref = *k->place;
-    count_entry(eng, k, k->entry, -1);
+    count_entry(db_of(eng, k), k->entry, -1);
     dict_remove(&eng->arena, &keyspace_kind, &db_of(eng, k)->keys, k->place, k->hash);
     heap_free(&eng->arena, ref);
     k->place = NULL;

@@ -41,9 +41,11 @@ struct entry *key_find(struct engine *eng, int db, struct str name, enum key_acc
 status key_add(struct engine *eng, struct key *k, const struct value *v);
 /* Puts an entry just as the spec says in the place of whatever is there, and tells nobody. */
 status key_put_quietly(struct engine *eng, struct key *k, const struct entry_spec *spec);
-/* Adds the missing key just as the spec says and tells nobody: loading.
- * k->place stays NULL. */
-status key_insert(struct engine *eng, struct key *k, const struct entry_spec *spec);
+/* Adds a missing key just as the spec says and tells nobody: loading, in two steps. First an entry
+ * that no table knows: until the second it and its value are the caller's, who may put other work
+ * between the two while the table's bucket is on its way into the cache. */
+status key_build(struct engine *eng, const struct entry_spec *spec, ref_t *entry);
+status key_enter(struct engine *eng, int db, ref_t entry, uint64_t hash);
 /* Stores what a type function did to the value (new root, new encoding). Never fails. */
 void key_store(struct engine *eng, struct key *k, const struct value *v);
 /* Replaces whatever is there (and frees it) or adds; the expiry goes. */

@@ -54,6 +54,11 @@ void dict_prefetch_items(const struct arena *a, const struct dict *d, uint64_t h
 /* Adds an item whose key is not there yet. May grow the table. */
 status dict_insert(struct arena *a, const struct dict_kind *k, struct dict *d, ref_t item,
                    uint64_t hash);
+/* Before many items are added to an empty table: makes it as large as they want it, as far as there
+ * is memory, so that none of them splits a bucket. Nothing when there is an item already. */
+void dict_expect(struct arena *a, struct dict *d, uint64_t items);
+/* After that: as small as if it had grown with its items. */
+void dict_fit(struct arena *a, const struct dict_kind *k, struct dict *d);
 /* Takes out the item at `place` (from dict_find); the item itself is not freed. May shrink. */
 void dict_remove(struct arena *a, const struct dict_kind *k, struct dict *d, ref_t *place,
                  uint64_t hash);

@@ -193,6 +193,18 @@ static void pile_close(struct pile *pile, const ref_t *items) {
     free(pile->tag);
 }
 
+/* The next bucket to be split, and its items, are on their way into the cache when it is its turn:
+ * their keys have to be read, and lie anywhere. Inlined, because compilers take a function that
+ * does nothing else for one without any effect. */
+__attribute__((always_inline)) static inline void look_ahead(const struct arena *a,
+                                                             const struct dict *d) {
+    uint32_t next = d->buckets - (1u << dict_level(d));
+    const struct bucket *b = bucket_at(a, d, next);
+    for (uint32_t i = 0; i < BUCKET_ITEMS; i++) __builtin_prefetch(arena_ptr(a, b->item[i]));
+    if (NEXT_REF(b->next)) __builtin_prefetch(bucket_next(a, b));
+    if (next + 1 < d->buckets) __builtin_prefetch(bucket_at(a, d, next + 1));
+}
+
 void dict_grow_step(struct arena *a, const struct dict_kind *k, struct dict *d) {
     if (room_for_bucket(a, d) != ST_OK) return;
     unsigned level = dict_level(d);
@@ -218,6 +230,7 @@ void dict_grow_step(struct arena *a, const struct dict_kind *k, struct dict *d) 
     pile_close(&pile, items);
     set_mark(a, d, from, marked[0]);
     set_mark(a, d, to, marked[1]);
+    look_ahead(a, d);
 }
 
 /* Takes `n` overflow buckets as spares; false: no memory, none taken. */
@@ -264,4 +277,21 @@ void dict_shrink_step(struct arena *a, const struct dict_kind *k, struct dict *d
         dict_retire_last(a, d);
     }
     pile_close(&pile, items);
+}
+
+/* --- many items at once --- */
+
+void dict_expect(struct arena *a, struct dict *d, uint64_t items) {
+    if (d->count || !items || (!d->buckets && dict_make_first(a, d) != ST_OK)) return;
+    while ((uint64_t)d->buckets * LOAD_GROW < items && room_for_bucket(a, d) == ST_OK) {
+        d->buckets++;
+        memset(bucket_at(a, d, d->buckets - 1), 0, sizeof(struct bucket));
+    }
+}
+
+void dict_fit(struct arena *a, const struct dict_kind *k, struct dict *d) {
+    for (uint32_t had = 0; d->buckets != had && d->buckets;) {
+        had = d->buckets;
+        if (d->count <= (uint64_t)(had - 1) * LOAD_GROW) dict_shrink_step(a, k, d);
+    }
 }

@@ -5,6 +5,9 @@
 #include "db/keyspace.h"
 #include "persist/rdb_save.h"
 
+#define RECORD_BYTES_MIN 3u               /* type byte, empty key, empty value */
+#define EXPECTED_MAX ((uint64_t)16 << 20) /* keys: 93 MiB of table, some 60 ms */
+
 static void forget_prefixes(struct rdb_loader *l) {
     l->expiry = l->idle = l->freq = -1;
 }
@@ -75,32 +78,65 @@ static void set_access(struct rdb_loader *l, struct entry *e) {
         access_set_idle(l->eng, e, (uint64_t)l->idle);
 }
 
-static bool insert(struct rdb_loader *l, struct str name, struct entry_spec *spec) {
+/* A value that was built although nobody keeps it. */
+static void drop_value(struct engine *eng, struct value v) {
+    if (v.root) value_free(eng, v, false);
+}
+
+static void drop_entry(struct engine *eng, ref_t entry) {
+    drop_value(eng, entry_value(arena_ptr(&eng->arena, entry)));
+    heap_free(&eng->arena, entry);
+}
+
+/* An entry goes into its table; it is the caller's still if that fails. */
+static bool enter(struct rdb_loader *l, ref_t entry, uint64_t hash) {
     struct engine *eng = l->eng;
-    struct key k = { .name = name, .hash = dict_hash(&eng->arena, name), .db = l->db };
     const struct dict *keys = &engine_db(eng, l->db)->keys;
-    k.place = dict_find(&eng->arena, &keyspace_kind, keys, name, k.hash);
+    struct key k = { .hash = hash, .db = l->db };
+    k.name = entry_key(arena_ptr(&eng->arena, entry));
+    k.place = dict_find(&eng->arena, &keyspace_kind, keys, k.name, hash);
     if (k.place) {
         if (l->options.duplicates == DUPLICATES_FAIL)
             return rdb_bad(&l->reader, "RDB has duplicated key '%.*s' in DB %d",
-                           name.n < 100 ? (int)name.n : 100, name.p, l->db);
+                           k.name.n < 100 ? (int)k.name.n : 100, k.name.p, l->db);
         k.entry = arena_ptr(&eng->arena, *k.place);
         key_delete(eng, &k, false);
     }
-    spec->key = name;
-    spec->expiry = expiry_of(l);
-    spec->clock = access_clock_new(eng);
-    if (key_insert(eng, &k, spec) != ST_OK)
+    if (key_enter(eng, l->db, entry, hash) != ST_OK)
         return source_fail(l->reader.src, SOURCE_FULL, "The arena is full");
-    set_access(l, k.entry);
     l->stats.keys++;
-    l->stats.volatile_keys += spec->expiry != 0;
+    l->stats.volatile_keys += entry_volatile(arena_ptr(&eng->arena, entry));
     return true;
 }
 
-/* A value that was built although nobody keeps it. */
-static void drop_value(struct engine *eng, const struct entry_spec *spec) {
-    if (spec->value.root) value_free(eng, spec->value, false);
+/* All that wait go into their table; those behind one that may not are dropped. */
+static bool settle(struct rdb_loader *l) {
+    bool ok = true;
+    for (unsigned i = 0; i < l->waiting_n; i++) {
+        ok = ok && enter(l, l->waiting[i].entry, l->waiting[i].hash);
+        if (!ok) drop_entry(l->eng, l->waiting[i].entry);
+    }
+    l->waiting_n = 0;
+    return ok;
+}
+
+/* Builds the key's entry, and has its bucket loaded into the cache while the next keys are read: in
+ * a large table that takes longer than reading one. False: the value is the caller's still. */
+static bool insert(struct rdb_loader *l, struct str name, struct entry_spec *spec) {
+    struct engine *eng = l->eng;
+    uint64_t hash = dict_hash(&eng->arena, name);
+    ref_t entry;
+    dict_prefetch(&eng->arena, &engine_db(eng, l->db)->keys, hash);
+    spec->key = name;
+    spec->expiry = expiry_of(l);
+    spec->clock = access_clock_new(eng);
+    if (key_build(eng, spec, &entry) != ST_OK)
+        return source_fail(l->reader.src, SOURCE_FULL, "The arena is full");
+    set_access(l, arena_ptr(&eng->arena, entry));
+    l->waiting[l->waiting_n].entry = entry;
+    l->waiting[l->waiting_n].hash = hash;
+    l->waiting_n++;
+    return true;
 }
 
 static bool load_value(struct rdb_loader *l, struct str name, uint8_t type_byte) {
@@ -116,8 +152,8 @@ static bool load_value(struct rdb_loader *l, struct str name, uint8_t type_byte)
         l->stats.empty++;
         return true;
     }
-    if (l->options.values && insert(l, name, &spec)) return true;
-    drop_value(l->eng, &spec);
+    if (l->options.values && insert(l, name, &spec)) return l->waiting_n < RDB_WAITING || settle(l);
+    drop_value(l->eng, spec.value);
     return !l->reader.src->error;
 }
 
@@ -170,7 +206,9 @@ static bool select_db(struct rdb_loader *l) {
                        "Data file was created with a Redis server configured to handle "
                        "more than %d databases",
                        l->eng->databases);
+    if (!settle(l)) return false;
     if (l->events.select) l->events.select(l->events.ctx, db);
+    l->expected = 0;
     l->db = db <= INT32_MAX ? (int)db : INT32_MAX;
     return true;
 }
@@ -181,6 +219,28 @@ static bool skip_lengths(struct rdb_loader *l, int n) {
     while (n-- > 0)
         if (!rdb_get_length(&l->reader, &ignored)) return false;
     return true;
+}
+
+/* What is said may be wrong or a lie: it costs no more than a step of the event loop may take, and
+ * no more than the file could have. Several workers have a share each; so have the parts of a file
+ * that they have written, each saying what is in it. */
+static bool load_size(struct rdb_loader *l) {
+    uint64_t keys, ignored, possible = source_left(l->reader.src) / RECORD_BYTES_MIN;
+    l->doing = "read-len";
+    if (!rdb_get_length(&l->reader, &keys) || !rdb_get_length(&l->reader, &ignored)) return false;
+    if (!l->options.values || !settle(l)) return !l->reader.src->error;
+    if (l->events.keep) keys /= (uint64_t)l->eng->workers;
+    if (keys > possible) keys = possible;
+    if (keys > EXPECTED_MAX) keys = EXPECTED_MAX;
+    l->expected = keys > EXPECTED_MAX - l->expected ? EXPECTED_MAX : l->expected + keys;
+    dict_expect(&l->eng->arena, &engine_db(l->eng, l->db)->keys, l->expected);
+    return true;
+}
+
+/* Tables that expected more than came. */
+static void fit_tables(struct rdb_loader *l) {
+    for (int db = 0; db < l->eng->databases; db++)
+        dict_fit(&l->eng->arena, &keyspace_kind, &engine_db(l->eng, db)->keys);
 }
 
 static bool load_expiry(struct rdb_loader *l, bool seconds) {
@@ -209,6 +269,8 @@ static bool skip_module_aux(struct rdb_loader *l) {
 }
 
 static bool load_eof(struct rdb_loader *l) {
+    if (!settle(l)) return false;
+    if (l->options.values) fit_tables(l);
     uint64_t ours = source_crc(l->reader.src), theirs = 0;
     l->state = LOAD_END;
     l->doing = "check-sum";
@@ -231,7 +293,7 @@ static bool load_one(struct rdb_loader *l) {
     case RDB_IDLE: return load_access(l, false);
     case RDB_EOF: return load_eof(l);
     case RDB_SELECT_DB: return select_db(l);
-    case RDB_RESIZE_DB: return skip_lengths(l, 2);
+    case RDB_RESIZE_DB: return load_size(l);
     case RDB_SLOT_INFO: return skip_lengths(l, 3);
     case RDB_AUX: return load_aux(l);
     case RDB_FUNCTION: return load_function(l);
@@ -248,9 +310,9 @@ enum rdb_progress rdb_load_step(struct rdb_loader *l, uint64_t bytes) {
     struct source *src = l->reader.src;
     uint64_t until = source_offset(src) + bytes;
     if (l->state == LOAD_MAGIC && !load_magic(l)) return RDB_FAILED;
-    while (l->state != LOAD_END) {
-        if (!load_one(l)) return RDB_FAILED;
-        if (source_offset(src) >= until && l->state != LOAD_END) return RDB_MORE;
-    }
-    return RDB_DONE;
+    bool ok = true;
+    do ok = l->state == LOAD_END || load_one(l);
+    while (ok && l->state != LOAD_END && source_offset(src) < until);
+    if (!settle(l) || !ok) return RDB_FAILED;
+    return l->state == LOAD_END ? RDB_DONE : RDB_MORE;
 }

@@ -51,6 +51,8 @@ struct rdb_load_stats {
     enum { CHECKSUM_NONE, CHECKSUM_OFF, CHECKSUM_FINE } checksum; /* of a file read to its end */
 };
 
+#define RDB_WAITING 16
+
 struct rdb_loader {
     struct engine *eng;
     struct rdb_reader reader;
@@ -64,6 +66,13 @@ struct rdb_loader {
     /* for the next key */
     int64_t expiry, idle, freq; /* -1: not given */
     uint64_t delayed;
+    /* Entries on their way into the table of `db`; none between two slices. */
+    struct {
+        ref_t entry;
+        uint64_t hash;
+    } waiting[RDB_WAITING];
+    unsigned waiting_n;
+    uint64_t expected; /* keys of `db`, by what the file says of it */
 };
 
 /* Of options and events copies are kept. */

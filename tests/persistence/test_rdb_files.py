@@ -21,6 +21,7 @@ from tests.persistence.rdb_data import (
     plan_of,
     save_bytes,
 )
+from tests.unit.arenas import heap_stats
 from tests.unit.engines import Engine, new_engine
 
 DIGESTS = json.loads((FILES / "digests.json").read_text())
@@ -262,6 +263,68 @@ def test_a_key_twice_is_an_error_or_replaced(engine: Engine) -> None:
     engine.call("FLUSHALL")
     load_bytes(engine, data, merge=True)
     assert engine.call("GET", "k") == b"w"
+
+
+@pytest.mark.parametrize("between", [1, 14, 15, 16, 17, 40])
+def test_a_key_twice_far_apart(engine: Engine, between: int) -> None:
+    others = b"".join(record(0, b"%04d" % n, b"\x01v") for n in range(between))
+    twice = record(0, b"k", b"\x01v"), others, record(0, b"k", b"\x01w")
+    data = file_of(b"\xfe\x00", *twice, b"\xfe\x01", record(0, b"k", b"\x01x"))
+    with pytest.raises(RdbError, match="duplicated key 'k' in DB 0"):
+        load_bytes(engine, data)
+    assert engine_keys(engine)[:2] == [1 + between, 0]
+    engine.call("FLUSHALL")
+    load_bytes(engine, data, merge=True)
+    assert engine_keys(engine)[:2] == [1 + between, 1]
+    assert engine.call("GET", "k") == b"w"
+
+
+def long_length(n: int) -> bytes:
+    return b"\x81" + struct.pack(">Q", n)
+
+
+@pytest.mark.parametrize("said", [0, 1, 2999, 3000, 3001, 60_000, 2**62])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whatever_a_file_says_of_its_size_the_table_fits(said: int, workers: int) -> None:
+    keys = b"".join(record(0, b"%04d" % n, b"\x01v") for n in range(3000))
+    hint = b"\xfb" + long_length(said) + b"\x00"
+    with new_engine() as told, new_engine() as untold:
+        for engine, data in ((told, hint + keys), (untold, keys)):
+            lib.wb_engine_set_worker(engine.handle, 0, workers)
+            load_bytes(engine, file_of(b"\xfe\x00", data))
+        assert engine_keys(told) == engine_keys(untold)
+        of_table = [heap_stats(engine.arena).by_owner[3] for engine in (told, untold)]
+        assert of_table[0] <= 1.5 * of_table[1]  # one block, which is trimmed at half
+
+
+def test_every_part_of_a_file_says_its_size(engine: Engine) -> None:
+    def part(db: int, first: int) -> bytes:
+        keys = (record(0, b"%04d" % n, b"\x01v") for n in range(first, first + 500))
+        return bytes([0xFE, db, 0xFB]) + long_length(500) + b"\x00" + b"".join(keys)
+
+    load_bytes(engine, file_of(part(0, 0), part(0, 500), part(1, 0), part(0, 1000)))
+    assert engine_keys(engine)[:2] == [1500, 500]
+
+
+def test_a_full_arena_leaves_the_keys_before_it(engine: Engine) -> None:
+    keys = (record(0, b"%04d" % n, b"\x42\x00" + b"x" * 512) for n in range(30))
+    data = file_of(b"\xfe\x00", *keys)
+    load_bytes(engine, data)
+    engine.call("FLUSHALL")
+    empty = list(heap_stats(engine.arena).by_owner)
+    failed = 0
+    for n in range(60):
+        lib.heap_fail_after(engine.arena, n)
+        try:
+            load_bytes(engine, data)
+        except RdbError as error:
+            assert "arena is full" in str(error)
+            failed += 1
+        lib.heap_fail_after(engine.arena, -1)
+        engine.check()
+        engine.call("FLUSHALL")
+        assert list(heap_stats(engine.arena).by_owner) == empty
+    assert failed > 30
 
 
 def test_empty_collections_are_passed_over(engine: Engine) -> None:

@@ -135,6 +135,17 @@ class Table(RuleBasedStateMachine):
         assert len(set(found)) == len(found)
         assert set(found) >= {key for key, marked in self.model.items() if marked}
 
+    @rule(items=st.sampled_from([0, 5, 700, 30_000]))
+    def expect(self, items: int) -> None:
+        before = self.table.stats()[0]
+        lib.dict_expect(self.table.arena, self.table.dict, items)
+        if self.model:
+            assert self.table.stats()[0] == before
+
+    @rule()
+    def fit(self) -> None:
+        lib.wb_dict_fit(self.table.arena, self.table.dict)
+
     @invariant()
     def same(self) -> None:
         table = self.table
@@ -165,6 +176,40 @@ def test_load_both_ways(table: Dict) -> None:
         assert table.remove(left)
         assert left < 12 or 5.9 < left / table.stats()[0] <= LOAD_GROW + 1
     assert lib.dict_memory(table.arena, table.dict) == heap_stats(table.arena).used == 0
+
+
+@pytest.mark.parametrize("items", [1, 11, 12, 300, SEGMENT * LOAD_GROW, 30_000])
+def test_a_table_that_expects_its_items_does_not_grow(table: Dict, items: int) -> None:
+    lib.dict_expect(table.arena, table.dict, items)
+    buckets = table.stats()[0]
+    assert buckets == math.ceil(items / LOAD_GROW)
+    for key in range(items):
+        assert table.insert(key, marked=key % 5 == 0) == "OK"
+    assert table.stats()[0] == buckets
+    table.check()
+    assert set(table.scan_marked(100)) >= set(range(0, items, 5))
+
+
+@pytest.mark.parametrize("came", [0, 1, 12, 3000, 20_000, 40_000])
+def test_wrong_expectations_leave_nothing_behind(table: Dict, came: int) -> None:
+    lib.dict_expect(table.arena, table.dict, 20_000)
+    for key in range(came):
+        table.insert(key, marked=key % 5 == 0)
+    lib.wb_dict_fit(table.arena, table.dict)
+    table.check()
+    assert table.stats()[0] == math.ceil(came / LOAD_GROW)
+    assert all(key in table for key in range(came))
+
+
+def test_expectations_beyond_memory_end_with_it() -> None:
+    table = Dict(4 * MIB)
+    lib.dict_expect(table.arena, table.dict, 1 << 40)
+    assert SEGMENT < table.stats()[0] < 4 * MIB // 64
+    lib.wb_dict_fit(table.arena, table.dict)
+    assert table.insert(1) == "OK"
+    table.check()
+    lib.heap_check(table.arena)
+    table.close()
 
 
 @pytest.mark.parametrize("count", [1, 10, 1000])
