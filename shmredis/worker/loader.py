@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MIB = 1 << 20
 REPORT_EVERY_S = 5.0
+SERVE_EVERY_S = 0.002  # slices that take less than that have no turn of the event loop each
 NUMBER = re.compile(rb"[0-9]{1,19}")
 
 
@@ -41,7 +42,9 @@ class Load(Protocol):
     """A file, or some, on the way into an engine."""
 
     source: Source
-    figures: LoadFigures
+
+    @property
+    def figures(self) -> LoadFigures: ...
 
     def step(self, size: int) -> bool:
         """Goes on for about so many bytes; True when all is there. Raises: LoadFailed."""
@@ -78,7 +81,7 @@ class RdbFileLoad:
         )
         self._told = False
         total = os.fstat(self._fd).st_size
-        self.figures = LoadFigures.begun(total)
+        self._figures = LoadFigures.begun(total)
 
     def step(self, size: int) -> bool:
         try:
@@ -87,23 +90,30 @@ class RdbFileLoad:
             for line in error.lines():
                 log.warning("%s", line)
             raise LoadFailed("Fatal error loading the DB, check server logs. Exiting.") from None
-        facts = self._load.facts()
-        self.figures = replace(
-            self.figures,
-            running=not done,
-            loaded=facts.offset,
-            keys=facts.keys,
-            expired=facts.expired,
-        )
         if not self._told:
             self._tell_origin()
         if done:
-            for library in self._load.libraries():
-                self._load_library(library)
-            log.info(
-                "Done loading RDB, keys loaded: %d, keys expired: %d.", facts.keys, facts.expired
-            )
+            self._end()
         return done
+
+    @property
+    def figures(self) -> LoadFigures:
+        """How far it is."""
+        return self._figures_now() if self._figures.running else self._figures
+
+    def _figures_now(self) -> LoadFigures:
+        facts = self._load.facts()
+        return replace(self._figures, loaded=facts.offset, keys=facts.keys, expired=facts.expired)
+
+    def _end(self) -> None:
+        self._figures = replace(self._figures_now(), running=False)
+        for library in self._load.libraries():
+            self._load_library(library)
+        log.info(
+            "Done loading RDB, keys loaded: %d, keys expired: %d.",
+            self._figures.keys,
+            self._figures.expired,
+        )
 
     def _tell_origin(self) -> None:
         """Who wrote the file, when, and how much memory its data took."""
@@ -114,10 +124,11 @@ class RdbFileLoad:
             elif name == b"ctime" and NUMBER.fullmatch(value):
                 log.info("RDB age %d seconds", max(int(time.time()) - int(value), 0))
             elif name == b"used-mem" and NUMBER.fullmatch(value):
-                self.figures = replace(self.figures, used_memory=int(value))
+                self._figures = replace(self._figures, used_memory=int(value))
                 log.info("RDB memory usage when created %.2f Mb", int(value) / MIB)
 
     def close(self) -> None:
+        self._figures = replace(self.figures, running=False)
         self._load.close()
         os.close(self._fd)
 
@@ -148,9 +159,13 @@ class Loader:
     async def run(self, *, bar: bool) -> None:
         """Loads all, clients being told to wait. `bar`: shows how far it is. Raises: LoadFailed."""
         with _progress(self._load, bar=bar and sys.stdout.isatty()) as show:
+            served_s = time.monotonic()
             while not self._step():
+                if time.monotonic() - served_s < SERVE_EVERY_S:
+                    continue
                 show()
                 await asyncio.sleep(0)
+                served_s = time.monotonic()
 
     def _step(self) -> bool:
         done = self._load.step(self._config["loading-process-events-interval-bytes"])
