@@ -1,11 +1,10 @@
 """CONFIG: reading, changing and writing the directives."""
 
 import json
-from collections.abc import Awaitable
 
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
-from shmredis.commands.everywhere import everywhere
+from shmredis.commands.everywhere import elsewhere, everywhere
 from shmredis.commands.registry import Flag, command, container
 from shmredis.commands.resp import OK, CommandError, Reply
 from shmredis.config.config import failure
@@ -34,11 +33,6 @@ def config_get(ctx: Context) -> Reply:
     return dict(found.values())
 
 
-async def _tell_front(ctx: Context, replies: list[Reply]) -> Reply:
-    await ctx.server.tell_settings(_pairs(ctx))
-    return replies[0]
-
-
 def _pairs(ctx: Context) -> list[tuple[str, str]]:
     """Names and values. Raises: CommandError."""
     words = [shown(arg) for arg in ctx.argv[2:]]
@@ -51,36 +45,49 @@ def _pairs(ctx: Context) -> list[tuple[str, str]]:
 
 
 @command("CONFIG SET", arity=-4, flags=ADMIN)
-def config_set(ctx: Context) -> Reply | Awaitable[Reply]:
-    names = {name.lower() for name, _ in _pairs(ctx)}
-    return _set_listening(ctx) if names & LISTENING.keys() else _set(ctx)
-
-
-async def _set_listening(ctx: Context) -> Reply:
-    """All is set back if the front cannot listen there."""
+async def config_set(ctx: Context) -> Reply:
+    """In all workers or in none; all is set back, too, if the front cannot listen there."""
     names = [name for name, _ in _pairs(ctx)]
-    before = ctx.server.config.get
-    words = [word for name in names for pair in before(name).items() for word in pair]
-    reply = await _finished(_set(ctx))
-    if not await ctx.server.listen():
-        return reply
-    back = [word.encode("utf-8", "surrogateescape") for word in words]
-    await _finished(_set(Context(ctx.server, ctx.client, [*ctx.argv[:2], *back])))
-    name = next(name for name in names if name.lower() in LISTENING)
-    raise CommandError(f"ERR {failure(name, LISTENING[name.lower()])}")
+    back = _as_it_is(ctx, names)
+    _set_here(ctx)
+    if refusals := await _set_elsewhere(ctx):
+        await _set_back(back)
+        raise refusals[0]
+    await ctx.server.tell_settings(_pairs(ctx))
+    listening = next((name for name in names if name.lower() in LISTENING), None)
+    if listening and await ctx.server.listen():
+        await _set_back(back)
+        await ctx.server.tell_settings(_pairs(back))
+        raise CommandError(f"ERR {failure(listening, LISTENING[listening.lower()])}")
+    return OK
 
 
-async def _finished(reply: Reply | Awaitable[Reply]) -> Reply:
-    return await reply if isinstance(reply, Awaitable) else reply
+def _as_it_is(ctx: Context, names: list[str]) -> Context:
+    """The call that would set these directives to what they are."""
+    present = [pair for name in names for pair in ctx.server.config.get(name).items()]
+    words = [word.encode("utf-8", "surrogateescape") for pair in present for word in pair]
+    return Context(ctx.server, ctx.client, [*ctx.argv[:2], *words])
 
 
-@everywhere(_tell_front)
-def _set(ctx: Context) -> Reply:
+def _set_here(ctx: Context) -> None:
     try:
         ctx.server.config.set(_pairs(ctx))
     except ValueError as error:
         raise CommandError(f"ERR {error}") from error
-    return OK
+
+
+_set_elsewhere = elsewhere(_set_here)
+
+
+async def _set_back(back: Context) -> None:
+    """Where it was refused, nothing has changed, and nothing does."""
+    failed = await _set_elsewhere(back)
+    try:
+        _set_here(back)
+    except CommandError as error:
+        failed.append(error)
+    for why in failed:
+        back.server.log("warning", f"What CONFIG SET has changed is not set back: {why}")
 
 
 @command("CONFIG RESETSTAT", arity=2, flags=ADMIN)

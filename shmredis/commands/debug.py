@@ -3,7 +3,8 @@
 import hashlib
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shmredis._core import lib
@@ -134,19 +135,45 @@ def _set_active_expire(ctx: Context) -> Reply:
     return OK
 
 
+async def _load_aof(ctx: Context) -> Reply:
+    """Each worker loads its own log, if there is one to load for each."""
+    for each in (_find_log, _load_log):
+        done = each(ctx)
+        if isinstance(done, Awaitable):
+            await done
+    return OK
+
+
 @everywhere()
-def _load_aof(ctx: Context) -> Reply:
-    """Each worker loads its own log."""
-    log, workers = ctx.server.append_log, ctx.server.workers
-    index, count = (workers.index, workers.count) if workers else (0, 1)
-    try:
-        log.reload(index, count)
-    except (AofError, OSError) as error:
-        ctx.server.log("warning", str(error))
-        raise CommandError("ERR Error trying to load the AOF files, check server logs.") from None
+def _find_log(ctx: Context) -> Reply:
+    with _logs_are_there(ctx):
+        ctx.server.append_log.find(*_place(ctx))
+    return OK
+
+
+@everywhere()
+def _load_log(ctx: Context) -> Reply:
+    with _logs_are_there(ctx):
+        ctx.server.append_log.reload(*_place(ctx))
     ctx.server.snapshots.note_loaded()
     ctx.server.log("notice", "Append Only File loaded by DEBUG LOADAOF")
     return OK
+
+
+def _place(ctx: Context) -> tuple[int, int]:
+    """Which worker this is, and how many there are."""
+    workers = ctx.server.workers
+    return (workers.index, workers.count) if workers else (0, 1)
+
+
+@contextmanager
+def _logs_are_there(ctx: Context) -> Iterator[None]:
+    """Raises: CommandError if they are not, or cannot be read."""
+    try:
+        yield
+    except (AofError, OSError) as error:
+        ctx.server.log("warning", str(error))
+        raise CommandError("ERR Error trying to load the AOF files, check server logs.") from None
 
 
 @everywhere()

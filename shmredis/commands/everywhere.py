@@ -89,16 +89,19 @@ async def _merged(ctx: Context, merge: Merge, own: Any, answers: Awaitable[list[
     return await reply if isinstance(reply, Awaitable) else reply
 
 
-def elsewhere(run: Run) -> Callable[[Context], Awaitable[None]]:
-    """The function that has all other workers run this one, and waits until they have.
+def elsewhere(run: Run) -> Callable[[Context], Awaitable[list[CommandError]]]:
+    """The function that has all other workers run this one, and waits until they have; who refuses.
 
     It is called where modules are loaded, so that all workers know the function.
     """
     name = _remember(run)
 
-    async def tell(ctx: Context) -> None:
-        if ctx.server.workers is not None:
-            await ctx.server.workers.ask_all("run", _errand(ctx, name))
+    async def tell(ctx: Context) -> list[CommandError]:
+        if ctx.server.workers is None:
+            return []
+        answers = await ctx.server.workers.ask_all("run", _errand(ctx, name), RUN_S)
+        results = [pickle.loads(answer) for answer in answers]
+        return [result for result in results if isinstance(result, CommandError)]
 
     return tell
 

@@ -105,6 +105,10 @@ class AofLoad:
         """A slice of work; True when all is loaded. Raises: AofError."""
         return next(self._work, None) is None
 
+    def look(self) -> None:
+        """Whether all files are there. Raises: AofError."""
+        self._check_presence([file for file, _ in self._parts])
+
     def _load(self) -> Iterator[bool]:
         files = [file for file, _ in self._parts]
         self._check_presence(files)

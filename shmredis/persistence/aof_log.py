@@ -221,20 +221,25 @@ class AppendLog:
         if self._one_of_several:
             os.fdatasync(fd)
 
+    def find(self, index: int, count: int) -> AofRecovery:
+        """What DEBUG LOADAOF would load. Raises: OSError, AofError."""
+        recovery = AofRecovery(self._engine, self._config, index, count, _is_there, _bare, None)
+        if not recovery.result.found:
+            raise AofError("There is no append only file")
+        recovery.look()
+        return recovery
+
     def reload(self, index: int, count: int) -> None:
         """DEBUG LOADAOF: the data anew, out of what is written. Raises: OSError, AofError."""
-        was_on = self.state.on
+        recovery, was_on = self.find(index, count), self.state.on
         self.close()
         lib.engine_empty(self._handle)
-        recovery = AofRecovery(self._engine, self._config, index, count, _is_there, _bare, None)
         lib.engine_load_begin(self._handle)
         try:
             while not recovery.step():
                 pass
         finally:
             lib.engine_load_end(self._handle)
-        if not recovery.result.found:
-            raise AofError("There is no append only file")
         if was_on:
             self.start(recovery.result.dropped)
 

@@ -86,6 +86,11 @@ class AofRecovery:
         own = ALONE if self._count == 1 else self._index
         return {own: self._folders[own]} if own in self._folders else {}
 
+    def look(self) -> None:
+        """Finds files missing without loading any. Raises: AofError."""
+        for folder in self._chosen().values():
+            AofLoad(self._engine, folder, self._rules, set(), self._call).look()
+
     def step(self) -> bool:
         """A slice; True when all is loaded. Raises: AofError, OSError."""
         return next(self._work, None) is None

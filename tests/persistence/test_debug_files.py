@@ -109,9 +109,23 @@ def test_the_log_goes_with_an_arena_that_is_taken_over() -> None:
         assert here.digest() == after
 
 
-def test_what_fails_in_another_worker_is_told() -> None:
+def test_no_worker_loads_when_one_has_no_log_to_load() -> None:
     with place("--appendonly", "yes", workers=3) as here, connect_to(here, 0) as client:
-        client.call("SET", "key:1", 1)
-        (here.dir / "appendonlydir" / "worker-1" / "appendonly.aof.1.incr.aof").unlink()
+        before = fill_place(here)
+        file = here.dir / "appendonlydir" / "worker-1" / "appendonly.aof.1.incr.aof"
+        file.rename(file.with_suffix(".away"))
         failed = b"-ERR Error trying to load the AOF files, check server logs.\r\n"
         assert client.call("DEBUG", "LOADAOF") == failed
+        assert here.digest() == before
+        assert "Append Only File loaded by DEBUG LOADAOF" not in here.log()
+        file.with_suffix(".away").rename(file)
+        assert client.call("DEBUG", "LOADAOF") == OK
+        assert here.digest() == before
+
+
+def test_without_any_log_nothing_is_emptied() -> None:
+    with place(workers=2) as here, here.client() as client:
+        before = fill_place(here)
+        failed = b"-ERR Error trying to load the AOF files, check server logs.\r\n"
+        assert client.call("DEBUG", "LOADAOF") == failed
+        assert here.digest() == before
