@@ -89,7 +89,8 @@ class Server:
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         if self._log:
             self._log.close()
-        self._log = self.logfile.open("wb")
+        self.logfile.write_bytes(b"")
+        self._log = self.logfile.open("ab")  # those of the server before may still write to it
         self.process = subprocess.Popen(
             argv, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, env=environment
         )

@@ -175,9 +175,12 @@ class Crashes:
         """Until when nothing that was acknowledged may be lost."""
         if not self._logged and self._scene.cold:
             return 0.0
-        if SNAPSHOT_LOADED.search(log) and (not self._logged or death == "switching"):
-            return 0.0  # no log, or not in force again: a frozen arena has what came before it
-        lost = not self._always and LOG_LOADED.search(log)  # one may have been switched on
+        snapshot, logged = SNAPSHOT_LOADED.search(log), LOG_LOADED.search(log)
+        if snapshot and not self._logged:
+            return 0.0
+        if death == "switching" and (snapshot or logged):
+            return 0.0  # no log is in force again: there is what a frozen arena or the old one has
+        lost = not self._always and logged  # one may have been switched on
         return killed_s - POSTPONED_S if lost else math.inf
 
     def _compare(self, death: str, killed_s: float, log: str) -> None:
