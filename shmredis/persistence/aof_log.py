@@ -71,15 +71,17 @@ class AppendLog:
             one_of_several=one_of_several,
         )
         self._home = Path.cwd()  # its folder is there
-        self._wants_base = False
-        self.wants_base: Callable[[bool], None] = lambda _: None  # it begins to, or has its base
-        self.rewriter.ended = self._note_first_base
 
     # --- what is known ---
 
     @property
     def _folder(self) -> Folder:
         return self.state.folder
+
+    @property
+    def wants_base(self) -> bool:
+        """It is switched on, and does not have all the data yet: the server may not end."""
+        return self._started and self._configured and not self.state.manifest.files
 
     def figures(self) -> AofFigures:
         """For INFO, of this worker."""
@@ -266,25 +268,15 @@ class AppendLog:
         if not self._started or on == was:
             return
         try:
-            if on == self.state.on:
-                self.release()
-                return
-            if on:
-                self._switch_on()
-            else:
-                self._switch_off()
+            self._switch_on() if on else self._switch_off()
         finally:
-            self._note_first_base()
+            self.state.news()
         self.state.changed()
 
-    def _note_first_base(self) -> None:
-        """Says whether the server may end: not before a log that is switched on has all the data."""
-        wanted = self._configured and self._started and not self.state.manifest.files
-        if wanted != self._wants_base:
-            self._wants_base = wanted
-            self.wants_base(wanted)
-
     def _switch_on(self) -> None:
+        self._folder.own()
+        if self.state.on:  # for a backup
+            return
         self.state.manifest = Manifest()
         self.rewriter.scheduled = True
         if not self.rewriter.may_begin:
@@ -300,12 +292,12 @@ class AppendLog:
     def _switch_off(self) -> None:
         if self.rewriter.keeper:
             self.rewriter.keeper.unbased("appendonly is stopped")
-        if self.state.on:
-            self._end_log()
+        self._end_log()
 
     def _end_log(self) -> None:
         self.rewriter.kill()
-        self._say_closed(lib.engine_aof_off(self._handle))
+        if self.state.on:
+            self._say_closed(lib.engine_aof_off(self._handle))
 
     def move(self) -> None:
         """CONFIG SET dir: goes on with a new base in the new place, written here and now.
@@ -339,6 +331,7 @@ class AppendLog:
         except OSError as error:
             self.state.manifest = Manifest()  # it may be in either place
             self.rewriter.scheduled = True
+            self.state.news()
             raise ValueError(f"The append only file cannot move: {error}") from None
 
     # --- backups (backup_part.py) ---
@@ -370,9 +363,7 @@ class AppendLog:
 
     def release(self) -> None:
         """Nobody keeps the log any more: without appendonly it was the keeper's alone, and goes."""
-        if self._config["appendonly"]:
-            self._folder.own()
-        elif self.state.on:
+        if self.state.on and not self._config["appendonly"]:
             self._end_log()
             self.state.manifest = Manifest()
             self._folder.drop_lent()

@@ -104,7 +104,6 @@ class Rewriter:
         self.count = self.failures = self.last_copied = 0
         self.libraries: Libraries = tuple  # of functions; their owner sets this
         self.keeper: Keeper | None = None
-        self.ended: Callable[[], None] = lambda: None  # a rewrite is over, well or not
 
     @property
     def _folder(self) -> Folder:
@@ -292,7 +291,7 @@ class Rewriter:
         finally:
             self.last_duration_s = int(time.time() - self._begun_s)
             self._task = None
-            self.ended()
+            self._state.news()
 
     async def _install(self, base: Base, first: LogFile | None, ending: Ending) -> None:
         """Raises: OSError."""

@@ -23,6 +23,7 @@ class LogState:
         self.closed_size = 0  # of all files but the one that is written to
         self.base_size = 0  # of all files after the last rewrite
         self.changed: Callable[[], None] = lambda: None  # the manifest was written
+        self.news: Callable[[], None] = lambda: None  # it may want a first base, or have it, now
 
     def info(self) -> Any:
         """A struct aof_info of now."""

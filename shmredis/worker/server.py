@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from shmredis._core import ffi, lib
@@ -109,7 +111,7 @@ class Server:
         )
         forks = self.snapshots.forks
         self.backups = Backups(engine, config, self.append_log, forks, workers, self.spawn)
-        self.append_log.wants_base = self._tell_wants_base
+        self.append_log.state.news = self._tell_wants_base
         self._follow_config()
         self.commands = CommandTable(engine)
         for name, fresh in config.renames.names.items():
@@ -343,24 +345,31 @@ class Server:
 
     async def listen(self) -> str:
         """The front listens where the directives say now; what went wrong, or nothing."""
+        return await self._ask_front(b"B")
+
+    async def lock_log(self, home: Path) -> str:
+        """The front locks the folder of a log that is about to be written; why it cannot, or nothing."""
+        return await self._ask_front(b"Y" + os.fsencode(home))
+
+    async def _ask_front(self, question: bytes) -> str:
         async with self._asking:
             self._answer = asyncio.get_running_loop().create_future()
-            while not self._tell_front(b"B"):
+            while not self._tell_front(question):
                 await asyncio.sleep(RETRY_S)
             return await self._answer
 
-    def listens(self, why_not: str) -> None:
-        """The front has tried."""
+    def hear_why_not(self, why: str) -> None:
+        """The front has done what it was asked for, or not."""
         if self._answer and not self._answer.done():
-            self._answer.set_result(why_not)
+            self._answer.set_result(why)
 
     def tell_modules(self, modules: bytes) -> None:
         if not self._tell_front(b"E" + modules):
             asyncio.get_running_loop().call_later(RETRY_S, self.tell_modules, modules)
 
-    def _tell_wants_base(self, wanted: bool) -> None:
-        if not self._tell_front(b"W%d" % wanted):
-            asyncio.get_running_loop().call_later(RETRY_S, self._tell_wants_base, wanted)
+    def _tell_wants_base(self) -> None:
+        if not self._tell_front(b"W%d" % self.append_log.wants_base):
+            asyncio.get_running_loop().call_later(RETRY_S, self._tell_wants_base)
 
     def _tell_front(self, message: bytes) -> bool:
         """False: it is slow to listen."""

@@ -177,6 +177,21 @@ def test_switched_off_it_logs_no_more_and_on_again_all(server: LoggedServer) -> 
 
 
 @WORKERS
+def test_switched_off_before_it_could_begin(server: LoggedServer, workers: int) -> None:
+    server.start("--appendonly", "no", workers=workers)
+    server.call("DEBUG", "POPULATE", 100)
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 20000)
+    assert server.call("BGSAVE") == b"+Background saving started\r\n"
+    assert server.call("CONFIG", "SET", "appendonly", "yes") == b"+OK\r\n"
+    assert server.info("aof_rewrite_scheduled") == "1"
+    assert server.call("CONFIG", "SET", "appendonly", "no") == b"+OK\r\n"
+    assert (server.info("aof_rewrite_scheduled"), server.info("aof_enabled")) == ("0", "0")
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+    wait_until(lambda: server.info("rdb_bgsave_in_progress") == "0")
+    assert server.stop() == 0  # no log is waited for
+
+
+@WORKERS
 def test_debug_loadaof_brings_the_same_data(server: LoggedServer, workers: int) -> None:
     server.start(workers=workers)
     fill(server)

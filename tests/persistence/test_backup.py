@@ -136,6 +136,24 @@ def test_appendonly_may_be_switched_meanwhile(server: LoggedServer, workers: int
 
 
 @WORKERS
+def test_a_log_that_is_switched_on_while_a_backup_waits(server: LoggedServer, workers: int) -> None:
+    """It is the server's, not the backup's, though nobody had begun it yet."""
+    server.start("--appendonly", "no", "--appendfsync", "always", workers=workers)
+    fill(server)
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 20000)
+    assert server.call("BGSAVE") == b"+Background saving started\r\n"
+    assert server.call("BACKUP", "START") == b"+OK\r\n"
+    assert server.call("CONFIG", "SET", "appendonly", "yes") == b"+OK\r\n"
+    server.call("CONFIG", "SET", "rdb-key-save-delay", 0)
+    wait_until(lambda: state(server) == "incrementing")
+    server.call("SET", "k", "v")
+    digest = server.digest()
+    server.kill()
+    server.start(workers=workers)
+    assert server.digest() == digest
+
+
+@WORKERS
 @APPENDONLY
 def test_a_server_killed_in_the_midst(server: LoggedServer, workers: int, appendonly: str) -> None:
     server.start("--appendonly", appendonly, workers=workers)
