@@ -1,6 +1,7 @@
 """CONFIG: reading, changing and writing the directives."""
 
 import json
+from pathlib import Path
 
 from shmredis.commands.arguments import shown
 from shmredis.commands.context import Context
@@ -10,6 +11,7 @@ from shmredis.commands.resp import OK, CommandError, Reply
 from shmredis.config.config import failure
 from shmredis.config.parser import quoted
 from shmredis.front.channel import MESSAGE_MAX
+from shmredis.persistence.aof_lock import LOG_PLACES
 
 __all__ = ["more_lines"]
 
@@ -49,6 +51,7 @@ async def config_set(ctx: Context) -> Reply:
     """In all workers or in none; all is set back, too, if the front cannot listen there."""
     names = [name for name, _ in _pairs(ctx)]
     back = _as_it_is(ctx, names)
+    await _lock_log(ctx)
     _set_here(ctx)
     if refusals := await _set_elsewhere(ctx):
         await _set_back(back)
@@ -60,6 +63,18 @@ async def config_set(ctx: Context) -> Reply:
         await ctx.server.tell_settings(_pairs(back))
         raise CommandError(f"ERR {failure(listening, LISTENING[listening.lower()])}")
     return OK
+
+
+async def _lock_log(ctx: Context) -> None:
+    """The folder that a log goes to from now on, if it does. Raises: CommandError."""
+    fresh = {name.lower(): value for name, value in _pairs(ctx)}
+    config = ctx.server.config
+    logs = fresh.get("appendonly", config.text("appendonly")).lower() == "yes"
+    places = [name for name in fresh if name in LOG_PLACES]
+    if not (logs and places):
+        return
+    if why := await ctx.server.lock_log(Path(config.text("dir"), fresh.get("dir", ""))):
+        raise CommandError(f"ERR {failure(places[0], why)}")
 
 
 def _as_it_is(ctx: Context, names: list[str]) -> Context:

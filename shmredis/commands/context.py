@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shmredis.commands.figures import Figures
@@ -242,6 +243,9 @@ class Server(Protocol):
 
     async def listen(self) -> str:
         """The front listens where the directives say now; what went wrong, or nothing."""
+
+    async def lock_log(self, home: Path) -> str:
+        """The folder of a log that is about to be written becomes the server's own; why not, or nothing."""
 
     def log(self, level: str, text: str) -> None:
         """Writes a line to the server's log."""

@@ -19,7 +19,8 @@ worker -> front   R<origin>      can be reached; with what it began with if it h
                   G              directives have changed; pairs of name and value follow in JSON
                   E<modules>     modules have changed: all there are, JSON of module/loaded.py
                   W<wanted>      a log that was switched on wants its first base, or has it (1 or 0)
-                  B              listen where the directives say now
+                  B              listen where the directives say now; the answer is B<why not>
+                  Y<dir>         a log is about to be written there; the answer is Y<why not>
                   S<request>     a client asked for SHUTDOWN, JSON of front/shutdown.py
                   Z              a client asked for SHUTDOWN ABORT
                   M<worker>:     a connection moves to that worker; its socket comes along, its state

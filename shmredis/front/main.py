@@ -176,7 +176,7 @@ def run_front(config: Config, listeners: list[Listener]) -> int:
         locks = FolderLocks(config)
         prepare_layout(config, config["workers"])
         locks.renew()
-        front = Front(config, listeners, Supervisor(config, base, identity, presence))
+        front = Front(config, listeners, Supervisor(config, base, identity, presence), locks)
     except (ShmInUse, OSError) as error:
         return refuse(error)
     try:

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from shmredis.config import Config, ConfigError
 from shmredis.faults import fault
@@ -26,6 +27,7 @@ from shmredis.front.worker_process import WorkerProcess
 from shmredis.log import lines_of
 from shmredis.module.loaded import read_list
 from shmredis.persistence.aof_layout import finish_layout
+from shmredis.persistence.aof_lock import LOG_PLACES, FolderInUse, FolderLocks
 from shmredis.persistence.origin import Origin, describe_return, describe_start
 from shmredis.persistence.removal import remove_temporaries
 
@@ -40,9 +42,16 @@ IDLE_CHECK_S = 1.0
 class Front:
     """Accepts, supervises, and stops everything in order."""
 
-    def __init__(self, config: Config, listeners: list[Listener], supervisor: Supervisor) -> None:
+    def __init__(
+        self,
+        config: Config,
+        listeners: list[Listener],
+        supervisor: Supervisor,
+        folder_locks: FolderLocks,
+    ) -> None:
         self._config = config
         self._supervisor = supervisor
+        self._folder_locks = folder_locks
         workers = supervisor.workers
         self._handover = Handover(workers)
         self._lobby = Lobby(len(workers), self._handover.add) if len(workers) > 1 else None
@@ -228,6 +237,7 @@ class Front:
             b"G": self._set,
             b"E": self._know_modules,
             b"B": self._listen_anew,
+            b"Y": self._lock_folders,
             b"W": self._note_base,
             b"R": self._welcome_worker,
             b"L": self._loaded,
@@ -250,10 +260,31 @@ class Front:
             self._shutdown.heard_saved(worker.index, int(number), os.fsdecode(error))
 
     def _set(self, _worker: WorkerProcess, pairs: bytes) -> None:
+        changed = [(name, value) for name, value in json.loads(pairs)]
         try:
-            self._config.set([(name, value) for name, value in json.loads(pairs)])
+            self._config.set(changed)
         except ConfigError as error:  # a directory that was removed since, for one
             log.warning("%s, after workers have set it", error)
+        if LOG_PLACES & {name.lower() for name, _ in changed}:
+            self._follow_folders()
+
+    def _follow_folders(self) -> None:
+        """The log is switched on or off, or in another directory."""
+        try:
+            self._folder_locks.renew()
+        except OSError as error:
+            log.warning("The append-only files cannot be locked: %s", error)
+
+    def _lock_folders(self, worker: WorkerProcess, home: bytes) -> None:
+        """Before a log is written there; tells whether another server has it."""
+        why = ""
+        try:
+            self._folder_locks.add(Path(os.fsdecode(home)))
+        except FolderInUse as error:
+            why = str(error)
+        except OSError as error:  # whoever writes it meets the same
+            log.debug("%s cannot be locked: %s", os.fsdecode(home), error)
+        worker.tell(b"Y" + os.fsencode(why))
 
     @staticmethod
     def _note_base(worker: WorkerProcess, wanted: bytes) -> None:

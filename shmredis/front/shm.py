@@ -1,18 +1,18 @@
 """The workers' shared-memory objects: made, found, taken over, unlinked.
 
-An object's owner holds a lock on it (flock), which the kernel drops with the last process that has it
-open. So an object whose lock is free belonged to a server that is gone.
+An object's owner holds a lock on it (file_lock.py). So an object whose lock is free belonged to a server
+that is gone.
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
-import time
 from pathlib import Path
 
 import posix_ipc
+
+from shmredis.file_lock import lock_in_time, try_lock
 
 __all__ = [
     "ShmInUse",
@@ -71,9 +71,7 @@ def create_object(name: str) -> int:
 
 def _create(name: str) -> int:
     shm = posix_ipc.SharedMemory(name, posix_ipc.O_CREX, mode=0o600)
-    fcntl.flock(shm.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.set_inheritable(shm.fd, False)
-    return int(shm.fd)
+    return _owned(shm.fd, name)
 
 
 def adopt_object(name: str) -> int | None:
@@ -85,28 +83,20 @@ def adopt_object(name: str) -> int | None:
         shm = posix_ipc.SharedMemory(name)
     except (posix_ipc.ExistentialError, posix_ipc.PermissionsError):
         return None
-    try:
-        _lock(shm.fd, name)
-    except ShmInUse:
-        os.close(shm.fd)
-        raise
-    os.set_inheritable(shm.fd, False)
-    return int(shm.fd)
+    return _owned(shm.fd, name)
 
 
-def _lock(fd: int, name: str) -> None:
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise ShmInUse(name) from None
-        time.sleep(0.005)
+def _owned(fd: int, name: str) -> int:
+    """The descriptor, with the lock. Raises: ShmInUse, and it is closed."""
+    if not lock_in_time(fd, LOCK_WAIT_S):
+        os.close(fd)
+        raise ShmInUse(name)
+    os.set_inheritable(fd, False)
+    return fd
 
 
 def replace_object(name: str) -> int:
-    """A new object in place of one that the caller owns. Raises: OSError."""
+    """A new object in place of one that the caller owns. Raises: ShmInUse, OSError."""
     remove_object(name)
     return _create(name)
 
@@ -126,10 +116,7 @@ def leftover_arenas(base: str) -> list[int]:
 def is_locked(name: str) -> bool:
     """Whether some process has the object."""
     with contextlib.suppress(OSError), (PLACE / name[1:]).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        return not try_lock(file.fileno())
     return False
 
 

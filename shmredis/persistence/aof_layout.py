@@ -36,9 +36,10 @@ def _gone(config: Config) -> Path:
     return left.with_name(left.name + ".gone")
 
 
-def layout_folders(config: Config) -> tuple[Path, Path]:
-    """The one that is written to, and the one that workers of another number may have left."""
-    return _whole(config), _left(config)
+def layout_folders(config: Config, home: Path) -> tuple[Path, Path]:
+    """Of a data directory: the one that is written to, and the one that workers of another number may
+    have left."""
+    return home / _whole(config).name, home / _left(config).name
 
 
 def _rename(path: Path, target: Path) -> None:

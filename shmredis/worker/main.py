@@ -239,8 +239,8 @@ class Reception:
                 self._server.engine.set_option("loading", lib.LOADING_NOT)
             case b"P" | b"U" | b"K" | b"N" | b"A" | b"Z":
                 self._server.closing.obey(message)
-            case b"B":
-                self._server.listens(os.fsdecode(message[1:]))
+            case b"B" | b"Y":
+                self._server.hear_why_not(os.fsdecode(message[1:]))
             case b"J":
                 self._server.facts.rejected_connections += int(message[1:])
 

@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from shmredis._core import ffi, lib
@@ -125,6 +126,9 @@ class FakeServer:
         self.backups = Backups(self.engine, self.config, self.append_log, forks, None, None)  # type: ignore[arg-type]
 
     async def listen(self) -> str:
+        return ""
+
+    async def lock_log(self, _home: Path) -> str:
         return ""
 
     def end_turn(self) -> None:

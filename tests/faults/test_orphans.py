@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +88,40 @@ def test_two_servers_do_not_log_into_one_folder(workers: int) -> None:
         server.kill()
         server.start(*always, workers=2)
         assert server.call("DBSIZE") == b":4\r\n"
+
+
+def refused(name: str, folder: Path) -> bytes:
+    why = f"The append-only files in {folder}/appendonlydir belong to a running server"
+    return f"-ERR CONFIG SET failed (possibly related to argument '{name}') - {why}\r\n".encode()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_folder_is_locked_as_soon_as_a_log_goes_there(workers: int) -> None:
+    movable = ("--enable-protected-configs", "yes")
+    with logged_server() as first, logged_server() as second:
+        first.start(*movable, workers=workers)
+        second.start(*movable, "--appendonly", "no", workers=workers)
+        assert second.call("CONFIG", "SET", "dir", first.dir) == b"+OK\r\n"  # it does not log
+        assert second.call("CONFIG", "SET", "appendonly", "yes") == refused("appendonly", first.dir)
+        assert second.call("CONFIG", "GET", "appendonly").endswith(b"no\r\n")
+        assert second.call("CONFIG", "SET", "dir", second.dir) == b"+OK\r\n"
+        assert second.call("CONFIG", "SET", "appendonly", "yes") == b"+OK\r\n"
+        wait_until(lambda: second.info("aof_rewrite_in_progress") == "0")
+        assert second.call("CONFIG", "SET", "dir", first.dir) == refused("dir", first.dir)
+        assert first.call("CONFIG", "SET", "dir", second.dir) == refused("dir", second.dir)
+        assert first.call("SET", "a", 1) == second.call("SET", "a", 1) == b"+OK\r\n"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_folder_that_a_log_has_left_is_free(workers: int) -> None:
+    with logged_server() as first, logged_server() as second:
+        first.start("--enable-protected-configs", "yes", workers=workers)
+        for folder in ("sub", "other"):
+            (first.dir / folder).mkdir()
+            assert first.call("CONFIG", "SET", "dir", first.dir / folder) == b"+OK\r\n"
+        for folder in (first.dir / "sub", first.dir):
+            second.start("--dir", str(folder), workers=workers)
+            second.kill()
+        assert "belong to a running" in second.fails_to_start("--dir", str(first.dir / "other"))
+        assert first.call("CONFIG", "SET", "appendonly", "no") == b"+OK\r\n"
+        second.start("--dir", str(first.dir / "other"), workers=workers)
