@@ -102,6 +102,10 @@ status hash_reserve(struct engine *eng, struct value *v, size_t fields, size_t l
     return fits ? ST_OK : to_table(&eng->arena, v);
 }
 
+void hash_expect(struct arena *a, const struct value *v, uint64_t fields) {
+    if (v->enc == ENC_HASHTABLE) dict_expect(a, &table_of(a, v)->fields, fields);
+}
+
 /* --- changing --- */
 
 static status put(struct arena *a, struct value *v, struct str name, struct str value,

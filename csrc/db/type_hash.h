@@ -43,6 +43,8 @@ status hash_admit_expiries(struct arena *a, struct value *v);
 bool hash_delete(struct arena *a, struct value *v, struct str name, uint64_t now_ms);
 /* Prepares for fields of these sizes: converts to a hashtable now if the limits ask for it. */
 status hash_reserve(struct engine *eng, struct value *v, size_t fields, size_t longest);
+/* Before so many fields are added to an empty hash, none of them twice: loading. */
+void hash_expect(struct arena *a, const struct value *v, uint64_t fields);
 
 /* Visits all live fields in order of the encoding; stops when visit returns false. */
 typedef bool (*hash_visit_fn)(void *ctx, const struct hash_field *f);

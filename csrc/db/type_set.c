@@ -197,6 +197,10 @@ status set_create(struct engine *eng, struct value *v, struct str first, size_t 
     return v->root ? ST_OK : ST_ARENA_FULL;
 }
 
+void set_expect(struct arena *a, const struct value *v, uint64_t members) {
+    if (v->enc == ENC_HASHTABLE) dict_expect(a, arena_ptr(a, v->root), members);
+}
+
 struct filling {
     struct arena *a;
     ref_t root;

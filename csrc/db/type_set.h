@@ -15,6 +15,8 @@
 
 /* An empty set in the encoding that suits its first member and the number of members to come. */
 status set_create(struct engine *eng, struct value *v, struct str first, size_t members);
+/* Before so many members are added to an empty set, none of them twice: loading. */
+void set_expect(struct arena *a, const struct value *v, uint64_t members);
 uint64_t set_length(const struct arena *a, const struct value *v);
 bool set_contains(const struct arena *a, const struct value *v, struct str s);
 status set_add(struct engine *eng, struct value *v, struct str s, bool *added);

@@ -16,6 +16,8 @@
 struct zset_builder {
     struct arena *a;
     struct dict members;
+    ref_t *items; /* as they came */
+    size_t room;
     size_t longest; /* bytes of the longest member */
 };
 

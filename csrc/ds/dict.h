@@ -55,7 +55,9 @@ void dict_prefetch_items(const struct arena *a, const struct dict *d, uint64_t h
 status dict_insert(struct arena *a, const struct dict_kind *k, struct dict *d, ref_t item,
                    uint64_t hash);
 /* Before many items are added to an empty table: makes it as large as they want it, as far as there
- * is memory, so that none of them splits a bucket. Nothing when there is an item already. */
+ * is memory, so that none of them splits a bucket. Nothing when there is an item already. Numbers
+ * may be hostile: more than so many items, 93 MiB of table made in some 60 ms, are not believed. */
+#define DICT_EXPECTED_MAX ((uint64_t)16 << 20)
 void dict_expect(struct arena *a, struct dict *d, uint64_t items);
 /* After that: as small as if it had grown with its items. */
 void dict_fit(struct arena *a, const struct dict_kind *k, struct dict *d);

@@ -282,6 +282,7 @@ void dict_shrink_step(struct arena *a, const struct dict_kind *k, struct dict *d
 /* --- many items at once --- */
 
 void dict_expect(struct arena *a, struct dict *d, uint64_t items) {
+    if (items > DICT_EXPECTED_MAX) items = DICT_EXPECTED_MAX;
     if (d->count || !items || (!d->buckets && dict_make_first(a, d) != ST_OK)) return;
     while ((uint64_t)d->buckets * LOAD_GROW < items && room_for_bucket(a, d) == ST_OK) {
         d->buckets++;

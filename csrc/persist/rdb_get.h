@@ -64,6 +64,13 @@ bool rdb_get_string_bytes(struct rdb_reader *r, const struct rdb_string *head, c
 bool rdb_get_string_short(struct rdb_reader *r, const struct rdb_string *head, const char **p);
 
 bool rdb_skip_string(struct rdb_reader *r);
+/* How many of n elements of so many bytes at least there may be yet: what else was said is a lie,
+ * which an error will show in time. Below INT64_MAX. */
+static inline uint64_t rdb_possible(const struct rdb_reader *r, uint64_t n, unsigned bytes) {
+    uint64_t most = source_left(r->src) / bytes;
+    if (most > INT64_MAX) most = INT64_MAX;
+    return n < most ? n : most;
+}
 /* Notes that the value is broken; false. */
 #define rdb_bad(r, ...) source_fail((r)->src, SOURCE_CORRUPT, __VA_ARGS__)
 

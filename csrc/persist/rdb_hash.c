@@ -166,9 +166,10 @@ static bool load_fields(struct rdb_reader *r, struct engine *eng, uint8_t type_b
     if (form == TIME_DISTANCE && !rdb_get_u64(r, &earliest)) return false;
     if (!rdb_get_length(r, &n)) return false;
     if (n == 0) return source_fail(r->src, SOURCE_EMPTY, "A value without elements");
-    size_t fields = n < INT64_MAX ? (size_t)n : (size_t)INT64_MAX;
+    size_t fields = (size_t)rdb_possible(r, n, 2);
     if (hash_create(&eng->arena, v) != ST_OK || hash_reserve(eng, v, fields, 0) != ST_OK)
         return full(r);
+    hash_expect(&eng->arena, v, fields);
     for (uint64_t i = 0; i < n; i++)
         if (!load_field(r, eng, form, earliest, v)) return false;
     return true;

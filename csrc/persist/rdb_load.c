@@ -5,8 +5,7 @@
 #include "db/keyspace.h"
 #include "persist/rdb_save.h"
 
-#define RECORD_BYTES_MIN 3u               /* type byte, empty key, empty value */
-#define EXPECTED_MAX ((uint64_t)16 << 20) /* keys: 93 MiB of table, some 60 ms */
+#define RECORD_BYTES_MIN 3u /* type byte, empty key, empty value */
 
 static void forget_prefixes(struct rdb_loader *l) {
     l->expiry = l->idle = l->freq = -1;
@@ -221,18 +220,16 @@ static bool skip_lengths(struct rdb_loader *l, int n) {
     return true;
 }
 
-/* What is said may be wrong or a lie: it costs no more than a step of the event loop may take, and
- * no more than the file could have. Several workers have a share each; so have the parts of a file
- * that they have written, each saying what is in it. */
+/* What is said may be wrong or a lie: it is not believed beyond what the file could have. Several
+ * workers have a share each; so have the parts of a file that they have written, each saying what
+ * is in it. */
 static bool load_size(struct rdb_loader *l) {
     uint64_t keys, ignored, possible = source_left(l->reader.src) / RECORD_BYTES_MIN;
     l->doing = "read-len";
     if (!rdb_get_length(&l->reader, &keys) || !rdb_get_length(&l->reader, &ignored)) return false;
     if (!l->options.values || !settle(l)) return !l->reader.src->error;
     if (l->events.keep) keys /= (uint64_t)l->eng->workers;
-    if (keys > possible) keys = possible;
-    if (keys > EXPECTED_MAX) keys = EXPECTED_MAX;
-    l->expected = keys > EXPECTED_MAX - l->expected ? EXPECTED_MAX : l->expected + keys;
+    l->expected += keys < possible ? keys : possible;
     dict_expect(&l->eng->arena, &engine_db(l->eng, l->db)->keys, l->expected);
     return true;
 }

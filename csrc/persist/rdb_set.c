@@ -61,7 +61,10 @@ static bool add(struct rdb_reader *r, struct engine *eng, struct value *v, size_
     struct str s;
     bool added;
     if (!rdb_get_string(r, RDB_PLACE_VALUE, &s)) return false;
-    if (!v->root && set_create(eng, v, s, members) != ST_OK) return full(r);
+    if (!v->root) {
+        if (set_create(eng, v, s, members) != ST_OK) return full(r);
+        set_expect(&eng->arena, v, members);
+    }
     if (set_add(eng, v, s, &added) != ST_OK) return full(r);
     return added || rdb_bad(r, "Duplicate set members detected");
 }
@@ -70,7 +73,7 @@ static bool load_members(struct rdb_reader *r, struct engine *eng, struct value 
     uint64_t n;
     if (!rdb_get_length(r, &n)) return false;
     if (n == 0) return source_fail(r->src, SOURCE_EMPTY, "A value without elements");
-    size_t members = n < INT64_MAX ? (size_t)n : (size_t)INT64_MAX;
+    size_t members = (size_t)rdb_possible(r, n, 1);
     for (uint64_t i = 0; i < n; i++)
         if (!add(r, eng, v, members)) return false;
     return true;

@@ -91,6 +91,7 @@ static bool load_pairs(struct rdb_reader *r, struct engine *eng, uint8_t type_by
     if (!rdb_get_length(r, &n)) return false;
     if (n == 0) return source_fail(r->src, SOURCE_EMPTY, "A value without elements");
     bool ok = true;
+    dict_expect(b.a, &b.members, rdb_possible(r, n, 2));
     for (uint64_t i = 0; i < n && ok; i++) ok = load_pair(r, &b, type_byte);
     ok = ok && finish(r, eng, &b, v);
     zset_builder_free(&b);

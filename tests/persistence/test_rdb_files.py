@@ -1,6 +1,7 @@
 """RDB files: ours round, those of real servers, and broken ones."""
 
 import json
+import random
 import struct
 from pathlib import Path
 
@@ -325,6 +326,37 @@ def test_a_full_arena_leaves_the_keys_before_it(engine: Engine) -> None:
         engine.call("FLUSHALL")
         assert list(heap_stats(engine.arena).by_owner) == empty
     assert failed > 30
+
+
+@pytest.mark.parametrize("order", ["up", "down", "shuffled", "down but one", "level"])
+def test_sorted_sets_in_any_order(engine: Engine, order: str) -> None:
+    pairs = [(n // 3 if order != "level" else 7, b"%04d" % n) for n in range(2000)]
+    told = pairs if order == "up" else pairs[::-1]
+    if order in ("shuffled", "level"):
+        told = random.Random(3).sample(pairs, len(pairs))
+    if order == "down but one":
+        told = [*told[1:], told[0]]
+    value = b"".join(bytes([4]) + member + struct.pack("<d", score) for score, member in told)
+    load_bytes(engine, file_of(b"\xfe\x00", record(5, b"z", b"\x47\xd0" + value)))
+    assert engine.call("ZRANGE", "z", 0, -1) == [member for _, member in pairs]
+    assert engine.call("ZRANK", "z", "1234") == 1234
+
+
+@pytest.mark.parametrize("n", [600, 4000])
+@pytest.mark.parametrize("kind", [2, 4, 5])
+def test_large_collections_whose_length_is_right_or_a_lie(
+    engine: Engine, kind: int, n: int
+) -> None:
+    after = {2: b"", 4: b"\x01v", 5: struct.pack("<d", 1)}[kind]
+    value = b"".join(b"\x05%05d" % i + after for i in range(n))
+    load_bytes(engine, file_of(b"\xfe\x00", record(kind, b"k", long_length(n) + value)))
+    assert engine.call({2: "SCARD", 4: "HLEN", 5: "ZCARD"}[kind], "k") == n
+    engine.call("FLUSHALL")
+    empty = list(heap_stats(engine.arena).by_owner)
+    for lie in (n + 1, 1 << 40, (1 << 64) - 1):
+        with pytest.raises(RdbError):
+            load_bytes(engine, file_of(b"\xfe\x00", record(kind, b"k", long_length(lie) + value)))
+        assert list(heap_stats(engine.arena).by_owner) == empty
 
 
 def test_empty_collections_are_passed_over(engine: Engine) -> None:
