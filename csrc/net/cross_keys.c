@@ -244,23 +244,22 @@ void cross_ship_keys(struct remote *r, struct cross *o) {
     struct carried *keys = malloc(((size_t)o->n + 1) * sizeof *keys);
     ASSERT(keys);
     const struct str owners_word = { (const char *)&owners, sizeof owners };
-    bool logs = cross_log_position(r, &position);
+    bool has_place = cross_log_position(r, &position);
     struct message m = { .kind = MSG_SHIP,
                          .flags = flags_of(r, o),
                          .id = o->id,
-                         .value = logs ? position + 1 : 0,
+                         .value = has_place ? position + 1 : 0,
                          .client = o->command->head.client };
     o->sent = m;
     o->sent_owners = owners;
     FAULT("cross.before_ship");
     bool alone = owners == UINT64_C(1) << r->self;
-    if (logs && !alone) shipment_keep(r, &m, owners, keys_changed(o, keys), keys);
+    if (has_place && !alone) shipment_keep(r, &m, owners, keys_changed(o, keys), keys);
     for (uint64_t left = owners; left; left &= left - 1) {
         int w = __builtin_ctzll(left), n = keys_of(r, o, w, true, keys);
         if (w == r->self) {
-            if (!logs) continue;
-            cross_log_keys(r, position, owners, n, keys);
-            redo_applied(r, position + 1);
+            cross_log_keys(r, m.value, owners, n, keys);
+            if (m.value) redo_applied(r, m.value);
             continue;
         }
         o->shipping |= UINT64_C(1) << w;
@@ -359,9 +358,9 @@ static status take_all_back(struct remote *r, int from, const struct message *m,
         st = take_back(r, from, &keys[i], m->flags & MSG_QUIET);
     r->joint = false;
     r->eng->hub->acting = 0;
-    if (st == ST_OK && m->value) {
-        cross_log_keys(r, m->value - 1, owners, n, keys);
-        redo_applied(r, m->value);
+    if (st == ST_OK) {
+        cross_log_keys(r, m->value, owners, n, keys);
+        if (m->value) redo_applied(r, m->value);
     }
     arena_leave(&r->eng->arena);
     free(keys);

@@ -26,14 +26,15 @@ bool cross_log_position(struct remote *r, uint64_t *position) {
     return engine_propagates(r->eng) && stage_position(r, position);
 }
 
-void cross_log_keys(struct remote *r, uint64_t position, uint64_t owners, int n,
+void cross_log_keys(struct remote *r, uint64_t place, uint64_t owners, int n,
                     const struct carried *keys) {
+    if (!engine_propagates(r->eng)) return;
     struct target t = { r->eng, keys[0].db };
     struct rewriter *w = malloc(sizeof *w);
     ASSERT(w);
     *w = (struct rewriter){ .emit = emit, .ctx = &t };
     struct str multi = STR("MULTI"), exec = STR("EXEC");
-    remote_begin_part(r, position, owners);
+    if (place) remote_begin_part(r, place - 1, owners);
     emit(&t, 1, &multi);
     for (int i = 0; i < n; i++) {
         t.db = keys[i].db;

@@ -199,6 +199,22 @@ def test_a_crossed_command_is_logged_as_what_its_keys_became(tmp_path: Path) -> 
         assert body == stream("MULTI", f"DEL {there}", f"RPUSH {there} c a", "EXEC")
 
 
+def test_a_crossed_command_is_logged_where_there_is_a_log(tmp_path: Path) -> None:
+    """Logs of several workers are switched on one after the other."""
+    with new_fleet(2) as fleet:
+        here, there = fleet.owned_by_each()
+        client = Client(fleet, 0)
+        client.call("RPUSH", here, "a", "b")
+        log = Log(fleet.engines[1], tmp_path / "1")
+        assert client.call("LMOVE", here, there, "LEFT", "RIGHT") == b"$1\r\na\r\n"
+        made = ("SELECT 0", "MULTI", f"DEL {there}", f"RPUSH {there} a", "EXEC")
+        assert log.text == stream(*made)
+        other = Client(fleet, 1)
+        assert other.call("LMOVE", there, here, "LEFT", "RIGHT") == b"$1\r\na\r\n"
+        assert log.text.endswith(stream("MULTI", f"DEL {there}", "EXEC"))
+        assert b"#TXN" in log.text.removeprefix(stream(*made))
+
+
 def test_a_crossed_command_without_effect_is_not_logged(tmp_path: Path) -> None:
     with new_fleet(2) as fleet:
         logs = [Log(engine, tmp_path / str(i)) for i, engine in enumerate(fleet.engines)]
