@@ -1,8 +1,8 @@
 /* block.c - the table of keys waited for, and who stands in it. */
+#include "net/behind.h"
 #include "net/block_impl.h"
 #include "net/block_retry.h"
 #include "net/dispatch.h"
-#include "net/remote.h"
 #include "net/tracking.h"
 
 void blocks_create(struct engine *eng) {
@@ -169,6 +169,17 @@ void waiter_remove(struct engine *eng, struct waiter *w) {
     free_waiter(w);
 }
 
+void waiter_act(struct engine *eng, const struct waiter *w) {
+    const struct kept *k = w->command;
+    if (!eng->remote || w->session) return;
+    eng->remote->behind =
+        w->shared ? behind_ticket(k->from, w->ticket) : behind_asker(k->from, k->head.id);
+}
+
+void waiter_acted(struct engine *eng) {
+    if (eng->remote) eng->remote->behind = behind_nobody();
+}
+
 void waiter_answer(struct engine *eng, struct waiter *w, struct str resp) {
     if (w->session)
         session_answer(w->session, w->slot, resp, w->silent);
@@ -201,7 +212,9 @@ void waiter_end(struct engine *eng, struct waiter *w, enum unblock_how how) {
     }
     struct reply out = { .resp = w->command->head.resp };
     block_reply_end(&out, how);
+    waiter_act(eng, w);
     if (w->row && out.n) block_count_end(eng, w->session, w->row, w->command, &out);
+    waiter_acted(eng);
     waiter_answer(eng, w, (struct str){ out.p, out.n });
     free(out.p);
 }

@@ -49,6 +49,9 @@ struct blocks {
     bool serving;
 };
 
+/* Until the matching call, commands are executed for the client of this waiter. */
+void waiter_act(struct engine *eng, const struct waiter *w);
+void waiter_acted(struct engine *eng);
 /* All its keys are looked at again. */
 void waiter_all_ready(struct engine *eng, struct waiter *w);
 /* Nobody waits for the key any more: it leaves the table. */

@@ -35,6 +35,11 @@ static struct retry *find_retry(const struct remote *r, uint64_t ticket) {
     return t;
 }
 
+const struct session *retry_session(const struct remote *r, uint64_t ticket) {
+    const struct retry *t = find_retry(r, ticket);
+    return t ? t->session : NULL;
+}
+
 /* --- executing --- */
 
 static void execute(struct remote *r, struct retry *t) {

@@ -37,6 +37,8 @@ void retry_tell(struct remote *r, int asker, uint64_t ticket);
 void retry_serve(struct remote *r, int asker, uint64_t ticket, struct str resp);
 /* At the client's worker: MSG_NUDGED, MSG_SERVED. */
 void retry_nudged(struct remote *r, uint64_t ticket);
+/* Of this worker, who waits with that ticket; NULL: nobody does. */
+const struct session *retry_session(const struct remote *r, uint64_t ticket);
 void retry_served(struct remote *r, uint64_t ticket, struct str resp);
 /* A worker has died. */
 void retry_reborn(struct remote *r, int worker);

@@ -29,7 +29,9 @@ static bool execute(struct engine *eng, struct waiter *w) {
                       .may_block = true,
                       .resumed = true };
     uint64_t begun_us = latency_begin(eng);
+    waiter_act(eng, w);
     dispatch_run(&c, w->row, clock_duration_ns());
+    waiter_acted(eng);
     latency_end(eng, "command-unblocking", begun_us);
     free(c.wish.texts); /* the copy has such arguments already */
     w->again_ms = c.wish.again_ms;

@@ -1,5 +1,6 @@
 /* cross_run.c - an operation whose holds and keys are there executes: here, or everywhere. */
 #include "mem/fault.h"
+#include "net/behind.h"
 #include "net/block_retry.h"
 #include "net/cross_impl.h"
 #include "net/dispatch.h"
@@ -29,6 +30,7 @@ static void work(struct remote *r, struct cross *o) {
     r->crossing->running = o;
     r->joint = !(c->head.flags & MSG_TICKET);
     r->again = r->partly = false;
+    r->behind = behind_asker(c->from, c->head.id);
     if (o->task) {
         run_task(r, o);
     } else {
@@ -41,6 +43,7 @@ static void work(struct remote *r, struct cross *o) {
         bool has_told = row && row->cmd.flags & CMD_INSIDE;
         if (!has_told) cross_changed(r, 0, (struct str){ NULL, 0 });
     }
+    r->behind = behind_nobody();
     r->crossing->running = NULL;
     r->joint = false;
     cross_set_reply(o, (struct str){ r->out.p, r->out.n });
@@ -91,13 +94,15 @@ bool cross_run_due(struct remote *r) {
 void cross_count(struct remote *r, const struct cross *o, const struct kept *k,
                  const struct reply *whole) {
     if (!k->head.row) return; /* an instant has none */
-    struct executed e = { .session = remote_asker(r, o->command->from, o->command->head.id),
-                          .row = registry_row(r->eng->registry, k->head.row - 1),
+    struct executed e = { .row = registry_row(r->eng->registry, k->head.row - 1),
                           .argc = k->argc,
                           .argv = k->argv,
                           .ns = o->all->ns,
                           .reply = { whole->p, whole->n } };
+    const struct behind outer = r->behind;
+    r->behind = behind_asker(o->command->from, o->command->head.id);
     dispatch_count(r->eng, &e);
+    r->behind = outer;
 }
 
 static void gathered(struct remote *r, struct cross *o) {

@@ -8,6 +8,7 @@
 #include "db/evict.h"
 #include "db/latency.h"
 #include "mem/share.h"
+#include "net/behind.h"
 #include "net/hotkeys.h"
 #include "net/hub.h"
 #include "net/multi.h"
@@ -175,9 +176,11 @@ bool dispatch_admit(struct engine *eng, struct command_row *row, struct reply *o
 /* What the slow log and the latency monitor hear of a command that ran; `s` may be NULL. */
 static void note_duration(struct engine *eng, const struct session *s,
                           const struct command_row *row, struct slow_command *slow) {
-    if (!(row->cmd.flags & CMD_SKIP_SLOWLOG)) {
+    bool logged = !(row->cmd.flags & CMD_SKIP_SLOWLOG) && slowlog_is_slow(eng, slow->usec);
+    if (UNLIKELY(logged)) {
         if (s) session_describe(s, &slow->addr, &slow->name);
-        slowlog_note(eng, slow);
+        bool told = !s && eng->remote && behind_tell(eng->remote, slow);
+        if (!told) slowlog_add(eng, slow);
     }
     const char *event = row->cmd.flags & CMD_FAST ? "fast-command" : "command";
     latency_note(eng, event, slow->usec);

@@ -1,6 +1,7 @@
 /* drain.c - reading what other workers have sent: each kind of message to who knows it. */
 #include "core_workers.h"
 #include "db/clock.h"
+#include "net/behind.h"
 #include "net/block.h"
 #include "net/block_retry.h"
 #include "net/cross.h"
@@ -53,7 +54,8 @@ static bool has_arguments(enum message_kind kind) {
            kind == MSG_WATCH || kind == MSG_AWAIT || kind == MSG_EVENT || kind == MSG_UNWATCH ||
            kind == MSG_TOUCHED ||
            (kind >= MSG_TRACK && kind <= MSG_BROADCAST && kind != MSG_BROKEN &&
-            kind != MSG_PREFIXES && kind != MSG_MONITORS && kind != MSG_MONITORED);
+            kind != MSG_PREFIXES && kind != MSG_MONITORS && kind != MSG_MONITORED &&
+            kind != MSG_SLOW);
 }
 
 /* Its arguments, if it has any, are in r->argv. */
@@ -99,6 +101,7 @@ static void act(struct remote *r, int from, const struct message *m, int argc, s
     case MSG_PREFIXES:
     case MSG_BROADCAST: tracking_receive(r->eng, from, m, argc, r->argv); break;
     case MSG_MONITORS: monitor_receive(r->eng, from, m); break;
+    case MSG_SLOW: behind_receive(r, m, body); break;
     case MSG_MONITORED: monitor_receive_line(r->eng, body); break;
     default: ASSERT(!"a known kind of message");
     }

@@ -46,6 +46,7 @@ enum message_kind {
     MSG_PREFIXES,   /* -                        1: the answer    -          those were all */
     MSG_MONITORS,   /* -                        whether any       -          net/monitor.h */
     MSG_MONITORED,  /* -                        -                a line */
+    MSG_SLOW,       /* of the receiver's        -                an entry, net/behind.h */
     MSG_BROADCAST,  /* -                        -                u64 who changed it, key; ... */
 };
 

@@ -8,6 +8,7 @@
 #include "db/evict.h"
 #include "mem/fault.h"
 #include "net/acl.h"
+#include "net/behind.h"
 #include "net/block.h"
 #include "net/block_retry.h"
 #include "net/cross.h"
@@ -55,11 +56,6 @@ static void gathered(struct remote *r, struct gather *g) {
     free(whole.p);
     if (g->committed || g->chain) stage_end(r, g);
     gather_delete(g);
-}
-
-const struct session *remote_asker(struct remote *r, int from, uint64_t id) {
-    const struct pending *p = from == r->self ? pending_find(r, id) : NULL;
-    return p ? p->session : NULL;
 }
 
 void remote_answer(struct remote *r, int from, uint64_t id, struct str resp) {
@@ -199,7 +195,9 @@ void remote_request(struct remote *r, int from, const struct message *m, int arg
         return;
     }
     r->asker = from;
+    r->behind = behind_asker(from, m->id);
     bool done = remote_execute(r, m, argc, argv);
+    r->behind = behind_nobody();
     r->asker = ASKER_NONE;
     FAULT("remote.executed");
     r->stats.requests_done++;
@@ -305,9 +303,12 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     if (!links) return (int)st;
     struct remote *r = calloc(1, sizeof *r);
     ASSERT(r);
-    *r = (struct remote){
-        .eng = eng, .links = links, .self = self, .n = links->n, .asker = ASKER_NONE
-    };
+    *r = (struct remote){ .eng = eng,
+                          .links = links,
+                          .self = self,
+                          .n = links->n,
+                          .asker = ASKER_NONE,
+                          .behind = behind_nobody() };
     links->hold = &eng->unlogged;
     r->stages = stages_new(vault_map(fd, control_vault_offset(r->n, self)));
     r->crossing = crossing_new(arena_base);

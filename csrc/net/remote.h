@@ -36,6 +36,13 @@ struct pending {
     bool used, silent; /* silent: its client does not want it */
 };
 
+/* The client for which a command is executed: net/behind.h. */
+struct behind {
+    int worker;  /* that it is connected to; ASKER_NONE: there is none */
+    uint64_t id; /* of its pending, or its ticket */
+    bool waits;  /* for keys of several workers: a ticket */
+};
+
 struct mail;
 /* Of net/redo.h. */
 struct redo {
@@ -67,6 +74,7 @@ struct remote {
     bool resume;                /* sessions that wait may try again */
     bool joint;                 /* what is changed now is changed with keys of other workers */
     int asker;                  /* whose command is executed and may wait; -1: none such */
+    struct behind behind;
     bool again;             /* the command that was executed last is to begin anew: net/reach.h */
     bool partly;            /* and may have changed something although it has failed */
     struct block_wish wish; /* of a command under holds that wants to wait */
@@ -129,8 +137,6 @@ void remote_begin_part(struct remote *r, uint64_t position, uint64_t owners);
 /* Brings a reply to who waits for it: here (from == self) or at the worker that asked. */
 void remote_answer(struct remote *r, int from, uint64_t id, struct str resp);
 void remote_answer_part(struct remote *r, int from, uint64_t id, struct part_reply reply);
-/* The session of this worker that waits for it; NULL: none does. */
-const struct session *remote_asker(struct remote *r, int from, uint64_t id);
 /* The command in a body, in r->argv; its bytes stay in the body. */
 int remote_decode(struct remote *r, struct str body);
 /* Memory is short: another worker has found so; or this one, at the end of a turn. */

@@ -137,18 +137,65 @@ static struct entry_block *new_entry(const struct engine *eng, const struct slow
     return e;
 }
 
-void slowlog_add(struct engine *eng, const struct slow_command *c) {
+/* The bytes of its arguments, which come last. */
+static size_t argument_bytes(const struct entry_block *e) {
+    size_t n = 0;
+    for (int i = 0; i < e->info.argc; i++) n += e->lengths[i];
+    return n;
+}
+
+static void note_total(struct engine *eng, uint64_t usec) {
+    struct slowlog_totals *totals = &the_log(eng)->totals;
+    totals->count++;
+    totals->sum_us += usec;
+    if (usec > totals->max_us) totals->max_us = usec;
+}
+
+/* Makes room; false: there is none at all. */
+static bool make_room(struct engine *eng) {
     struct slowlog *log = the_log(eng);
-    log->totals.count++;
-    log->totals.sum_us += c->usec;
-    if (c->usec > log->totals.max_us) log->totals.max_us = c->usec;
     while (log->count && log->count >= (size_t)eng->config.slowlog_max_len) drop_oldest(log);
-    if (eng->config.slowlog_max_len <= 0) return;
+    if (eng->config.slowlog_max_len <= 0) return false;
     if (log->count == log->cap) grow_ring(log);
-    struct entry_block *e = new_entry(eng, c);
+    return true;
+}
+
+static void append(struct slowlog *log, struct entry_block *e) {
     e->info.id = log->next_id++;
     log->count++;
     *place_of(log, log->count - 1) = e;
+}
+
+void slowlog_add(struct engine *eng, const struct slow_command *c) {
+    note_total(eng, c->usec);
+    if (make_room(eng)) append(eng->slowlog, new_entry(eng, c));
+}
+
+/* --- entries of other workers --- */
+
+struct str slowlog_pack(const struct engine *eng, const struct slow_command *c) {
+    struct slow_command nameless = *c;
+    nameless.addr = nameless.name = (struct str){ NULL, 0 };
+    struct entry_block *e = new_entry(eng, &nameless);
+    size_t head = sizeof *e + (size_t)e->info.argc * sizeof(size_t);
+    return (struct str){ (const char *)e, head + argument_bytes(e) };
+}
+
+void slowlog_add_packed(struct engine *eng, struct str packed, struct str addr, struct str name) {
+    struct entry_block *e = malloc(packed.n + addr.n + name.n);
+    ASSERT(e && packed.n >= sizeof *e);
+    memcpy(e, packed.p, sizeof *e);
+    size_t head = sizeof *e + (size_t)e->info.argc * sizeof(size_t);
+    memcpy(e, packed.p, head);
+    e->addr_n = addr.n;
+    e->name_n = name.n;
+    char *to = put(put((char *)e + head, addr), name);
+    put(to, (struct str){ packed.p + head, packed.n - head });
+    note_total(eng, e->info.usec);
+    if (make_room(eng))
+        append(eng->slowlog, e);
+    else
+        free(e);
 }
 
 void slowlog_delete(struct engine *eng) {

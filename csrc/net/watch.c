@@ -17,8 +17,13 @@ struct watched {
 
 struct watches {
     struct keytable keys;
+    uint64_t own; /* those of them that are this worker's */
     uint64_t sessions;
 };
+
+static bool is_own(const struct engine *eng, const struct watched *k) {
+    return !eng->remote || remote_owns(eng->remote, k->key.name);
+}
 
 static struct watched *find(const struct engine *eng, int db, struct str key) {
     return (struct watched *)keytable_find(&eng->watches->keys, eng, db, key);
@@ -30,6 +35,7 @@ void watch_add(struct engine *eng, struct watcher_id who, int db, struct str key
     struct watched *k = (struct watched *)node;
     struct watcher *new = malloc(sizeof *new);
     ASSERT(new);
+    if (!k->watchers) eng->watches->own += is_own(eng, k);
     *new = (struct watcher){ .next = k->watchers, .who = who };
     k->watchers = new;
 }
@@ -40,8 +46,10 @@ static void free_watcher(struct watcher **at) {
     free(gone);
 }
 
-static void forget_unwatched(struct watches *w, struct watched *k) {
-    if (!k->watchers) keytable_remove(&w->keys, &k->key);
+static void forget_unwatched(struct engine *eng, struct watched *k) {
+    if (k->watchers) return;
+    eng->watches->own -= is_own(eng, k);
+    keytable_remove(&eng->watches->keys, &k->key);
 }
 
 void watch_remove(struct engine *eng, struct watcher_id who, int db, struct str key) {
@@ -52,7 +60,7 @@ void watch_remove(struct engine *eng, struct watcher_id who, int db, struct str 
             free_watcher(x);
             break;
         }
-    forget_unwatched(eng->watches, k);
+    forget_unwatched(eng, k);
 }
 
 static void touch(struct engine *eng, const struct watched *k) {
@@ -103,7 +111,7 @@ void watch_reborn(struct engine *eng, int worker) {
             next = node->next;
             forget_worker(k, worker);
             if (key_owner(node->name, eng->workers) == worker) touch(eng, k);
-            forget_unwatched(eng->watches, k);
+            forget_unwatched(eng, k);
         }
 }
 
@@ -151,6 +159,6 @@ void watch_count_session(struct engine *eng, int change) {
 }
 
 void watch_count(const struct engine *eng, uint64_t *keys, uint64_t *sessions) {
-    *keys = eng->watches->keys.n;
+    *keys = eng->watches->own;
     *sessions = eng->watches->sessions;
 }

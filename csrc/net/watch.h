@@ -41,7 +41,7 @@ void watch_receive_end(struct engine *eng, int from, const struct message *m, in
                        const struct str *argv);
 /* Sessions of this worker that watch something; net/multi.c counts them. */
 void watch_count_session(struct engine *eng, int change);
-/* Watched keys of this worker and those sessions, for INFO. */
+/* Watched keys that are this worker's own, and those sessions, for INFO. */
 void watch_count(const struct engine *eng, uint64_t *keys, uint64_t *sessions);
 
 #endif

@@ -1,8 +1,9 @@
 """A command is one command, however many workers have a part in it: in INFO commandstats, errorstats and
-stats, LATENCY HISTOGRAM and SLOWLOG. Three workers count the same as one."""
+stats, LATENCY HISTOGRAM, CLIENT INFO, and SLOWLOG, with its client. Three workers count the same as one."""
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -23,7 +24,14 @@ SETUP = [
     *(("XADD", f"{{{key}}}stream", "1-1", "f", "v") for key in (A, B, C)),
     *(("PFADD", f"{{{key}}}hll", "a") for key in (A, B, C)),
 ]
-OURS = ("config|resetstat", "info", "slowlog|reset", "slowlog|get", "latency|histogram")
+OURS = (
+    "config|resetstat",
+    "info",
+    "client|info",
+    "slowlog|reset",
+    "slowlog|get",
+    "latency|histogram",
+)
 
 SPREAD = """
 MGET a b c
@@ -143,6 +151,7 @@ def both() -> Iterator[list[Client]]:
                 running("--slowlog-log-slower-than", "0", "--maxclients", "500", workers=workers)
             )
             found.append(stack.enter_context(connect_to(server, 0, workers)))
+            found[-1].call("CLIENT", "SETNAME", "who")
         yield found
 
 
@@ -155,9 +164,14 @@ def prepare(client: Client) -> None:
     client.call("SLOWLOG", "RESET")
 
 
+def address_of(client: Client) -> bytes:
+    host, port = client.sock.getsockname()
+    return f"{host}:{port}".encode()
+
+
 def counted(client: Client) -> dict[str, Any]:
     """All that was counted since the last `prepare`."""
-    slow = [entry[3] for entry in client.value("SLOWLOG", "GET", "-1")]
+    slow = client.value("SLOWLOG", "GET", "-1")
     histogram = client.value("LATENCY", "HISTOGRAM")
     stats = client.value("INFO", "commandstats", "errorstats", "stats").decode()
     figures = r"^(total_commands_processed|total_error_replies|keyspace_\w+|errorstat_\S+):(\S+)\r"
@@ -165,7 +179,11 @@ def counted(client: Client) -> dict[str, Any]:
     return {
         "calls": {m[0]: m[1:] for m in re.findall(calls, stats, re.M) if m[0] not in OURS},
         "figures": dict(re.findall(figures, stats, re.M)),
-        "slow": sorted(entry for entry in slow if entry[0] not in (b"CONFIG", b"SLOWLOG")),
+        "slow": sorted(
+            (words, addr == address_of(client), name)
+            for _id, _time, _usec, words, addr, name, _argc in slow
+            if words[0] not in (b"CONFIG", b"SLOWLOG", b"CLIENT")
+        ),
         "histogram": {
             name: figures[1]
             for name, figures in zip(histogram[::2], histogram[1::2], strict=True)
@@ -174,14 +192,34 @@ def counted(client: Client) -> dict[str, Any]:
     }
 
 
+def line_of(client: Client) -> dict[str, str]:
+    """CLIENT INFO."""
+    return dict(re.findall(r"(\S+?)=(\S*)", client.value("CLIENT", "INFO").decode()))
+
+
+def traffic(client: Client) -> Counter[str]:
+    """What it has sent and received."""
+    line = line_of(client)
+    return Counter({name: int(line[name]) for name in ("tot-net-in", "tot-net-out", "tot-cmds")})
+
+
+def state(client: Client) -> dict[str, str]:
+    line = line_of(client)
+    return {name: line[name] for name in ("flags", "db", "multi", "watch", "cmd", "name", "resp")}
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_three_workers_count_as_one(both: list[Client], line: str) -> None:
     found = []
     for client in both:
         prepare(client)
+        before = traffic(client)
         for request in requests(line):
             client.call(*request)
-        found.append(counted(client))
+        spent = traffic(client) - before
+        if re.search("RANDOMKEY|SCAN 0;", line):
+            del spent["tot-net-out"]  # which keys they find is chance
+        found.append((spent, state(client), counted(client)))
         client.call("UNWATCH")
     assert found[1] == found[0]
 

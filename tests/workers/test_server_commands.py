@@ -280,6 +280,49 @@ def test_the_slow_log_is_one(clients: list[Client]) -> None:
     clients[0].call("CONFIG", "SET", "slowlog-log-slower-than", "10000")
 
 
+def test_the_slow_log_knows_the_client_of_what_another_worker_executes(
+    clients: list[Client],
+) -> None:
+    client = clients[1]
+    client.call("CLIENT", "SETNAME", "far")
+    host, port = client.sock.getsockname()
+    words = ["APPEND", key_of(2), "v" * 300]
+    clients[0].call("CONFIG", "SET", "slowlog-log-slower-than", "0", "slowlog-max-len", "3")
+    try:
+        for _ in range(5):
+            client.call(*words)
+    finally:
+        clients[0].call("CONFIG", "SET", "slowlog-log-slower-than", "-1", "slowlog-max-len", "128")
+    found = [e[3:] for e in client.value("SLOWLOG", "GET", "-1") if e[3][0] == b"APPEND"]
+    shown = [*(word.encode() for word in words[:2]), b"v" * 128 + b"... (172 more bytes)"]
+    assert found
+    for entry in found:
+        assert entry == [shown, f"{host}:{port}".encode(), b"far", 3]
+    clients[0].call("SLOWLOG", "RESET")
+    clients[0].call("CONFIG", "SET", "slowlog-log-slower-than", "10000")
+
+
+def test_a_slow_log_without_room_takes_nothing(clients: list[Client]) -> None:
+    clients[0].call("CONFIG", "SET", "slowlog-max-len", "0", "slowlog-log-slower-than", "0")
+    for worker in range(3):
+        clients[1].call("SET", key_of(worker), "v")
+    assert clients[1].value("SLOWLOG", "LEN") == 0
+    pairs = ("slowlog-max-len", "128", "slowlog-log-slower-than", "10000")
+    assert clients[0].call("CONFIG", "SET", *pairs) == b"+OK\r\n"
+
+
+def test_watched_keys_are_counted_once(clients: list[Client]) -> None:
+    keys = [key_of(worker) for worker in range(3)]
+    for client in clients[:2]:
+        client.call("WATCH", *keys)
+    found = info(clients[2], "clients")
+    assert (found["total_watched_keys"], found["watching_clients"]) == ("3", "2")
+    for client in clients[:2]:
+        client.call("UNWATCH")
+    assert clients[0].call("EXISTS", *keys) == b":0\r\n"
+    wait_until(lambda: info(clients[2], "clients")["total_watched_keys"] == "0")
+
+
 def test_the_latency_monitor_is_one(clients: list[Client]) -> None:
     clients[0].call("CONFIG", "SET", "latency-monitor-threshold", "20")
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.resp import Client
-from tests.harness.server import Server, is_alive, wait_until
-from tests.workers.places import connect_to, key_of
+from tests.harness.server import Server, wait_until
+from tests.workers.places import connect_to, key_of, pid_of
 
 Start = Callable[..., Server]
 WORKERS = 3
@@ -84,9 +84,9 @@ def test_a_worker_that_comes_back_has_what_held_before(start_server: Start) -> N
         reply = client.call("CONFIG", "SET", "slowlog-max-len", "33", "dir", "sub")
         assert reply.startswith(b"-ERR CONFIG SET failed")
         assert client.call("CONFIG", "SET", "hz", "11") == b"+OK\r\n"
-    pid = server.children()[1]
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(pid) and len(server.children()) == WORKERS)
+        pid = pid_of(client, 1)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: pid_of(client, 1) not in (0, pid))
     with ExitStack() as stack:
         clients = [stack.enter_context(connect_to(server, worker)) for worker in range(WORKERS)]
         assert values(clients, "slowlog-max-len") == {b"128"}
