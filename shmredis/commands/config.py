@@ -51,11 +51,13 @@ async def config_set(ctx: Context) -> Reply:
     """In all workers or in none; all is set back, too, if the front cannot listen there."""
     names = [name for name, _ in _pairs(ctx)]
     back = _as_it_is(ctx, names)
-    await _lock_log(ctx)
-    _set_here(ctx)
-    if refusals := await _set_elsewhere(ctx):
-        await _set_back(back)
-        raise refusals[0]
+    locked = await _lock_log(ctx)
+    try:
+        await _set(ctx, back)
+    except CommandError:
+        if locked:  # the front lets go what it does not need
+            await ctx.server.tell_settings(_pairs(back))
+        raise
     await ctx.server.tell_settings(_pairs(ctx))
     listening = next((name for name in names if name.lower() in LISTENING), None)
     if listening and await ctx.server.listen():
@@ -65,16 +67,17 @@ async def config_set(ctx: Context) -> Reply:
     return OK
 
 
-async def _lock_log(ctx: Context) -> None:
-    """The folder that a log goes to from now on, if it does. Raises: CommandError."""
+async def _lock_log(ctx: Context) -> bool:
+    """The folder that a log goes to from now on; whether it does. Raises: CommandError."""
     fresh = {name.lower(): value for name, value in _pairs(ctx)}
     config = ctx.server.config
     logs = fresh.get("appendonly", config.text("appendonly")).lower() == "yes"
     places = [name for name in fresh if name in LOG_PLACES]
     if not (logs and places):
-        return
+        return False
     if why := await ctx.server.lock_log(Path(config.text("dir"), fresh.get("dir", ""))):
         raise CommandError(f"ERR {failure(places[0], why)}")
+    return True
 
 
 def _as_it_is(ctx: Context, names: list[str]) -> Context:
@@ -82,6 +85,14 @@ def _as_it_is(ctx: Context, names: list[str]) -> Context:
     present = [pair for name in names for pair in ctx.server.config.get(name).items()]
     words = [word.encode("utf-8", "surrogateescape") for pair in present for word in pair]
     return Context(ctx.server, ctx.client, [*ctx.argv[:2], *words])
+
+
+async def _set(ctx: Context, back: Context) -> None:
+    """Raises: CommandError, with everything as it was before."""
+    _set_here(ctx)
+    if refusals := await _set_elsewhere(ctx):
+        await _set_back(back)
+        raise refusals[0]
 
 
 def _set_here(ctx: Context) -> None:
