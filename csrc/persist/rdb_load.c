@@ -267,7 +267,6 @@ static bool skip_module_aux(struct rdb_loader *l) {
 
 static bool load_eof(struct rdb_loader *l) {
     if (!settle(l)) return false;
-    if (l->options.values) fit_tables(l);
     uint64_t ours = source_crc(l->reader.src), theirs = 0;
     l->state = LOAD_END;
     l->doing = "check-sum";
@@ -310,6 +309,8 @@ enum rdb_progress rdb_load_step(struct rdb_loader *l, uint64_t bytes) {
     bool ok = true;
     do ok = l->state == LOAD_END || load_one(l);
     while (ok && l->state != LOAD_END && source_offset(src) < until);
-    if (!settle(l) || !ok) return RDB_FAILED;
-    return l->state == LOAD_END ? RDB_DONE : RDB_MORE;
+    ok = settle(l) && ok;
+    if (ok && l->state != LOAD_END) return RDB_MORE;
+    if (l->options.values) fit_tables(l);
+    return ok ? RDB_DONE : RDB_FAILED;
 }

@@ -298,6 +298,16 @@ def test_whatever_a_file_says_of_its_size_the_table_fits(said: int, workers: int
         assert of_table[0] <= 1.5 * of_table[1]  # one block, which is trimmed at half
 
 
+def test_a_broken_file_leaves_no_table_for_what_did_not_come(engine: Engine) -> None:
+    hint = b"\xfb" + long_length(5000) + b"\x00"
+    keys = b"".join(record(0, b"%04d" % n, b"\x01v") for n in range(5000))
+    for data in (record(0, b"k", b"\x01v"), b""):
+        with pytest.raises(RdbError, match="Unknown length"):
+            load_bytes(engine, file_of(b"\xfe\x00", hint, data, record(0, b"l", b"\x83"), keys))
+        assert heap_stats(engine.arena).by_owner[3] < 1024
+        engine.call("FLUSHALL")
+
+
 def test_every_part_of_a_file_says_its_size(engine: Engine) -> None:
     def part(db: int, first: int) -> bytes:
         keys = (record(0, b"%04d" % n, b"\x01v") for n in range(first, first + 500))
