@@ -62,7 +62,7 @@ class FakeConfig:
         return self._defaults[name]
 
     def text(self, name: str) -> str:
-        return self.values[name]
+        return self.values[name] if name in self.values else self._defaults.text(name)
 
     def get(self, pattern: str) -> dict[str, str]:
         return {name: value for name, value in self.values.items() if pattern in (name, "*")}
