@@ -82,6 +82,8 @@ struct engine_hooks {
     void (*propagate)(void *ctx, int db, int argc, const struct str *argv);
     /* The same for the append-only file. */
     void (*log)(struct aof *aof, int db, int argc, const struct str *argv);
+    /* All that it was told is in the file, or no file is open any more. */
+    void (*logged)(struct engine *eng);
     void (*notify)(void *ctx, enum notify_class cls, const char *event, struct str key, int db);
     /* The same event as notify's, for keyspace notifications. */
     void (*event)(struct engine *eng, const char *event, struct str key, int db);

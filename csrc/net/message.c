@@ -31,6 +31,7 @@ struct kept *kept_copy(const struct kept *other) {
 }
 
 void kept_append(struct kept_list *l, struct kept *k) {
+    k->next = NULL;
     if (l->first)
         l->last->next = k;
     else

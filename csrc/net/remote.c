@@ -317,6 +317,7 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     r->peeks = peeks_new();
     eng->remote = r;
     eng->hooks.bring = cross_bring_copy;
+    eng->hooks.logged = stage_logged;
     eng->worker = self;
     eng->workers = r->n;
     atomic_store(&links->control->worker[self].settled, links->epoch);
@@ -365,6 +366,7 @@ void remote_delete(struct remote *r) {
         struct gather *g = r->pending[i].used ? r->pending[i].gather : NULL;
         if (g && --g->left == 0) gather_delete(g);
     }
+    r->eng->hooks.logged = NULL;
     remote_drop_mail(r);
     fieldset_drop_all(&r->fieldsets);
     redo_delete(r);

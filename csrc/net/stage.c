@@ -21,6 +21,21 @@ static void free_part(struct stages *st, struct kept *k) {
         vault_give_back(st->vault, k);
 }
 
+/* A part that was executed stays in the vault until the log has it: a death before that may take
+ * the change along, and who has asked for it. */
+static void part_done(struct remote *r, struct kept *k) {
+    struct stages *st = r->stages;
+    if (vault_has(st->vault, k) && !aof_is_written(r->eng->aof))
+        kept_append(&st->done, k);
+    else
+        free_part(st, k);
+}
+
+void stage_logged(struct engine *eng) {
+    struct stages *st = eng->remote->stages;
+    for (struct kept *k; (k = kept_take(&st->done));) vault_give_back(st->vault, k);
+}
+
 void stages_delete(struct stages *st) {
     while (st->parts.first) {
         struct kept *k = st->parts.first;
@@ -131,7 +146,7 @@ static void execute_part(struct remote *r, uint64_t number) {
         execute_kept(r, k, r->stages->read - 1);
     FAULT("stage.executed");
     open_if_done(r);
-    free_part(r->stages, k);
+    part_done(r, k);
 }
 
 bool stage_due(const struct remote *r) {
@@ -216,10 +231,14 @@ void stage_reborn(struct remote *r, int from, uint64_t taken) {
 
 /* --- what a predecessor has left --- */
 
-static bool is_of_this_life(const struct remote *r, const struct kept *part) {
-    const struct kept *k = r->stages->parts.first;
+static bool is_in(const struct kept_list *l, const struct kept *part) {
+    const struct kept *k = l->first;
     while (k && k != part) k = k->next;
     return k;
+}
+
+static bool is_of_this_life(const struct remote *r, const struct kept *part) {
+    return is_in(&r->stages->parts, part) || is_in(&r->stages->done, part);
 }
 
 void stage_adopt(struct remote *r) {
@@ -238,6 +257,8 @@ void stage_adopt(struct remote *r) {
 void stage_adopted(struct remote *r) {
     uint32_t at = 0;
     size_t n;
+    struct kept_list left = { 0 };
     for (struct kept *k; (k = vault_next(r->stages->vault, &at, &n));)
-        if (!is_of_this_life(r, k)) vault_give_back(r->stages->vault, k);
+        if (!is_of_this_life(r, k)) kept_append(&left, k);
+    for (struct kept *k; (k = kept_take(&left));) part_done(r, k);
 }

@@ -11,6 +11,7 @@ enum stage_answer { STAGE_TAKEN, STAGE_BUSY, STAGE_REFUSED /* with its error as 
 struct stages {
     /* stage.c */
     struct kept_list parts; /* staged here, oldest first; head.value is the number */
+    struct kept_list done;  /* in the vault: executed, but not in the log's file yet */
     uint64_t read;          /* how far the log of commits was followed, while there are parts */
     struct vault *vault; /* where parts are; without a log and without room there, those of malloc
                             are lost with the worker if who has asked for them dies, too */

@@ -78,6 +78,10 @@ bool aof_is_open(const struct aof *aof) {
     return aof->fd >= 0;
 }
 
+bool aof_is_written(const struct aof *aof) {
+    return !aof->n;
+}
+
 /* --- the buffer --- */
 
 static char *reserve(struct aof *aof, size_t more) {
@@ -236,6 +240,18 @@ static void set_write_error(struct aof *aof, int error) {
                    "AOF write error looks solved. The server can write again.");
 }
 
+static void free_large_buffer(struct aof *aof) {
+    if (aof->cap <= BUFFER_KEEP) return;
+    free(aof->buf);
+    aof->buf = NULL;
+    aof->cap = 0;
+}
+
+/* What waits in the buffer is in the file, or never will be. */
+static void tell_logged(const struct aof *aof) {
+    if (aof->eng->hooks.logged) aof->eng->hooks.logged(aof->eng);
+}
+
 /* Bytes out of the buffer are in the file. */
 static void note_written(struct aof *aof, size_t n) {
     struct arena_super *super = arena_super(&aof->eng->arena);
@@ -245,10 +261,9 @@ static void note_written(struct aof *aof, size_t n) {
     aof->written += n;
     super->aof_position = aof->size;
     super->aof_ahead = aof->n;
-    if (aof->n || aof->cap <= BUFFER_KEEP) return;
-    free(aof->buf);
-    aof->buf = NULL;
-    aof->cap = 0;
+    if (aof->n) return;
+    free_large_buffer(aof);
+    tell_logged(aof);
 }
 
 /* A part of the buffer was written: takes it back, or keeps it when that fails. */
@@ -454,6 +469,7 @@ int aof_close(struct aof *aof) {
     forget_old(aof);
     if (aof->fd >= 0) close(aof->fd);
     aof->fd = -1;
+    tell_logged(aof);
     return error;
 }
 

@@ -53,6 +53,8 @@ int aof_close(struct aof *aof);
 /* After aof_close: from now on the arena has more than any file. */
 void aof_forget(struct aof *aof);
 bool aof_is_open(const struct aof *aof);
+/* Nothing waits for being written; hooks.logged tells when that is so again. */
+bool aof_is_written(const struct aof *aof);
 /* A line of its own, without its '#' and end. */
 void aof_note(struct aof *aof, const char *format, ...);
 

@@ -179,6 +179,24 @@ def test_who_asked_and_an_owner_die_at_once(
     assert values(server, "MGET", *KEYS) == [[new.encode()] * WORKERS] * 2
 
 
+def test_who_asked_and_an_owner_die_while_frozen(start_server: Start) -> None:
+    """What they had executed, but not logged, is gone with their copies of pages."""
+    server = start_server(*COLD, "--appendonly", "yes", workers=WORKERS)
+    with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
+        client.call("MSET", *pairs("old"))
+        client.call("CONFIG", "SET", "rdb-key-save-delay", 1_000_000)
+        assert client.call("BGSAVE") == b"+Background saving started\r\n"
+        pids = armed(server, "aof.before_write"), pid_of(watcher, 0)
+        with suppress(OSError):
+            client.call("DEBUG", "FAULT", "aof.before_write:kill")
+            client.call("MSET", *pairs("new"))
+        reborn(watcher, pids[0])
+        wait_until(lambda: pid_of(watcher, 0) not in (0, pids[1]))
+        assert watcher.value("GET", KEYS[2]) == b"new"
+    assert server.log().count("and what was logged since") == 2
+    assert values(server, "MGET", *KEYS) == [[b"new"] * WORKERS] * 2
+
+
 def test_one_dies_while_who_asked_is_stuck(start_server: Start) -> None:
     server = start_server(*COLD, workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
