@@ -13,6 +13,7 @@
 #include "ds/sample.h"
 #include "mem/arena.h"
 #include "mem/freeze.h"
+#include "mem/park.h"
 #include "mem/heap_impl.h"
 #include "mem/number.h"
 #include "net/control.h"

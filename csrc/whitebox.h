@@ -30,6 +30,11 @@ unsigned freeze_lacks(const struct arena *a);
 void freeze_set_lacks(struct arena *a, unsigned lacks);
 int wb_arena_phase(const struct arena *a); /* enum arena_phase */
 
+/* --- mem/park.h --- */
+bool park_drain(struct arena *a, uint32_t n);
+bool park_any(const struct arena *a);
+bool heap_frozen_block(const struct arena *a, uint32_t r);
+
 /* --- ds/order.h: the indices of the numbers in the order that came out --- */
 void wb_order_part(const double *by, size_t n, size_t first, size_t end, size_t *indices);
 

@@ -29,14 +29,16 @@ static uint32_t lfu_increment(struct engine *eng, uint32_t counter) {
     return counter + (engine_random_below(eng, odds) == 0);
 }
 
+uint32_t access_touched(struct engine *eng, const struct entry *e, bool modified) {
+    if (policy_is_lfu(eng))
+        return lfu_minutes(eng) << 8 | lfu_increment(eng, access_frequency(eng, e));
+    return modified || !policy_is_lrm(eng) ? eng->lru_clock : entry_clock(e);
+}
+
 void access_touch(struct engine *eng, struct entry *e, bool modified) {
     if (!modified && !arena_is_live(&eng->arena)) return;
-    if (policy_is_lfu(eng)) {
-        uint32_t counter = lfu_increment(eng, access_frequency(eng, e));
-        entry_set_clock(e, lfu_minutes(eng) << 8 | counter);
-    } else if (entry_clock(e) != eng->lru_clock && (modified || !policy_is_lrm(eng))) {
-        entry_set_clock(e, eng->lru_clock);
-    }
+    uint32_t clock = access_touched(eng, e, modified);
+    if (entry_clock(e) != clock) entry_set_clock(e, clock);
 }
 
 uint64_t access_idle_seconds(const struct engine *eng, const struct entry *e) {

@@ -2,6 +2,7 @@
 #include "db/defrag.h"
 
 #include "db/clock.h"
+#include "mem/park.h"
 #include "mem/share.h"
 
 #define BUCKETS_A_STEP 16u
@@ -17,6 +18,7 @@ struct defrag {
     bool in_value;         /* value_cursor belongs to the key below */
     char *key;
     size_t key_n;
+    bool owed;          /* a snapshot has left holes: one pass, also when not active */
     uint64_t budget_us; /* unspent CPU share */
     uint64_t last_us;
 };
@@ -162,18 +164,22 @@ static uint64_t wanted_cpu(struct engine *eng) {
 bool defrag_cycle(struct engine *eng) {
     struct defrag *d = eng->defrag;
     uint64_t now = clock_monotonic_us();
-    if (!eng->config.activedefrag) {
+    if (park_any(&eng->arena)) d->owed = true;
+    if (!eng->config.activedefrag && !d->owed) {
         d->phase = PHASE_IDLE;
         eng->stats.defrag_running = 0;
         return false;
     }
-    if (!arena_is_live(&eng->arena)) {
+    if (!arena_is_live(&eng->arena) || park_any(&eng->arena)) {
         d->last_us = now;
         return false;
     }
     if (d->phase == PHASE_IDLE) {
         eng->stats.defrag_running = wanted_cpu(eng);
-        if (!eng->stats.defrag_running) return false;
+        if (!eng->stats.defrag_running) {
+            d->owed = false;
+            return false;
+        }
         start(d);
         d->last_us = now;
     }
@@ -187,6 +193,7 @@ bool defrag_cycle(struct engine *eng) {
     eng->stats.defrag_us += spent;
     if (!more) {
         d->phase = PHASE_IDLE;
+        d->owed = false;
         eng->stats.defrag_running = 0;
         heap_trim(&eng->arena);
     }

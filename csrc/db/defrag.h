@@ -3,6 +3,8 @@
  * Policy    Redis's active-defrag-* settings: it runs while fragmentation is above the lower
  *           threshold and the waste above ignore-bytes, with a share of the CPU between cycle-min
  *           and cycle-max. Nothing is moved while a snapshot is made: it would copy every page.
+ *           What writes during a snapshot left in holes (mem/park.h) is mended by one pass of that
+ *           kind afterwards, even when `activedefrag` is off.
  * Walk      every database's table bucket by bucket; for each entry the entry's own block, then
  *           its type's relocate, big values in slices over several cycles.
  * Owns      its cursors only; mechanism is mem/heap.h (heap_sparse, heap_move).

@@ -17,6 +17,8 @@ uint32_t access_clock_new(const struct engine *eng);
 /* Notes an access (or, with `modified`, a change) of e. Reads leave no trace while a snapshot is
  * made, so that they copy no pages. */
 void access_touch(struct engine *eng, struct entry *e, bool modified);
+/* The clock that e has then. */
+uint32_t access_touched(struct engine *eng, const struct entry *e, bool modified);
 /* Seconds since the last access (LRU), and the decayed LFU counter. */
 uint64_t access_idle_seconds(const struct engine *eng, const struct entry *e);
 uint8_t access_frequency(const struct engine *eng, const struct entry *e);

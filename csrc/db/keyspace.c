@@ -59,7 +59,9 @@ static struct entry *key_find_hashed(struct engine *eng, int db, struct str name
             eng->stats.misses++;
     }
     bool writes = access == KEY_WRITE || access == KEY_UPDATE;
-    if (k->entry && (writes || access == KEY_READ)) access_touch(eng, k->entry, writes);
+    k->untouched = k->entry && writes && heap_frozen(&eng->arena, *k->place);
+    if (k->entry && !k->untouched && (writes || access == KEY_READ))
+        access_touch(eng, k->entry, writes);
     if (!k->entry && counts && access != KEY_INSPECT)
         engine_notify(eng, NOTIFY_KEY_MISS, "keymiss", name, db);
     return k->entry;
@@ -134,17 +136,25 @@ static bool same_class(const struct engine *eng, const struct key *k, size_t nee
     return need <= usable && need + 8 > usable;
 }
 
+/* Where the entry's new form goes: the old block if it serves, unless a snapshot reads it and there
+ * is room elsewhere. REF_NULL: the arena is full. */
+static ref_t block_for(struct engine *eng, const struct key *k, size_t need, bool borrows) {
+    bool serves = !borrows && same_class(eng, k, need);
+    if (serves && !heap_frozen(&eng->arena, *k->place)) return *k->place;
+    ref_t ref = heap_alloc(&eng->arena, OWN_ENTRY, need);
+    return ref || !serves ? ref : *k->place;
+}
+
 /* Replaces the entry by the one of spec; `borrows`: spec points into the old entry. */
 static status rewrite(struct engine *eng, struct key *k, const struct entry_spec *spec,
                       bool borrows) {
     DASSERT(share_may_change(&eng->arena));
-    size_t need = entry_spec_bytes(spec);
-    if (!borrows && same_class(eng, k, need)) {
+    ref_t ref = block_for(eng, k, entry_spec_bytes(spec), borrows);
+    if (!ref) return ST_ARENA_FULL;
+    if (ref == *k->place) {
         count_entry(db_of(eng, k), k->entry, -1);
         entry_write(k->entry, spec);
     } else {
-        ref_t ref = heap_alloc(&eng->arena, OWN_ENTRY, need);
-        if (!ref) return ST_ARENA_FULL;
         struct entry *e = arena_ptr(&eng->arena, ref);
         entry_write(e, spec);
         count_entry(db_of(eng, k), k->entry, -1);
@@ -193,8 +203,9 @@ static uint64_t resolve_expiry(const struct key *k, uint64_t expiry) {
     return k->entry ? entry_expiry(k->entry) : EXPIRY_NONE;
 }
 
-static uint32_t clock_for(const struct engine *eng, const struct key *k) {
-    return k->entry ? entry_clock(k->entry) : access_clock_new(eng);
+static uint32_t clock_for(struct engine *eng, const struct key *k) {
+    if (!k->entry) return access_clock_new(eng);
+    return k->untouched ? access_touched(eng, k->entry, true) : entry_clock(k->entry);
 }
 
 /* --- values that are not strings --- */
@@ -207,6 +218,8 @@ status key_add(struct engine *eng, struct key *k, const struct value *v) {
 void key_store(struct engine *eng, struct key *k, const struct value *v) {
     DASSERT(share_may_change(&eng->arena));
     ASSERT(!entry_tiny(k->entry) && entry_type(k->entry) == v->type);
+    if (k->untouched) access_touch(eng, k->entry, true); /* its page is written to anyway */
+    k->untouched = false;
     k->entry->rest[0] = (uint8_t)(v->enc << 4 | (k->entry->rest[0] & 0xf));
     store_u32(entry_tail(k->entry), v->root);
 }
@@ -241,6 +254,7 @@ static bool overwrite_block(struct engine *eng, struct key *k, struct str bytes,
     if (!k->entry || entry_type(k->entry) != TYPE_STRING || entry_encoding(k->entry) != ENC_RAW)
         return false;
     if (expiry != entry_expiry(k->entry) || entry_flags(k->entry) & ENTRY_PLAIN) return false;
+    if (heap_frozen(&eng->arena, entry_root(k->entry))) return false;
     size_t usable = heap_usable(&eng->arena, entry_root(k->entry));
     if (4 + bytes.n > usable || 4 + bytes.n < usable - usable / 4) return false;
     char *block = arena_ptr(&eng->arena, entry_root(k->entry));

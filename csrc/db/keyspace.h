@@ -18,6 +18,7 @@ struct key {
     int db;
     ref_t *place;
     struct entry *entry;
+    bool untouched; /* its clock waits for the entry to be written: a snapshot reads the page */
 };
 
 enum key_access {

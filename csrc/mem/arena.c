@@ -30,15 +30,27 @@ status arena_grow(struct arena *a, uint64_t size) {
     return st;
 }
 
+#define TABLE_SPAN ((uint64_t)2 << 20) /* what one page of a page table maps */
+
+char *map_aligned(int fd, uint64_t bytes, int flags) {
+    char *p = mmap(NULL, bytes + TABLE_SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    size_t before = (size_t)(-(uintptr_t)p % TABLE_SPAN);
+    char *q = mmap(p + before, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
+    if (before) munmap(p, before);
+    munmap(p + before + bytes, TABLE_SPAN - before);
+    if (q != MAP_FAILED) return q;
+    munmap(p + before, bytes);
+    return NULL;
+}
+
 /* Maps the whole object twice. Holes take neither memory nor page tables until they are touched,
  * and nobody touches them: the heap asks for memory first. */
 static status map_object(struct arena *a, uint64_t bytes) {
-    int access = PROT_READ | PROT_WRITE;
     a->reserved = bytes;
-    a->shared = mmap(NULL, bytes, access, MAP_SHARED, a->fd, 0);
-    if (a->shared == MAP_FAILED) a->shared = NULL;
-    a->private_ = mmap(NULL, bytes, access, MAP_PRIVATE | MAP_NORESERVE, a->fd, 0);
-    if (a->private_ == MAP_FAILED) a->private_ = NULL;
+    a->shared = map_aligned(a->fd, bytes, MAP_SHARED);
+    a->private_ = map_aligned(a->fd, bytes, MAP_PRIVATE | MAP_NORESERVE);
     a->base = a->shared;
     return a->shared && a->private_ ? ST_OK : ST_SHM_MAP;
 }

@@ -29,7 +29,7 @@ typedef uint32_t ref_t;
 #define PAGE_SHIFT 16
 #define PAGE_SIZE_BYTES ((size_t)1 << PAGE_SHIFT)
 #define ARENA_MAGIC 0x52444d485352414eULL
-#define ARENA_LAYOUT 4u
+#define ARENA_LAYOUT 5u
 #define ARENA_ROOTS 32
 #define ARENA_MAX_BYTES ((uint64_t)32 << 30)
 
@@ -77,9 +77,11 @@ struct freeze {
     unsigned lacks;     /* enum freeze_lack */
     int pagemap;        /* descriptor + 1; 0: none */
     uint64_t filled;    /* the private mapping's page table is filled up to here */
-    uint64_t thawed;    /* up to here the roles are exchanged already */
+    uint64_t end;       /* what the object gets behind this is no part of the instant */
+    uint64_t thawed;    /* up to here, and from `end` on, the roles are exchanged already */
     uint64_t copied;    /* bytes, by the last thaw */
     uint64_t anonymous; /* bytes that the process had of its own at the freeze */
+    char *aside;        /* address space for a chunk whose roles are exchanged; NULL: none */
 };
 
 /* Process-local. `base` is public because every ref is resolved through it. */
@@ -136,6 +138,9 @@ status arena_view(struct arena *a, int fd, const char *name);
 void arena_close(struct arena *a);
 /* Makes the object at least `size` bytes. For the heap only. */
 status arena_grow(struct arena *a, uint64_t size);
+/* `bytes` of the object (of none: -1) at an address that page tables can be moved to and from as
+ * wholes. NULL: there is no address space. For freeze.c. */
+char *map_aligned(int fd, uint64_t bytes, int flags);
 /* Gives memory to the hole [from, to) of the object, all or nothing. For the heap only. */
 status arena_back(struct arena *a, uint64_t from, uint64_t to);
 

@@ -52,6 +52,7 @@ static void look_around(struct arena *a) {
 #else
     f->lacks |= FREEZE_NO_POPULATE;
 #endif
+    f->aside = map_aligned(-1, CHUNK, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
 }
 
 unsigned freeze_lacks(const struct arena *a) {
@@ -65,6 +66,7 @@ void freeze_set_lacks(struct arena *a, unsigned lacks) {
 
 void freeze_close(struct arena *a) {
     if (a->freeze.pagemap) close(a->freeze.pagemap - 1);
+    if (a->freeze.aside) munmap(a->freeze.aside, CHUNK);
 }
 
 /* --- page tables --- */
@@ -109,6 +111,17 @@ bool freeze_prepare(struct arena *a, uint64_t budget_us) {
 
 /* --- the instant --- */
 
+/* Maps [from, to) of the object at the same place of both ranges, the roles exchanged. Nothing is
+ * there yet when it is behind the end of the object. */
+static void map_again(struct arena *a, uint64_t from, uint64_t to) {
+    int access = PROT_READ | PROT_WRITE;
+    char *p =
+        mmap(a->private_ + from, to - from, access, MAP_SHARED | MAP_FIXED, a->fd, (off_t)from);
+    char *q = mmap(a->shared + from, to - from, access, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED,
+                   a->fd, (off_t)from);
+    ASSERT(p != MAP_FAILED && q != MAP_FAILED);
+}
+
 /* Bytes that this process alone has; 0 when the kernel does not say. */
 static uint64_t anonymous_bytes(void) {
     char text[128];
@@ -139,6 +152,9 @@ void freeze_begin(struct arena *a) {
     f->anonymous = anonymous_bytes();
     FAULT("freeze.marked");
     a->base = a->private_;
+    f->end = lesser((arena_super(a)->size + CHUNK - 1) / CHUNK * CHUNK, a->reserved);
+    if (f->end < a->reserved) map_again(a, f->end, a->reserved);
+    heap_freeze(a, f->end);
 }
 
 uint64_t freeze_copied(const struct arena *a) {
@@ -183,35 +199,56 @@ static bool is_copy(uint64_t entry) {
     return entry & (PM_PRESENT | PM_SWAPPED) && !(entry & PM_OBJECT);
 }
 
-static void copy_chunk(struct arena *a, uint64_t from, uint64_t to) {
+/* All that was written returns to the object; false: nothing was. */
+static bool copy_chunk(struct arena *a, uint64_t from, uint64_t to) {
     uint64_t entries[CHUNK_PAGES];
     if (!read_pagemap(a, from, to, entries)) {
         copy_backed(a, from, to);
-        return;
+        return true;
     }
-    uint64_t n = (to - from) / KERNEL_PAGE;
+    uint64_t copied = a->freeze.copied, n = (to - from) / KERNEL_PAGE;
     for (uint64_t i = 0, end; i < n; i = end + 1) {
         end = i;
         while (end < n && is_copy(entries[end])) end++;
         if (end > i) copy_back(a, from + i * KERNEL_PAGE, (end - i) * KERNEL_PAGE);
     }
+    return a->freeze.copied != copied;
 }
 
-/* Maps [from, to) of the object at the same place of both ranges, the roles exchanged. */
-static void swap_roles(struct arena *a, uint64_t from, uint64_t to) {
-    int access = PROT_READ | PROT_WRITE;
-    char *p =
-        mmap(a->private_ + from, to - from, access, MAP_SHARED | MAP_FIXED, a->fd, (off_t)from);
-    char *q = mmap(a->shared + from, to - from, access, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED,
-                   a->fd, (off_t)from);
-    ASSERT(p != MAP_FAILED && q != MAP_FAILED);
+/* The private mapping shows the object again. */
+static void drop_copies(struct arena *a, uint64_t from, uint64_t n) {
+    int error = madvise(a->private_ + from, n, MADV_DONTNEED);
+    ASSERT(!error);
+}
+
+/* Moves the mapping with its page table to another address; at `from` it stays, but empty, so that
+ * no other thread is given that place. */
+static bool move_mapping(char *from, char *to, uint64_t n) {
+#ifdef MREMAP_DONTUNMAP
+    return mremap(from, n, n, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) != MAP_FAILED;
+#else
+    (void)from, (void)to, (void)n;
+    return false;
+#endif
+}
+
+/* Exchanges the roles of the chunk at `from` and keeps both page tables as they are; false: the
+ * kernel cannot, and nothing has changed. */
+static bool exchange(struct arena *a, uint64_t from, uint64_t n) {
+    char *p = a->private_ + from, *q = a->shared + from, *aside = a->freeze.aside;
+    if (!aside || a->freeze.lacks & FREEZE_NO_EXCHANGE || !move_mapping(p, aside, n)) return false;
+    bool moved = move_mapping(q, p, n) && move_mapping(aside, q, n);
+    ASSERT(moved);
+    return true;
 }
 
 static void thaw_chunk(struct arena *a, uint64_t from, uint64_t to) {
     UNPOISON(a->private_ + from, to - from); /* free blocks are copied along */
-    copy_chunk(a, from, to);
+    bool written = copy_chunk(a, from, to);
     FAULT("thaw.copied");
-    swap_roles(a, from, to);
+    if (written) drop_copies(a, from, to - from);
+    if (exchange(a, from, to - from)) return;
+    map_again(a, from, to);
     fill_backed(a, a->private_, from, to);
 }
 
@@ -225,11 +262,11 @@ static void begin_thaw(struct arena *a) {
 
 static void end_thaw(struct arena *a) {
     struct freeze *f = &a->freeze;
-    if (f->thawed < a->reserved) swap_roles(a, f->thawed, a->reserved);
     a->private_ = a->shared;
     a->shared = a->base;
     f->filled = 0;
     f->phase = ARENA_LIVE;
+    heap_thawed(a);
     FAULT("thaw.ending");
     __atomic_store_n(&object_super(a)->frozen, ARENA_LIVE, __ATOMIC_SEQ_CST);
     share_open(a, SHARE_FROZEN);
@@ -240,8 +277,8 @@ bool freeze_thaw(struct arena *a, uint64_t budget_us) {
     if (f->phase == ARENA_LIVE) return true;
     if (f->phase == ARENA_FROZEN) begin_thaw(a);
     uint64_t end = now_us() + budget_us;
-    while (f->thawed < arena_super(a)->size) {
-        uint64_t to = lesser(f->thawed + CHUNK, arena_super(a)->size);
+    while (f->thawed < f->end) {
+        uint64_t to = lesser(f->thawed + CHUNK, f->end);
         thaw_chunk(a, f->thawed, to);
         f->thawed = to;
         if (now_us() >= end) return false;

@@ -2,8 +2,10 @@
  *
  *   LIVE      base -> MAP_SHARED           the object is the present state
  *   FROZEN    base -> MAP_PRIVATE          the object is the state of the instant; what the owner
- *                                          writes goes to copies of pages that the kernel makes
- *   THAWING   base -> both, by chunks      copies return to the object, 2 MiB at a time
+ *                                          writes goes to copies of pages that the kernel makes;
+ *                                          what the object gets behind its end is MAP_SHARED
+ *   THAWING   base -> both, by chunks      copies return to the object, 2 MiB at a time; the two
+ *                                          ranges exchange the chunk and its page tables
  *   LIVE      base stays where it is, all of it MAP_SHARED now; the other range is MAP_PRIVATE
  *
  * Owns      the roles of the two mappings, and the superblock's `frozen` mark.
@@ -11,7 +13,8 @@
  * Promises  a freeze takes no time that grows with the size; refs and bytes that are read through
  *           `base` are the same before and after each call; a thaw keeps to its budget plus one
  *           chunk.
- * Costs     4 KiB for each page written while frozen, until it is thawed.
+ * Costs     4 KiB for each page written while frozen, until it is thawed; mem/park.h keeps writes
+ *           to few of them.
  * Crash     while FROZEN the object is whole and of the instant; while THAWING it is a mixture that
  *           nobody may use; the mark in the object says which.
  */
@@ -35,8 +38,9 @@ uint64_t freeze_copied(const struct arena *a);
 
 /* What the kernel does not offer, so that a slower way is taken. Found out at the first use. */
 enum freeze_lack {
-    FREEZE_NO_PAGEMAP = 1, /* a thaw compares all pages instead */
-    FREEZE_NO_POPULATE = 2 /* pages are touched one by one to fill page tables */
+    FREEZE_NO_PAGEMAP = 1,  /* a thaw compares all pages instead */
+    FREEZE_NO_POPULATE = 2, /* pages are touched one by one to fill page tables */
+    FREEZE_NO_EXCHANGE = 4  /* page tables of what has thawed are filled anew */
 };
 unsigned freeze_lacks(const struct arena *a);
 /* Pretends so, for tests. */

@@ -7,6 +7,7 @@
  * only rebuilds the bitmap of pages.
  */
 #include "mem/heap_impl.h"
+#include "mem/park.h"
 #include "mem/poison.h"
 #include "mem/share.h"
 #include "mem/walk.h"
@@ -120,11 +121,25 @@ static void relist(struct arena *a, uint32_t page, struct page_desc *d) {
     if (!full) list_add(a, page, d);
 }
 
-/* The fullest partial slab; 0: none. */
-static uint32_t fullest(const struct arena *a, uint32_t owner, uint32_t cls) {
+/* Made since the arena was frozen, so that no snapshot reads it. */
+static bool is_fresh(const struct arena *a, const struct page_desc *d) {
+    return d->born == root_of(a)->freezes;
+}
+
+/* Whether what happens to blocks of this class is kept to fresh slabs. */
+static bool keeps_apart(const struct arena *a, uint32_t cls) {
+    if (LIKELY(arena_is_live(a))) return false;
+    return a->heap->classes[cls].bytes <= PARK_BLOCK_MAX && park_has_room(a);
+}
+
+/* The fullest partial slab; 0: none. Those that changed since a freeze are the first of their
+ * lists.
+ */
+static uint32_t fullest(const struct arena *a, uint32_t owner, uint32_t cls, bool fresh) {
     const uint32_t *lists = root_of(a)->partial[owner][cls];
     for (uint32_t level = FILL_LEVELS; level-- > 0;)
-        if (lists[level]) return lists[level];
+        if (lists[level] && (!fresh || is_fresh(a, page_desc(a, lists[level]))))
+            return lists[level];
     return 0;
 }
 
@@ -177,7 +192,8 @@ static uint32_t new_slab(struct arena *a, uint32_t owner, uint32_t cls) {
                              .cls = (uint8_t)cls,
                              .owner = (uint8_t)owner,
                              .fill = FILL_NONE,
-                             .span = info->pages };
+                             .span = info->pages,
+                             .born = arena_is_live(a) ? 0 : root_of(a)->freezes };
     mark_rest(a, page, 1, info->pages);
     POISON(page_ptr(a, page), info->pages * PAGE_SIZE_BYTES);
     root_of(a)->slab_pages += info->pages;
@@ -227,14 +243,21 @@ static ref_t alloc_span(struct arena *a, enum mem_owner owner, size_t size) {
     return page * PAGE_REFS;
 }
 
-static ref_t alloc_block(struct arena *a, enum mem_owner owner, size_t size) {
+/* One with a free block; 0: no memory. */
+static uint32_t slab_for(struct arena *a, uint32_t owner, uint32_t cls) {
+    bool apart = keeps_apart(a, cls);
+    uint32_t page = fullest(a, owner, cls, apart);
+    if (!page) page = new_slab(a, owner, cls);
+    return page || !apart ? page : fullest(a, owner, cls, false);
+}
+
+ref_t heap_alloc_inner(struct arena *a, enum mem_owner owner, size_t size) {
     struct heap *h = a->heap;
     if (UNLIKELY(size > CLASS_MAX_BYTES)) return alloc_span(a, owner, size);
     uint32_t cls = class_of(size), page = h->current[owner][cls];
     struct page_desc *d = page_desc(a, page);
     if (UNLIKELY(!page || d->used == h->classes[cls].blocks)) {
-        page = fullest(a, owner, cls);
-        if (!page) page = new_slab(a, owner, cls);
+        page = slab_for(a, owner, cls);
         if (!page) return REF_NULL;
         h->current[owner][cls] = page;
         d = page_desc(a, page);
@@ -245,7 +268,7 @@ static ref_t alloc_block(struct arena *a, enum mem_owner owner, size_t size) {
 
 ref_t heap_alloc(struct arena *a, enum mem_owner owner, size_t size) {
     if (UNLIKELY(fails_on_purpose(a->heap))) return REF_NULL;
-    return alloc_block(a, owner, size);
+    return heap_alloc_inner(a, owner, size);
 }
 
 /* The head page of the slab or span that r lies in. */
@@ -271,12 +294,22 @@ static void free_block(struct arena *a, uint32_t page, struct page_desc *d, ref_
     release_pages(a, page, d->span);
 }
 
+bool heap_frozen_block(const struct arena *a, ref_t r) {
+    const struct page_desc *d = page_desc(a, head_page(a, r));
+    return d->state == PAGE_SLAB && !is_fresh(a, d) && keeps_apart(a, d->cls);
+}
+
 void heap_free(struct arena *a, ref_t r) {
-    uint32_t page = head_page(a, r);
-    struct page_desc *d = page_desc(a, page);
+    const struct page_desc *d = page_desc(a, head_page(a, r));
     ASSERT(d->state == PAGE_SLAB || d->state == PAGE_SPAN);
     account(a, d->owner, 0, block_bytes(a, d));
     root_of(a)->blocks--;
+    if (!heap_frozen(a, r) || !park_block(a, r)) heap_give_back(a, r);
+}
+
+void heap_give_back(struct arena *a, ref_t r) {
+    uint32_t page = head_page(a, r);
+    struct page_desc *d = page_desc(a, page);
     if (d->state == PAGE_SPAN)
         release_pages(a, page, d->span);
     else
@@ -322,9 +355,10 @@ static bool resize_in_place(struct arena *a, ref_t r, size_t size) {
 ref_t heap_realloc(struct arena *a, ref_t r, size_t size) {
     size_t have = heap_usable(a, r);
     if (UNLIKELY(size > have && fails_on_purpose(a->heap))) return REF_NULL;
-    if (resize_in_place(a, r, size)) return r;
-    ref_t moved = alloc_block(a, page_desc(a, head_page(a, r))->owner, size);
-    if (!moved) return REF_NULL;
+    bool frozen = heap_frozen(a, r);
+    if (!frozen && resize_in_place(a, r, size)) return r;
+    ref_t moved = heap_alloc_inner(a, page_desc(a, head_page(a, r))->owner, size);
+    if (!moved) return frozen && resize_in_place(a, r, size) ? r : REF_NULL;
     memcpy(arena_ptr(a, moved), arena_ptr(a, r), have < size ? have : size);
     heap_free(a, r);
     return moved;
@@ -396,6 +430,23 @@ size_t heap_trim(struct arena *a) {
     share_end(a);
     root_of(a)->trimmed += bytes;
     return bytes;
+}
+
+/* --- snapshots --- */
+
+static void forget_current(struct heap *h) {
+    memset(h->current, 0, sizeof h->current);
+}
+
+void heap_freeze(struct arena *a, uint64_t end) {
+    root_of(a)->freezes++;
+    page_prefer(a->heap->pages, (uint32_t)(end >> PAGE_SHIFT));
+    forget_current(a->heap);
+}
+
+void heap_thawed(struct arena *a) {
+    page_prefer(a->heap->pages, 0);
+    forget_current(a->heap);
 }
 
 /* --- looking --- */

@@ -37,6 +37,12 @@ ref_t heap_realloc(struct arena *a, ref_t r, size_t size);
 /* Makes the block of *r at least so large; ST_ARENA_FULL: it is as it was. */
 status heap_reserve(struct arena *a, ref_t *r, size_t size);
 void heap_free(struct arena *a, ref_t r);
+/* True when a snapshot reads the block's page, and a copy of the page is better avoided: whoever
+ * wants to overwrite the whole block takes a new one instead, mem/park.h. heap_realloc does. */
+bool heap_frozen_block(const struct arena *a, ref_t r);
+static inline bool heap_frozen(const struct arena *a, ref_t r) {
+    return UNLIKELY(!arena_is_live(a)) && heap_frozen_block(a, r);
+}
 /* Bytes usable behind r: its class size or its span's bytes. */
 size_t heap_usable(const struct arena *a, ref_t r);
 
@@ -77,5 +83,9 @@ void heap_fail_after(struct arena *a, int64_t n);
 status heap_create(struct arena *a);
 status heap_attach(struct arena *a);
 void heap_detach(struct arena *a);
+/* For freeze.c: a snapshot reads what is before `end`, nobody what is behind it; the arena is live
+ * again. */
+void heap_freeze(struct arena *a, uint64_t end);
+void heap_thawed(struct arena *a);
 
 #endif

@@ -87,9 +87,12 @@ static const char *pages_problem(const struct arena *a, struct sums *sums) {
 
 static const char *root_problem(const struct arena *a, const struct sums *sums) {
     const struct heap_root *root = root_of(a);
-    EXPECT(sums->used == root->used && sums->blocks == root->blocks);
+    EXPECT(sums->used == root->used + root->parked_bytes);
+    EXPECT(sums->blocks == root->blocks + root->parked_blocks);
     EXPECT(sums->pages == root->slab_pages && root->peak >= root->used);
-    EXPECT(!memcmp(sums->by_owner, root->by_owner, sizeof sums->by_owner));
+    uint64_t parked = 0;
+    for (int i = 0; i < OWN_COUNT; i++) parked += sums->by_owner[i] - root->by_owner[i];
+    EXPECT(parked == root->parked_bytes);
     return NULL;
 }
 

@@ -14,7 +14,10 @@ struct heap_root {
     uint32_t partial[OWN_COUNT][CLASSES][FILL_LEVELS]; /* first page of each list */
     uint64_t used, peak, blocks, moved, trimmed;
     uint64_t by_owner[OWN_COUNT];
-    uint64_t slab_pages; /* pages of slabs and spans */
+    uint64_t slab_pages;                  /* pages of slabs and spans */
+    uint64_t parked_bytes, parked_blocks; /* not among used and blocks: mem/park.h */
+    ref_t parked;                         /* the newest note of them */
+    uint32_t freezes; /* how many there were; slabs say in which they were made */
 };
 #define HEAP_ROOT_OFFSET 4096u
 static_assert(sizeof(struct arena_super) <= HEAP_ROOT_OFFSET, "before the root");
@@ -56,6 +59,10 @@ static inline char *block_ptr(const struct arena *a, uint32_t page, uint32_t byt
                               uint32_t index) {
     return page_ptr(a, page) + (size_t)index * bytes;
 }
+
+/* heap_alloc and heap_free without tests' failures, and without figures. */
+ref_t heap_alloc_inner(struct arena *a, enum mem_owner owner, size_t size);
+void heap_give_back(struct arena *a, ref_t r);
 
 /* What in the page table and its lists does not hold together, or NULL: all that is needed to trust
  * the heap of another process. Free lists inside slabs are left to heap_check. */

@@ -14,7 +14,8 @@
 struct page_map {
     uint64_t *bits; /* 1: free */
     uint32_t words;
-    uint32_t hint; /* no free page below this word */
+    uint32_t hint;      /* no free page below this word */
+    uint32_t preferred; /* first page that is better than all before it */
     uint32_t free, punched;
 };
 
@@ -75,19 +76,28 @@ static uint64_t runs_within(uint64_t w, uint32_t n) {
     return w;
 }
 
-/* First run of n free pages; 0: none. */
-static uint32_t find_run(struct page_map *m, uint32_t n) {
-    while (m->hint < m->words && !m->bits[m->hint]) m->hint++;
+/* First run of n free pages from `first` on; 0: none. */
+static uint32_t find_run_from(const struct page_map *m, uint32_t first, uint32_t n) {
     uint32_t run = 0; /* free pages right before this word */
-    for (uint32_t i = m->hint; i < m->words; i++) {
-        uint64_t taken = ~m->bits[i];
+    for (uint32_t i = first / WORD_BITS; i < m->words; i++) {
+        uint64_t bits = m->bits[i];
+        if (i == first / WORD_BITS) bits &= UINT64_MAX << first % WORD_BITS;
+        uint64_t taken = ~bits;
         uint32_t low = taken ? (uint32_t)__builtin_ctzll(taken) : WORD_BITS;
         if (run + low >= n) return i * WORD_BITS - run;
-        uint64_t within = n < WORD_BITS ? runs_within(m->bits[i], n) : 0;
+        uint64_t within = n < WORD_BITS ? runs_within(bits, n) : 0;
         if (within) return i * WORD_BITS + (uint32_t)__builtin_ctzll(within);
         run = taken ? (uint32_t)__builtin_clzll(taken) : run + WORD_BITS;
     }
     return 0;
+}
+
+/* First run of n free pages, among the preferred ones if `preferred`; 0: none. */
+static uint32_t find_run(struct page_map *m, uint32_t n, bool preferred) {
+    if (m->free < n) return 0;
+    while (m->hint < m->words && !m->bits[m->hint]) m->hint++;
+    uint32_t first = m->hint * WORD_BITS;
+    return find_run_from(m, preferred && m->preferred > first ? m->preferred : first, n);
 }
 
 /* Free pages at the very end of the object, which growth makes longer. */
@@ -168,11 +178,10 @@ static void take_run(struct arena *a, struct page_map *m, uint32_t page, uint32_
 }
 
 uint32_t page_take(struct arena *a, struct page_map *m, uint32_t n) {
-    uint32_t page = m->free >= n ? find_run(m, n) : 0;
-    if (!page) {
-        if (!grow(a, m, n)) return 0;
-        page = find_run(m, n);
-    }
+    bool choosy = m->preferred && m->free <= page_total(a) / 4;
+    uint32_t page = find_run(m, n, choosy);
+    if (!page && grow(a, m, n)) page = find_run(m, n, choosy);
+    if (!page && choosy) page = find_run(m, n, false);
     if (!page || !back_run(a, m, page, n)) return 0;
     take_run(a, m, page, n);
     return page;
@@ -188,6 +197,10 @@ bool page_take_at(struct arena *a, struct page_map *m, uint32_t page, uint32_t n
     if (!back_run(a, m, page, n)) return false;
     take_run(a, m, page, n);
     return true;
+}
+
+void page_prefer(struct page_map *m, uint32_t first) {
+    m->preferred = first;
 }
 
 void page_give(struct arena *a, struct page_map *m, uint32_t page, uint32_t n) {

@@ -29,7 +29,8 @@ struct page_desc {
     uint8_t unused;
     uint32_t next, prev;
     uint32_t span; /* pages of the slab or span (head), or distance to the head (rest) */
-    uint32_t reserved[2];
+    uint32_t born; /* slab: the freeze during which it was made, struct heap_root; 0: none */
+    uint32_t reserved;
 };
 static_assert(sizeof(struct page_desc) == 32, "tools rely on the size of a descriptor");
 
@@ -52,6 +53,9 @@ struct page_map *page_map_new(const struct arena *a);
 void page_map_delete(struct page_map *m);
 /* A run of n pages that are backed by memory, lowest first; grows the arena if need be. 0: none. */
 uint32_t page_take(struct arena *a, struct page_map *m, uint32_t n);
+/* Pages from `first` on are taken first, growing the arena, unless a quarter of it is free: those
+ * before are read by a snapshot. 0: no longer. */
+void page_prefer(struct page_map *m, uint32_t first);
 /* Takes exactly the n pages from `page` on, behind the end of the object too; false: not all of
  * them are free, or there is no memory for them. */
 bool page_take_at(struct arena *a, struct page_map *m, uint32_t page, uint32_t n);

@@ -2,6 +2,7 @@
 #include "mem/walk.h"
 
 #include "mem/heap_impl.h"
+#include "mem/park.h"
 
 struct heap_walk {
     uint64_t seen; /* blocks */
@@ -14,6 +15,8 @@ void heap_walk_begin(struct arena *a) {
     w->bits = calloc(arena_super(a)->size / REF_UNIT / 8 + 1, 1);
     ASSERT(w->bits);
     a->heap->walk = w;
+    park_each(a, heap_walk_see);
+    park_each_note(a, heap_walk_see);
 }
 
 void heap_walk_see(const struct arena *a, ref_t r) {
@@ -33,7 +36,7 @@ void heap_walk_see(const struct arena *a, ref_t r) {
 
 uint64_t heap_walk_end(struct arena *a) {
     struct heap_walk *w = a->heap->walk;
-    uint64_t missed = root_of(a)->blocks - w->seen;
+    uint64_t missed = root_of(a)->blocks + root_of(a)->parked_blocks - w->seen;
     a->heap->walk = NULL;
     free(w->bits);
     free(w);

@@ -11,7 +11,7 @@ from tests.persistence.test_snapshot import STARTED, info, wait_saved
 
 StartServer = Callable[..., Server]
 KEYS = [f"key:{i}" for i in range(4000)]
-VALUE = "x" * 4000  # so that hardly two of them share a page
+VALUE = "x" * 5000  # so that hardly two of them share a page
 SHADOW = 12 << 20 if "asan" in os.environ.get("LD_PRELOAD", "") else 0  # of the sanitizer's own
 COPIED = len(KEYS) * len(VALUE) // 4 + SHADOW  # bytes; if all were, it would be four times that
 NO_HITS = b"active_defrag_hits:0\r\n"
@@ -76,6 +76,56 @@ def test_writes_do(client: Client) -> None:
     begin(client)
     fill(client)
     assert end(client) > len(KEYS) * len(VALUE) // 2
+
+
+SMALL = [f"small:{i}" for i in range(15_000)]
+
+
+def set_small(client: Client, keys: list[str], value: str) -> None:
+    for i in range(0, len(keys), 5000):
+        words = (word for key in keys[i : i + 5000] for word in (key, value))
+        assert client.call("MSET", *words) == b"+OK\r\n"
+
+
+@pytest.fixture
+def small(start_server: StartServer) -> Iterator[Client]:
+    with start_server("--active-defrag-ignore-bytes", "1").client() as client:
+        set_small(client, SMALL, "x" * 500)
+        yield client
+
+
+def test_small_values_take_new_pages(small: Client) -> None:
+    """Replaced and deleted: the pages that they were in stay as they are."""
+    begin(small)
+    set_small(small, SMALL[::4], "y" * 500)
+    small.call("DEL", *SMALL[1::16])
+    assert end(small) < len(SMALL) * 500 // 4 + SHADOW
+    assert parse(small.call("MGET", *SMALL[:3])) == [b"y" * 500, None, b"x" * 500]
+    assert parse(small.call("DBSIZE")) == len(SMALL) - len(SMALL[1::16])
+
+
+def test_holes_are_mended_afterwards(small: Client) -> None:
+    """By the defragmenter, although it is not active otherwise."""
+    begin(small)
+    set_small(small, SMALL[::3], "y" * 500)
+    assert NO_HITS in small.call("INFO", "stats")
+    end(small)
+    wait_until(lambda: NO_HITS not in small.call("INFO", "stats"))
+    wait_until(lambda: b"active_defrag_running:0\r\n" in small.call("INFO", "memory"))
+    assert parse(small.call("MGET", *SMALL[:2])) == [b"y" * 500, b"x" * 500]
+
+
+def test_a_change_counts_as_use(client: Client) -> None:
+    """Also where the entry is not written to before its value is."""
+    client.call("RPUSH", "list", *range(200))
+    client.call("SET", "string", "x")
+    wait_until(lambda: parse(client.call("OBJECT", "IDLETIME", "list")) > 1)
+    begin(client)
+    client.call("RPUSH", "list", *range(4000))
+    client.call("SET", "string", "y")
+    assert parse(client.call("OBJECT", "IDLETIME", "list")) < 2
+    assert parse(client.call("OBJECT", "IDLETIME", "string")) < 2
+    end(client)
 
 
 def test_the_defragmenter_waits(client: Client) -> None:

@@ -14,9 +14,9 @@ from tests.unit.arenas import MIB, attach, backed_bytes, new_arena, read_block, 
 LIVE, FROZEN, THAWING = range(3)
 MARK = slice(192, 196)  # struct arena_super: frozen
 SIZE = slice(24, 32)
-NO_PAGEMAP, NO_POPULATE = 1, 2
+NO_PAGEMAP, NO_POPULATE, NO_EXCHANGE = 1, 2, 4
 FOREVER = 1 << 62
-ALL_LACKS = [0, NO_PAGEMAP, NO_POPULATE, NO_PAGEMAP | NO_POPULATE]
+ALL_LACKS = [0, NO_PAGEMAP, NO_POPULATE, NO_EXCHANGE, NO_PAGEMAP | NO_POPULATE | NO_EXCHANGE]
 
 
 def object_bytes(arena: Any) -> bytes:
