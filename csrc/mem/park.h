@@ -6,7 +6,7 @@
  * overwritten (heap_frozen), and one that is freed is only noted here, because a free block holds a
  * link. They are freed in slices when the arena is live again.
  *
- * Bounds    slabs may so become a quarter longer than what lives in them (park_has_room); then, and
+ * Bounds    slabs may so become half as long again as what lives in them (park_has_room); then, and
  *           in heaps that have such holes anyway, all is as in a live arena.
  * Owns      the chain of notes, in the arena: it outlives the process.
  * Figures   a parked block counts as free, but its page as committed.
