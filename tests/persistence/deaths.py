@@ -152,6 +152,7 @@ def rewriting(s: Scene) -> None:
 
 def ending(s: Scene) -> None:
     """In the midst of an end in order, or by it."""
+    failures = s.place.log().count(CANNOT_EXIT)
     s.place.process.send_signal(signal.SIGTERM)
     s.pause(0.1)
     s.stop.set()
@@ -161,7 +162,12 @@ def ending(s: Scene) -> None:
     elif s.chance.random() < 0.5:
         with contextlib.suppress(ProcessLookupError):
             os.kill(s.chance.choice(pids), signal.SIGKILL)
-    wait_until(lambda: s.place.process.poll() is not None or CANNOT_EXIT in s.place.log(), 40)
+    wait_until(
+        lambda: (
+            s.place.process.poll() is not None or s.place.log().count(CANNOT_EXIT) > failures
+        ),
+        40,
+    )
     if s.place.process.poll() is None:
         return  # who saved has died, so the server goes on
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
