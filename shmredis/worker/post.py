@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -47,7 +48,7 @@ class Post:
         self._engine = engine
         self._handlers: dict[str, Handler] = {}
         self._open: dict[int, Question] = {}  # by number
-        self._next_number = 1
+        self._next_number = time.monotonic_ns()  # behind all those of a predecessor
         self.instant: Callable[[int, bool], None] = lambda _number, _passed: None
         self.lost: Callable[[int], None] = lambda _worker: None  # one that has died
 

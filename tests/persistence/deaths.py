@@ -163,9 +163,7 @@ def ending(s: Scene) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(s.chance.choice(pids), signal.SIGKILL)
     wait_until(
-        lambda: (
-            s.place.process.poll() is not None or s.place.log().count(CANNOT_EXIT) > failures
-        ),
+        lambda: s.place.process.poll() is not None or s.place.log().count(CANNOT_EXIT) > failures,
         40,
     )
     if s.place.process.poll() is None:
