@@ -136,8 +136,8 @@ def _set_active_expire(ctx: Context) -> Reply:
 
 
 async def _load_aof(ctx: Context) -> Reply:
-    """Each worker loads its own log, if there is one to load for each."""
-    for each in (_find_log, _load_log):
+    """Each worker loads its own log; several only if there is one to load for each."""
+    for each in (_find_log, _load_log) if ctx.server.workers else (_load_log,):
         done = each(ctx)
         if isinstance(done, Awaitable):
             await done

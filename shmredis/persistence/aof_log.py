@@ -232,10 +232,12 @@ class AppendLog:
         return recovery
 
     def reload(self, index: int, count: int) -> None:
-        """DEBUG LOADAOF: the data anew, out of what is written. Raises: OSError, AofError."""
-        recovery, was_on = self.find(index, count), self.state.on
+        """DEBUG LOADAOF: the data anew, out of what is written; as in Redis none is left if that is
+        not there. Raises: OSError, AofError."""
+        was_on = self.state.on
         self.close()
         lib.engine_empty(self._handle)
+        recovery = self.find(index, count)
         lib.engine_load_begin(self._handle)
         try:
             while not recovery.step():

@@ -90,4 +90,4 @@ def test_loadaof_without_a_log(workers: int, start_server: StartServer) -> None:
         client.call("MSET", "a", 1, "b", 2, "c", 3)
         failed = b"-ERR Error trying to load the AOF files, check server logs.\r\n"
         assert client.call("DEBUG", "LOADAOF") == failed
-        assert client.value("DBSIZE") == 0
+        assert client.value("DBSIZE") == (0 if workers == 1 else 3)  # several ask first
