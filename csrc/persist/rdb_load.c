@@ -6,6 +6,7 @@
 #include "persist/rdb_save.h"
 
 #define RECORD_BYTES_MIN 3u /* type byte, empty key, empty value */
+#define SAID_MAX (UINT64_C(1) << 48)
 
 static void forget_prefixes(struct rdb_loader *l) {
     l->expiry = l->idle = l->freq = -1;
@@ -108,9 +109,20 @@ static bool enter(struct rdb_loader *l, ref_t entry, uint64_t hash) {
     return true;
 }
 
+/* Makes the table as large as what is to come. Several workers keep a part of a file's keys each,
+ * or all of a part that they have written themselves: the first keys tell. */
+static void expect(struct rdb_loader *l) {
+    uint64_t kept = l->waiting_n;
+    if (!l->said || !kept) return;
+    struct dict *keys = &engine_db(l->eng, l->db)->keys;
+    dict_expect(&l->eng->arena, keys, l->said * kept / (kept + l->passed));
+    l->said = 0;
+}
+
 /* All that wait go into their table; those behind one that may not are dropped. */
 static bool settle(struct rdb_loader *l) {
     bool ok = true;
+    expect(l);
     for (unsigned i = 0; i < l->waiting_n; i++) {
         ok = ok && enter(l, l->waiting[i].entry, l->waiting[i].hash);
         if (!ok) drop_entry(l->eng, l->waiting[i].entry);
@@ -169,6 +181,7 @@ static bool load_record(struct rdb_loader *l, uint8_t type_byte) {
     bool expired = is_expired(l), known = rdb_codec_for(type_byte) || l->options.values;
     l->stats.foreign += !ours;
     l->stats.expired += ours && expired;
+    l->passed += !ours || expired;
     bool ok = ours && !expired && known ? load_value(l, name, type_byte)
                                         : rdb_skip_value(&l->reader, type_byte);
     forget_prefixes(l);
@@ -207,7 +220,7 @@ static bool select_db(struct rdb_loader *l) {
                        l->eng->databases);
     if (!settle(l)) return false;
     if (l->events.select) l->events.select(l->events.ctx, db);
-    l->expected = 0;
+    l->said = 0;
     l->db = db <= INT32_MAX ? (int)db : INT32_MAX;
     return true;
 }
@@ -220,17 +233,15 @@ static bool skip_lengths(struct rdb_loader *l, int n) {
     return true;
 }
 
-/* What is said may be wrong or a lie: it is not believed beyond what the file could have. Several
- * workers have a share each; so have the parts of a file that they have written, each saying what
- * is in it. */
+/* May be wrong, or a lie: it is not believed beyond what the file could have. */
 static bool load_size(struct rdb_loader *l) {
     uint64_t keys, ignored, possible = source_left(l->reader.src) / RECORD_BYTES_MIN;
     l->doing = "read-len";
     if (!rdb_get_length(&l->reader, &keys) || !rdb_get_length(&l->reader, &ignored)) return false;
-    if (!l->options.values || !settle(l)) return !l->reader.src->error;
-    if (l->events.keep) keys /= (uint64_t)l->eng->workers;
-    l->expected += keys < possible ? keys : possible;
-    dict_expect(&l->eng->arena, &engine_db(l->eng, l->db)->keys, l->expected);
+    if (!settle(l)) return false;
+    l->said = keys < possible ? keys : possible;
+    if (l->said > SAID_MAX) l->said = SAID_MAX;
+    l->passed = 0;
     return true;
 }
 

@@ -72,7 +72,8 @@ struct rdb_loader {
         uint64_t hash;
     } waiting[RDB_WAITING];
     unsigned waiting_n;
-    uint64_t expected; /* keys of `db`, by what the file says of it */
+    uint64_t said; /* keys that follow in this part of the file, as it says; 0: used, or unknown */
+    uint64_t passed; /* of these so far, that are not kept */
 };
 
 /* Of options and events copies are kept. */
