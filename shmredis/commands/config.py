@@ -48,7 +48,14 @@ def _pairs(ctx: Context) -> list[tuple[str, str]]:
 
 @command("CONFIG SET", arity=-4, flags=ADMIN)
 async def config_set(ctx: Context) -> Reply:
-    """In all workers or in none; all is set back, too, if the front cannot listen there."""
+    """In all workers or in none."""
+    async with ctx.server.settings_turn.taken():
+        await _change(ctx)
+    return OK
+
+
+async def _change(ctx: Context) -> None:
+    """All is set back, too, if the front cannot listen there. Raises: CommandError."""
     names = [name for name, _ in _pairs(ctx)]
     back = _as_it_is(ctx, names)
     locked = await _lock_log(ctx)
@@ -64,7 +71,6 @@ async def config_set(ctx: Context) -> Reply:
         await _set_back(back)
         await ctx.server.tell_settings(_pairs(back))
         raise CommandError(f"ERR {failure(listening, LISTENING[listening.lower()])}")
-    return OK
 
 
 async def _lock_log(ctx: Context) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shmredis.acl.denials import Denials
     from shmredis.acl.table import Users
     from shmredis.commands.registry import CommandTable
+    from shmredis.config.turn import SettingsTurn
     from shmredis.module.loaded import Modules
     from shmredis.persistence.aof_log import AppendLog
     from shmredis.persistence.backup import Backups
@@ -237,6 +238,10 @@ class Server(Protocol):
 
     def load_again(self, *, merge: bool) -> bool:
         """Loads this worker's keys from dump.rdb at once; false: it failed, and the log says why."""
+
+    @property
+    def settings_turn(self) -> "SettingsTurn":
+        """Taken by whoever changes the settings of all workers."""
 
     async def tell_settings(self, pairs: list[tuple[str, str]]) -> None:
         """The front learns of changed directives; it follows them for connections that come later."""

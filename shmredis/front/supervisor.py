@@ -9,6 +9,7 @@ from collections.abc import Callable
 from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
 from shmredis.config.declared_modules import ModuleLine
+from shmredis.config.turn import SettingsTurn
 from shmredis.faults import fault
 from shmredis.front.control import ControlMemory
 from shmredis.front.presence import Presence
@@ -52,6 +53,7 @@ class Supervisor:
         self.modules: list[ModuleLine | Entry] = list(config.modules)
         self._scripts_fd = _scripts_object(base_name, keep=warm_start(config))
         self._verdict = Verdict()
+        self._settings_turn = SettingsTurn()
         plan = Plan(
             config,
             base_name,
@@ -61,6 +63,7 @@ class Supervisor:
             self.modules,
             self._scripts_fd,
             self._verdict,
+            self._settings_turn,
             run_worker,
         )
         self._base_name = base_name
@@ -132,6 +135,7 @@ class Supervisor:
             self._drop_arenas()
         self.users.close()
         self._verdict.close()
+        self._settings_turn.close()
         os.close(self._scripts_fd)
         if not (keep and has_data):
             remove_object(scripts_name(self._base_name))

@@ -13,6 +13,7 @@ from shmredis._core import lib
 from shmredis.acl.journal import UserJournal
 from shmredis.config import Config
 from shmredis.config.declared_modules import ModuleLine
+from shmredis.config.turn import SettingsTurn
 from shmredis.front.channel import Kind, receive_with_sockets, socket_pair
 from shmredis.front.control import ControlMemory
 from shmredis.front.shm import adopt_object, create_object, object_name, remove_object
@@ -51,6 +52,7 @@ class Plan:
     modules: "list[ModuleLine | Entry]"  # those that a worker begins with
     scripts_fd: int  # scripting/store.py
     verdict: Verdict  # on what the logs of all workers have
+    settings_turn: SettingsTurn
     run: "Callable[[Plan, int, socket.socket, Birth], int]"  # index, channel; the exit status
 
 

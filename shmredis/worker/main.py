@@ -161,8 +161,9 @@ async def _serve(
     channel.setblocking(False)
     control = plan.control
     post = Post(engine, index, control.workers) if control else None
+    scripts = ScriptStore(plan.scripts_fd)
     server = Server(
-        engine, plan.config, facts, channel, post, plan.users, ScriptStore(plan.scripts_fd)
+        engine, plan.config, facts, channel, post, plan.users, plan.settings_turn, scripts
     )
     server.begin(plan.modules, strict=beginning.first)
     links = Links(server, post) if post else None

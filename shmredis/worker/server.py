@@ -27,6 +27,7 @@ from shmredis.commands.resp import CommandError
 from shmredis.config import Config, ConfigError
 from shmredis.config.declared_modules import ModuleLine
 from shmredis.config.table import MAXMEMORY_POLICIES, OPTIONS
+from shmredis.config.turn import SettingsTurn
 from shmredis.config.types import Enumeration
 from shmredis.engine import Engine
 from shmredis.filelimit import allow_clients
@@ -75,6 +76,7 @@ class Server:
         channel: socket.socket,
         workers: Workers | None,
         journal: UserJournal,
+        settings_turn: SettingsTurn,
         scripts: ScriptStore | None = None,
     ) -> None:
         """`begin` has to follow."""
@@ -82,6 +84,7 @@ class Server:
         self.config = config
         self.facts = facts
         self.workers = workers
+        self.settings_turn = settings_turn
         self.clients: dict[int, Connection] = {}
         self.waiting: set[Connection] = set()
         self.stopped = asyncio.Event()

@@ -22,6 +22,7 @@ from shmredis.commands.info_loading import LoadFigures
 from shmredis.commands.inside import Inside
 from shmredis.commands.registry import CommandTable
 from shmredis.config import Config
+from shmredis.config.turn import SettingsTurn
 from shmredis.engine import Engine
 from shmredis.module.loaded import Modules
 from shmredis.persistence.aof_folder import own_folder
@@ -92,6 +93,7 @@ class FakeServer:
         assert handle, lib.core_status_text(status[0])
         self.engine = Engine(handle)
         self.config = FakeConfig()
+        self.settings_turn = SettingsTurn()
         self.facts = ServerFacts(
             run_id="a" * 40, replication_id="b" * 40, executable="/bin/s", started_s=time.time()
         )
@@ -165,6 +167,7 @@ class FakeServer:
             client.close()
         lib.engine_delete(self.engine.handle)
         self.journal.close()
+        self.settings_turn.close()
 
 
 class FakeClient:

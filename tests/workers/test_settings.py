@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.resp import Client
+from tests.harness.resp import Client, encode
 from tests.harness.server import Server, wait_until
 from tests.workers.places import connect_to, key_of, pid_of
 
@@ -92,3 +92,15 @@ def test_a_worker_that_comes_back_has_what_held_before(start_server: Start) -> N
         assert values(clients, "slowlog-max-len") == {b"128"}
         assert values(clients, "dir") == {str(server.dir.resolve()).encode()}
         assert values(clients, "hz") == {b"11"}
+
+
+def test_all_workers_end_with_the_same_setting(start_server: Start) -> None:
+    """However close together clients of different ones set it, the last one does in all."""
+    server = start_server(workers=WORKERS)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect_to(server, worker)) for worker in range(WORKERS)]
+        for i in range(100):
+            for worker, client in enumerate(clients):
+                client.send(encode("CONFIG", "SET", "slowlog-max-len", 1000 * (worker + 1) + i))
+            assert [client.read() for client in clients] == [b"+OK\r\n"] * WORKERS
+            assert len(values(clients, "slowlog-max-len")) == 1
