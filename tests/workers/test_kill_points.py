@@ -90,12 +90,15 @@ class Load(threading.Thread):
                 ["SADD", rng.choice(SETS), str(rng.randrange(9))],
                 ["SUNIONSTORE", *rng.sample(SETS, 3)],
                 ["DBSIZE"],
+                ["SCAN", "0", "COUNT", "100"],
             ]
         )
 
     def check(self, words: list[bytes | str], reply: object) -> None:
         if words[0] == "GET" and isinstance(reply, bytes):
             assert reply in (b"a" * 10, b"a" * 100, b"b" * 100, b"c", BIG), "a torn value"
+        if words[0] == "SCAN" and isinstance(reply, list):
+            assert reply[0] == b"0", "a small database in several pages"
 
 
 def loaded(server: Server, victim: int, seed: int) -> list[Load]:

@@ -104,3 +104,20 @@ def test_all_workers_end_with_the_same_setting(start_server: Start) -> None:
                 client.send(encode("CONFIG", "SET", "slowlog-max-len", 1000 * (worker + 1) + i))
             assert [client.read() for client in clients] == [b"+OK\r\n"] * WORKERS
             assert len(values(clients, "slowlog-max-len")) == 1
+
+
+def test_who_dies_while_it_changes_settings_is_not_waited_for(start_server: Start) -> None:
+    server = start_server(workers=WORKERS)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect_to(server, worker)) for worker in (0, 1, 1)]
+        dying, stopped = pid_of(clients[0], 1), pid_of(clients[0], 2)
+        os.kill(stopped, signal.SIGSTOP)
+        clients[1].send(encode("CONFIG", "SET", "slowlog-max-len", 7))  # worker 2 does not answer
+        wait_until(lambda: values(clients[2:], "slowlog-max-len") == {b"7"})
+        os.kill(dying, signal.SIGKILL)
+        os.kill(stopped, signal.SIGCONT)
+        assert clients[0].call("CONFIG", "SET", "slowlog-max-len", 8) == b"+OK\r\n"
+        wait_until(lambda: pid_of(clients[0], 1) not in (0, dying))
+        assert clients[0].call("CONFIG", "SET", "slowlog-max-len", 9) == b"+OK\r\n"
+        others = [stack.enter_context(connect_to(server, worker)) for worker in range(WORKERS)]
+        assert values(others, "slowlog-max-len") == {b"9"}
