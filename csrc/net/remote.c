@@ -297,6 +297,11 @@ static void find_begun(struct remote *r, int from) {
     redo_keep(r, kept_new(from, &m, argc, r->argv));
 }
 
+static void on_logged(struct engine *eng) {
+    stage_logged(eng->remote);
+    shipments_logged(eng->remote);
+}
+
 int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const char *arena_base) {
     status st;
     struct links *links = links_open(fd, self, wake_fds, &st);
@@ -317,7 +322,7 @@ int engine_join(struct engine *eng, int fd, int self, const int *wake_fds, const
     r->peeks = peeks_new();
     eng->remote = r;
     eng->hooks.bring = cross_bring_copy;
-    eng->hooks.logged = stage_logged;
+    eng->hooks.logged = on_logged;
     eng->worker = self;
     eng->workers = r->n;
     atomic_store(&links->control->worker[self].settled, links->epoch);

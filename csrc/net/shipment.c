@@ -8,6 +8,7 @@
 #include "net/control.h"
 #include "net/cross.h"
 #include "net/redo.h"
+#include "persist/aof.h"
 
 struct shipment {
     _Atomic uint64_t operation; /* whose it is; 0: there is none */
@@ -18,12 +19,14 @@ struct shipment {
 
 struct shipments {
     struct mapped all;
+    uint64_t taken; /* bits of workers whose shipment is executed here, but not logged yet */
 };
 
 struct shipments *shipments_map(int fd, int workers) {
     struct shipments *s = malloc(sizeof *s);
     size_t n = (size_t)workers * SHIPMENT_SPACE;
     ASSERT(s);
+    s->taken = 0;
     if (mapped_open(&s->all, fd, control_shipment_offset(workers, 0), n)) return s;
     free(s);
     return NULL;
@@ -103,17 +106,27 @@ static struct kept *left_by(const struct remote *r, int worker) {
     return own_part(r, kept_copy(&s->kept));
 }
 
-static void taken(struct remote *r, int worker) {
+static void give_up_own(struct remote *r, int worker) {
     struct shipment *s = shipment_of(r, worker);
     uint64_t bit = UINT64_C(1) << r->self;
     if (atomic_fetch_and(&s->left, ~bit) == bit) atomic_store(&s->operation, 0);
+}
+
+void shipments_logged(struct remote *r) {
+    uint64_t *taken = &r->shipments->taken;
+    for (; UNLIKELY(*taken); *taken &= *taken - 1) give_up_own(r, __builtin_ctzll(*taken));
+}
+
+void shipments_adopted(struct remote *r, uint64_t workers) {
+    r->shipments->taken |= workers;
+    if (aof_is_written(r->eng->aof)) shipments_logged(r);
 }
 
 void shipment_reborn(struct remote *r, int from) {
     struct kept *k = r->redo.shut ? NULL : left_by(r, from);
     if (LIKELY(!k)) return;
     cross_ship(r, from, &k->head, k->argc, k->argv);
-    taken(r, from);
+    shipments_adopted(r, UINT64_C(1) << from);
     free(k);
 }
 
@@ -126,8 +139,4 @@ uint64_t shipments_adopt(struct remote *r) {
         workers |= UINT64_C(1) << w;
     }
     return workers;
-}
-
-void shipments_adopted(struct remote *r, uint64_t workers) {
-    for (; workers; workers &= workers - 1) taken(r, __builtin_ctzll(workers));
 }

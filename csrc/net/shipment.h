@@ -40,5 +40,7 @@ void shipment_reborn(struct remote *r, int from);
  * bits of those workers, for shipments_adopted, when it is done. */
 uint64_t shipments_adopt(struct remote *r);
 void shipments_adopted(struct remote *r, uint64_t workers);
+/* What was logged is written: what was taken until now need not lie there any more. */
+void shipments_logged(struct remote *r);
 
 #endif

@@ -31,8 +31,8 @@ static void part_done(struct remote *r, struct kept *k) {
         free_part(st, k);
 }
 
-void stage_logged(struct engine *eng) {
-    struct stages *st = eng->remote->stages;
+void stage_logged(struct remote *r) {
+    struct stages *st = r->stages;
     for (struct kept *k; (k = kept_take(&st->done));) vault_give_back(st->vault, k);
 }
 

@@ -61,7 +61,7 @@ void stage_redo(struct remote *r, struct kept *k);
 void stage_adopt(struct remote *r);
 void stage_adopted(struct remote *r);
 /* What was logged is written: parts that were executed until now need not outlive anybody. */
-void stage_logged(struct engine *eng);
+void stage_logged(struct remote *r);
 /* The instant of a snapshot, whose id are the bytes of `arg` (core_workers.h: engine_instant). */
 void stage_pass_instant(struct remote *r, struct str arg);
 /* Messages. */

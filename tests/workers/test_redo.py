@@ -197,6 +197,26 @@ def test_who_asked_and_an_owner_die_while_frozen(start_server: Start) -> None:
     assert values(server, "MGET", *KEYS) == [[b"new"] * WORKERS] * 2
 
 
+def test_an_owner_dies_with_what_it_took_of_a_dead_executor(start_server: Start) -> None:
+    """It had it from what the executor has left, and had not logged it: so that is there still."""
+    server = start_server(*COLD, "--appendonly", "yes", workers=WORKERS)
+    with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
+        client.call("RPUSH", LISTS[0], *"ab")
+        client.call("MSET", *pairs("for children to linger at"))
+        client.call("CONFIG", "SET", "rdb-key-save-delay", 1_000_000)
+        assert client.call("BGREWRITEAOF").startswith(b"+Background append only file rewriting")
+        wait_until(lambda: server.log().count("rewriting started by pid") == WORKERS)
+        executor, victim = pid_of(watcher, 0), armed(server, "aof.before_write")
+        with suppress(OSError):
+            client.call("DEBUG", "FAULT", "shipment.kept:kill")
+            client.call("LMOVE", LISTS[0], LISTS[VICTIM], "LEFT", "LEFT")
+        reborn(watcher, victim)
+        wait_until(lambda: pid_of(watcher, 0) not in (0, executor))
+    assert "and what was logged since" in server.log()
+    lists = [values(server, "LRANGE", LISTS[worker], "0", "-1")[0] for worker in (0, VICTIM)]
+    assert lists == [[b"b"], [b"a"]]
+
+
 def test_one_dies_while_who_asked_is_stuck(start_server: Start) -> None:
     server = start_server(*COLD, workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
