@@ -34,6 +34,7 @@ POSTPONED_S = 3.0  # a write waits up to 2 s for a sync that is slow
 SNAPSHOT_LOADED = re.compile(
     r"DB loaded from disk|what was written later is lost|Starting without data|it is empty"
 )
+ENDED = re.compile(r"Worker (\d+) \(pid \d+\) was ended by signal")
 LOG_LOADED = re.compile(r"DB loaded from append only file|what was logged since")
 
 
@@ -116,6 +117,12 @@ class Writer:
         return len({found[name] == self._value for name in self.last}) < 2
 
 
+def returns_are_told(log: str) -> bool:
+    """Of each worker that ended it says how it came back: a line that is written after it serves."""
+    ends = {end[1]: end.start() for end in ENDED.finditer(log)}
+    return all(log.rfind(f"Worker {worker} is back", at) >= 0 for worker, at in ends.items())
+
+
 class Crashes:
     """A server under load that is killed in many ways."""
 
@@ -154,7 +161,11 @@ class Crashes:
                 thread.join()
         wait_until(self._settled, PATIENCE_S)
         restarted = self._place.process is not process
-        log = scene.log + self._place.log() if restarted else self._place.log()[said:]
+        if restarted:
+            log = scene.log + self._place.log()
+        else:
+            wait_until(lambda: returns_are_told(self._place.log()[said:]), PATIENCE_S)
+            log = self._place.log()[said:]
         self._compare(death, killed_s, log)
 
     def _settled(self) -> bool:

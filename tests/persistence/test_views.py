@@ -19,6 +19,18 @@ def is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
+def switches(pid: int) -> list[str]:
+    """How often it has left a CPU."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return [line for line in lines if "ctxt_switches" in line]
+
+
+def go_on_to_next_stop(pid: int) -> None:
+    before = switches(pid)
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: is_stopped(pid) and switches(pid) != before)
+
+
 def stopped_child(server: LoggedServer, others: list[int]) -> int:
     """The successor, stopped before it makes an arena of its own."""
     assert server.process
@@ -44,9 +56,7 @@ def test_an_arena_that_is_to_be_replaced_is_not_taken_for_the_next_one(tmp_path:
             wait_until(lambda: is_stopped(pids[1]))
             os.kill(pids[0], signal.SIGKILL)
             successor = stopped_child(server, pids)
-            os.kill(pids[1], signal.SIGCONT)
-            wait_until(lambda: not is_stopped(pids[1]))
-            wait_until(lambda: is_stopped(pids[1]))
+            go_on_to_next_stop(pids[1])
             os.kill(pids[1], signal.SIGCONT)
         os.kill(successor, signal.SIGCONT)
         wait_until(lambda: settled(server, pids[:1]), 20)
