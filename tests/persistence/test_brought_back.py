@@ -48,5 +48,5 @@ def test_what_was_left_out_once_does_not_come_back_with_its_worker() -> None:
         server.start(workers=3)
         assert server.call("GET", other) == b"$-1\r\n"
         kill_inside(server, 1)
-        assert "its worker ended inside a command" in server.log
+        wait_until(lambda: "its worker ended inside a command" in server.log)
         assert server.call("GET", other) == b"$-1\r\n"
