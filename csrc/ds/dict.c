@@ -28,7 +28,7 @@ void dict_prefetch_items(const struct arena *a, const struct dict *d, uint64_t h
     const struct bucket *b = bucket_at(a, d, bucket_index(d, hash));
     for (uint32_t m = tag_matches(b, hash_tag(hash)); m; m &= m - 1) {
         ref_t item = b->item[__builtin_ctz(m)];
-        if (item) __builtin_prefetch(arena_ptr(a, item));
+        if (item) heap_prefetch(a, item);
     }
 }
 

@@ -299,6 +299,10 @@ bool heap_frozen_block(const struct arena *a, ref_t r) {
     return d->state == PAGE_SLAB && !is_fresh(a, d) && keeps_apart(a, d->cls);
 }
 
+void heap_prefetch_page(const struct arena *a, ref_t r) {
+    __builtin_prefetch(page_desc(a, page_of(r)));
+}
+
 void heap_free(struct arena *a, ref_t r) {
     const struct page_desc *d = page_desc(a, head_page(a, r));
     ASSERT(d->state == PAGE_SLAB || d->state == PAGE_SPAN);

@@ -46,6 +46,14 @@ static inline bool heap_frozen(const struct arena *a, ref_t r) {
 /* Bytes usable behind r: its class size or its span's bytes. */
 size_t heap_usable(const struct arena *a, ref_t r);
 
+/* Begins to load what heap_frozen will look at into the processor's cache. */
+void heap_prefetch_page(const struct arena *a, ref_t r);
+/* Begins to load the block, and what a write to it needs. */
+static inline void heap_prefetch(const struct arena *a, ref_t r) {
+    __builtin_prefetch(arena_ptr(a, r));
+    if (UNLIKELY(!arena_is_live(a))) heap_prefetch_page(a, r);
+}
+
 /* --- defragmentation: mechanism only; who moves what is db/defrag.h's business --- */
 
 /* True when r lies in a page so sparse that moving it would help to empty the page. Whoever can
