@@ -12,7 +12,7 @@ from tests.persistence.test_snapshot import STARTED, info, wait_saved
 StartServer = Callable[..., Server]
 KEYS = [f"key:{i}" for i in range(4000)]
 VALUE = "x" * 5000  # so that hardly two of them share a page
-SHADOW = 12 << 20 if "asan" in os.environ.get("LD_PRELOAD", "") else 0  # of the sanitizer's own
+SHADOW = 20 << 20 if "asan" in os.environ.get("LD_PRELOAD", "") else 0  # of the sanitizer's own
 COPIED = len(KEYS) * len(VALUE) // 4 + SHADOW  # bytes; if all were, it would be four times that
 NO_HITS = b"active_defrag_hits:0\r\n"
 
