@@ -132,9 +132,8 @@ static bool keeps_apart(const struct arena *a, uint32_t cls) {
     return a->heap->classes[cls].bytes <= PARK_BLOCK_MAX && park_has_room(a);
 }
 
-/* The fullest partial slab; 0: none. Those that changed since a freeze are the first of their
- * lists.
- */
+/* The fullest partial slab, a fresh one if `fresh`; 0: none. Since a freeze only fresh ones change,
+ * and who changes is the first of its list. */
 static uint32_t fullest(const struct arena *a, uint32_t owner, uint32_t cls, bool fresh) {
     const uint32_t *lists = root_of(a)->partial[owner][cls];
     for (uint32_t level = FILL_LEVELS; level-- > 0;)

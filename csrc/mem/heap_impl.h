@@ -60,7 +60,8 @@ static inline char *block_ptr(const struct arena *a, uint32_t page, uint32_t byt
     return page_ptr(a, page) + (size_t)index * bytes;
 }
 
-/* heap_alloc and heap_free without tests' failures, and without figures. */
+/* For park.c: heap_alloc without the failures of tests; the end of heap_free, behind the figures.
+ */
 ref_t heap_alloc_inner(struct arena *a, enum mem_owner owner, size_t size);
 void heap_give_back(struct arena *a, ref_t r);
 
