@@ -16,7 +16,6 @@
 #include "mem/fault.h"
 #include "mem/share.h"
 #include "db/orphans.h"
-#include "mem/park.h"
 #include "net/access.h"
 #include "net/acl.h"
 #include "net/block.h"
@@ -332,20 +331,6 @@ bool engine_db_info(struct engine *eng, int db, struct db_info *out) {
 
 /* --- background work --- */
 
-#define UNPARKED 1024u /* blocks between two looks at the clock */
-
-/* Frees what was given up while a snapshot read it; true when there is more. */
-static bool unpark_some(struct engine *eng, uint64_t budget_us) {
-    struct arena *a = &eng->arena;
-    if (LIKELY(!park_any(a)) || !arena_is_live(a)) return false;
-    uint64_t end = clock_monotonic_us() + budget_us;
-    share_begin(a);
-    bool more = true;
-    while (more && clock_monotonic_us() < end) more = !park_drain(a, UNPARKED);
-    share_end(a);
-    return more;
-}
-
 static int run_cron(struct engine *eng, uint64_t budget_us) {
     engine_tick_clock(eng);
     aof_tick(eng->aof);
@@ -359,7 +344,7 @@ static int run_cron(struct engine *eng, uint64_t budget_us) {
     bool more = !paused && expire_cycle(eng, budget_us / 2);
     if (!paused) evict_share(eng);
     if (lazyfree_pending(eng)) more |= !lazyfree_run(eng, budget_us / 2);
-    more |= unpark_some(eng, budget_us / 4);
+    more |= !lazyfree_parked(eng, budget_us / 4);
     more |= defrag_cycle(eng);
     arena_leave(&eng->arena);
     more |= forks_cron(eng, budget_us / 4);
@@ -400,6 +385,7 @@ uint64_t engine_purge(struct engine *eng) {
     arena_enter(&eng->arena);
     while (!lazyfree_run(eng, UINT64_MAX / 2)) {
     }
+    lazyfree_parked(eng, UINT64_MAX / 2);
     uint64_t released = defrag_purge(eng);
     arena_leave(&eng->arena);
     return released;

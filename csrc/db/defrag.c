@@ -206,9 +206,6 @@ bool defrag_cycle(struct engine *eng) {
 uint64_t defrag_purge(struct engine *eng) {
     if (!arena_is_live(&eng->arena)) return 0;
     struct defrag *d = eng->defrag;
-    share_begin(&eng->arena);
-    park_drain(&eng->arena, UINT32_MAX);
-    share_end(&eng->arena);
     for (int pass = 0; pass < PURGE_PASSES; pass++) {
         start(d);
         while (step(eng, d)) {

@@ -6,6 +6,7 @@
 #include "db/lazyfree.h"
 
 #include "db/clock.h"
+#include "mem/park.h"
 #include "mem/share.h"
 
 #define SLICE 256u /* elements or buckets between two looks at the clock */
@@ -101,6 +102,19 @@ bool lazyfree_run(struct engine *eng, uint64_t budget_us) {
         if (clock_monotonic_us() >= end) break;
     }
     return !lazyfree_pending(eng);
+}
+
+bool lazyfree_parked(struct engine *eng, uint64_t budget_us) {
+    struct arena *a = &eng->arena;
+    if (LIKELY(!park_any(a)) || !arena_is_live(a)) return true;
+    uint64_t end = clock_monotonic_us() + budget_us;
+    bool all = false;
+    while (!all && clock_monotonic_us() < end) {
+        share_begin(a);
+        all = park_drain(a, 4 * SLICE);
+        share_end(a);
+    }
+    return all;
 }
 
 bool lazyfree_pending(const struct engine *eng) {

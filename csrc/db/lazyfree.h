@@ -22,6 +22,9 @@ void lazyfree_value(struct engine *eng, struct value v);
 void lazyfree_table(struct engine *eng, const struct dict *d);
 /* Frees for about `budget_us`; true when nothing is left. */
 bool lazyfree_run(struct engine *eng, uint64_t budget_us);
+/* The same for blocks that were given up while a snapshot read them (mem/park.h); they wait while
+ * it does, which counts as nothing left. */
+bool lazyfree_parked(struct engine *eng, uint64_t budget_us);
 /* True when something waits. */
 bool lazyfree_pending(const struct engine *eng);
 

@@ -76,10 +76,8 @@ bool park_any(const struct arena *a) {
 }
 
 void park_each(const struct arena *a, void (*see)(const struct arena *a, ref_t r)) {
-    for (ref_t r = root_of(a)->parked; r; r = note_at(a, r)->next)
+    for (ref_t r = root_of(a)->parked; r; r = note_at(a, r)->next) {
+        see(a, r);
         for (uint32_t i = 0; i < note_at(a, r)->n; i++) see(a, note_at(a, r)->refs[i]);
-}
-
-void park_each_note(const struct arena *a, void (*see)(const struct arena *a, ref_t r)) {
-    for (ref_t r = root_of(a)->parked; r; r = note_at(a, r)->next) see(a, r);
+    }
 }

@@ -26,9 +26,7 @@ bool park_has_room(const struct arena *a);
 bool park_drain(struct arena *a, uint32_t n);
 /* Whether there are any. */
 bool park_any(const struct arena *a);
-/* Calls `see` for each parked block; the notes' own blocks are not among them. */
+/* Calls `see` for each parked block, and for the blocks of the notes. */
 void park_each(const struct arena *a, void (*see)(const struct arena *a, ref_t r));
-/* The same for the blocks of the notes. */
-void park_each_note(const struct arena *a, void (*see)(const struct arena *a, ref_t r));
 
 #endif

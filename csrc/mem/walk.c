@@ -16,7 +16,6 @@ void heap_walk_begin(struct arena *a) {
     ASSERT(w->bits);
     a->heap->walk = w;
     park_each(a, heap_walk_see);
-    park_each_note(a, heap_walk_see);
 }
 
 void heap_walk_see(const struct arena *a, ref_t r) {

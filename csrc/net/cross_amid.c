@@ -105,13 +105,8 @@ static bool copy_again(struct remote *r, struct cross *o) {
 
 /* Has those asked that are to run it; what is this worker's to do is done. */
 static void ask(struct remote *r, struct cross *o) {
-    const uint64_t self = UINT64_C(1) << r->self;
-    const struct message *m = &o->sent;
-    o->all->left = __builtin_popcountll(o->amid_to);
-    for (uint64_t left = o->amid_to & ~self; left; left &= left - 1)
-        remote_send_command(r, __builtin_ctzll(left), m, o->amid->argc, o->amid->argv);
-    if (!(o->amid_to & self)) return;
-    cross_run_part(r, m, o->amid->argc, o->amid->argv);
+    if (!cross_send_run(r, o, o->amid, o->amid_to)) return;
+    cross_run_part(r, &o->sent, o->amid->argc, o->amid->argv);
     gather_add(o->all, r->self, remote_part_reply(r));
 }
 

@@ -100,6 +100,8 @@ void cross_spread(struct remote *r, struct cross *o);
 void cross_call(struct remote *r, struct cross *o);
 /* This worker's part of a command that all execute, or of an instant; the reply is in r->out. */
 void cross_run_part(struct remote *r, const struct message *m, int argc, struct str *argv);
+/* Has the workers in `to` (bits) run the command, but for this one; whether it is among them. */
+bool cross_send_run(struct remote *r, struct cross *o, const struct kept *k, uint64_t to);
 /* The command, of which all parts are in o->all, is counted as one; its reply is `whole`. */
 void cross_count(struct remote *r, const struct cross *o, const struct kept *k,
                  const struct reply *whole);

@@ -144,19 +144,22 @@ void cross_run_everywhere(struct remote *r, struct cross *o) {
     if (gather_add(o->all, r->self, remote_part_reply(r))) gathered(r, o);
 }
 
+bool cross_send_run(struct remote *r, struct cross *o, const struct kept *k, uint64_t to) {
+    const uint64_t self = UINT64_C(1) << r->self;
+    o->all->left = __builtin_popcountll(to);
+    for (uint64_t left = to & ~self; left; left &= left - 1)
+        remote_send_command(r, __builtin_ctzll(left), &o->sent, k->argc, k->argv);
+    return to & self;
+}
+
 static void spread_ran(struct remote *r, struct cross *o, int worker, struct part_reply reply);
 
 /* Has those run a task's command that are to. */
 static void send_spread(struct remote *r, struct cross *o) {
     const struct cross_task *t = o->task;
-    const uint64_t self = UINT64_C(1) << r->self;
-    const struct message *m = &o->sent;
-    o->all->left = __builtin_popcountll(t->spread_to);
-    for (uint64_t left = t->spread_to & ~self; left; left &= left - 1)
-        remote_send_command(r, __builtin_ctzll(left), m, t->spread->argc, t->spread->argv);
-    if (!(t->spread_to & self)) return;
-    struct kept *k = kept_new(r->self, m, t->spread->argc, t->spread->argv);
-    cross_run_part(r, m, k->argc, k->argv);
+    if (!cross_send_run(r, o, t->spread, t->spread_to)) return;
+    struct kept *k = kept_new(r->self, &o->sent, t->spread->argc, t->spread->argv);
+    cross_run_part(r, &o->sent, k->argc, k->argv);
     free(k);
     spread_ran(r, o, r->self, remote_part_reply(r));
 }

@@ -82,8 +82,9 @@ SMALL = [f"small:{i}" for i in range(15_000)]
 
 
 def set_small(client: Client, keys: list[str], value: str) -> None:
-    for i in range(0, len(keys), 5000):
-        words = (word for key in keys[i : i + 5000] for word in (key, value))
+    """In small commands: what they need of memory counts as copied, too."""
+    for i in range(0, len(keys), 100):
+        words = (word for key in keys[i : i + 100] for word in (key, value))
         assert client.call("MSET", *words) == b"+OK\r\n"
 
 
