@@ -58,7 +58,8 @@ struct engine_config {
     int64_t rdbcompression, sanitize_dump_payload; /* the latter: no, yes, clients */
     int64_t save_failed; /* writes are refused: no snapshot can be written */
     int64_t hz;
-    int64_t appendfsync; /* enum aof_fsync */
+    int64_t gather_delay_us; /* net/pace.h; 0: no rests */
+    int64_t appendfsync;     /* enum aof_fsync */
     int64_t aof_timestamp_enabled;
     int64_t aof_no_fsync;            /* no-appendfsync-on-rewrite is on and a child is writing */
     int64_t aof_flush_sleep_us;      /* DEBUG AOF-FLUSH-SLEEP: before each write */
@@ -81,6 +82,7 @@ struct engine_stats {
     uint64_t expired_keys, expired_fields, evicted_keys;
     uint64_t expired_keys_active, expired_fields_active; /* of them, by the cron */
     uint64_t loop_cycles, loop_busy_cycles, loop_ns;     /* rounds of sockets; with some ready */
+    uint64_t loop_rests;                                 /* between rounds, net/pace.h */
     uint64_t loop_max_ns, loop_max_commands;             /* the worst turn, the fullest round */
     uint64_t cron_ns, log_ns;                            /* background work; writing the log */
     uint64_t expired_stale_ppm; /* INFO expired_stale_perc in parts per million */

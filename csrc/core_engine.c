@@ -92,6 +92,7 @@ static const struct engine_config default_config = {
     .rdbcompression = 1,
     .tracking_table_max_keys = 1000000,
     .hz = 10,
+    .gather_delay_us = 60,
     .appendfsync = AOF_FSYNC_EVERYSEC,
 };
 
@@ -248,6 +249,7 @@ static const struct option options[] = {
     OPTION(sanitize_dump_payload),
     OPTION(save_failed),
     OPTION(hz),
+    OPTION(gather_delay_us),
     OPTION(appendfsync),
     OPTION(aof_timestamp_enabled),
     OPTION(aof_no_fsync),

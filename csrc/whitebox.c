@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include "db/clock.h"
 #include "db/evict.h"
 #include "ds/btree.h"
 #include "ds/dict.h"
@@ -17,6 +18,7 @@
 #include "mem/heap_impl.h"
 #include "mem/number.h"
 #include "net/control.h"
+#include "net/hub.h"
 #include "net/links.h"
 #include "persist/lzf.h"
 
@@ -79,6 +81,26 @@ int64_t wb_heap_fail_left(const struct arena *a) {
 
 struct arena *wb_engine_arena(struct engine *eng) {
     return &eng->arena;
+}
+
+struct pace *wb_pace_new(void) {
+    struct pace *p = calloc(1, sizeof *p);
+    ASSERT(p);
+    return p;
+}
+
+void wb_pace_delete(struct pace *p) {
+    free(p);
+}
+
+uint32_t wb_pace_meet(struct pace *p, uint32_t met) {
+    pace_meet(p, &met);
+    return met;
+}
+
+void wb_engine_rest(struct engine *eng, uint64_t ns) {
+    eng->hub->pace =
+        (struct pace){ .resting = true, .rest_ns = ns, .start_ns = clock_duration_ns() };
 }
 
 void wb_engine_set_worker(struct engine *eng, int self, int workers) {

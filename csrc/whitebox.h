@@ -38,6 +38,16 @@ bool heap_frozen_block(const struct arena *a, uint32_t r);
 /* --- ds/order.h: the indices of the numbers in the order that came out --- */
 void wb_order_part(const double *by, size_t n, size_t first, size_t end, size_t *indices);
 
+/* --- net/pace.h --- */
+struct pace;
+struct pace *wb_pace_new(void);
+void wb_pace_delete(struct pace *p);
+uint32_t wb_pace_meet(struct pace *p, uint32_t met); /* what the client remembers from now on */
+void pace_round(struct pace *p, uint64_t end_ns, uint64_t commands, uint64_t longest_ns);
+uint64_t pace_rest(const struct pace *p, uint64_t commands);
+/* Rests of so long from now on, for at least one stretch. */
+void wb_engine_rest(struct engine *eng, uint64_t ns);
+
 /* --- net/links.h: messages between processes, without an engine --- */
 struct links;
 /* NULL: *st says why. */

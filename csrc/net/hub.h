@@ -9,6 +9,7 @@
 #include "cmd/reply.h"
 #include "net/activity.h"
 #include "net/inside.h"
+#include "net/pace.h"
 #include "net/resp.h"
 #include "net/turn.h"
 
@@ -56,6 +57,7 @@ struct hub {
     struct activity activity;
     struct monitors monitors;
     int poll_fd; /* epoll set of net/poll.c; -1: not made yet */
+    struct pace pace;
     struct ready *ready;
     size_t ready_n, ready_cap, ready_at;
     struct turn turn;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "db/clock.h"
@@ -30,6 +31,7 @@ int engine_poll_fd(struct engine *eng) {
     if (hub->poll_fd >= 0) return hub->poll_fd;
     hub->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (hub->poll_fd >= 0) watch_bell(eng);
+    prctl(PR_SET_TIMERSLACK, 1ul); /* rests are as short as they are meant to be */
     return hub->poll_fd;
 }
 
@@ -118,6 +120,7 @@ static int serve_ready(struct engine *eng, bool *rung) {
             *rung = true;
             continue;
         }
+        pace_meet(&eng->hub->pace, &s->met);
         int outcome = serve(s, ready[i].events);
         if (UNLIKELY(outcome)) hub_note_ready(eng->hub, s->id, outcome);
     }
@@ -149,38 +152,75 @@ static void gather_more(struct engine *eng, bool *rung) {
 }
 
 /* Figures of INFO debug. */
-static void note_round(struct engine *eng, uint64_t commands) {
-    if (commands > eng->stats.loop_max_commands) eng->stats.loop_max_commands = commands;
-}
-
 static void note_turn(struct engine *eng, uint64_t ns) {
     if (ns > eng->stats.loop_max_ns) eng->stats.loop_max_ns = ns;
     eng->stats.loop_ns += ns;
 }
 
-static int serve_round(struct engine *eng, int *found) {
+static void note_round(struct engine *eng, int sockets, uint64_t commands) {
+    struct engine_stats *stats = &eng->stats;
+    stats->loop_cycles++;
+    stats->loop_busy_cycles += sockets > 0;
+    if (commands > stats->loop_max_commands) stats->loop_max_commands = commands;
+}
+
+/* One look at the sockets, and at the rings unless nobody has rung; how many had something. */
+static int serve_round(struct engine *eng, bool rung, int *found) {
     uint64_t commands = eng->stats.commands;
-    bool rung = eng->remote && links_anything(eng->remote->links);
     int n = serve_ready(eng, &rung);
-    eng->stats.loop_cycles++;
-    eng->stats.loop_busy_cycles += n > 0;
-    note_round(eng, eng->stats.commands - commands);
+    note_round(eng, n, eng->stats.commands - commands);
     if (UNLIKELY(eng->unlogged)) gather_more(eng, &rung);
-    if (rung || eng->hub->turn.due) *found |= engine_drain(eng, false);
+    if (rung || eng->hub->turn.due) *found = (*found & ~DRAIN_LATER) | engine_drain(eng, false);
     return n > 0 ? n + rung : rung;
 }
 
-/* Under load the next requests are there when the last replies are out: a trip through the event
- * loop of Python is paid once for many rounds. A few clients are not worth a second look. */
+/* Until the next round; meanwhile other workers need not ring. */
+static void rest(struct engine *eng, uint64_t ns) {
+    struct timespec t = { .tv_nsec = (long)ns };
+    if (eng->remote) links_stay_awake(eng->remote->links);
+    nanosleep(&t, NULL);
+    eng->stats.loop_rests++;
+}
+
+/* What a call of engine_poll goes through. */
+struct visit {
+    int found;          /* drain_outcome */
+    uint64_t begin_ns;  /* of the visit */
+    uint64_t round_ns;  /* begin of the present round */
+    uint64_t worked_ns; /* rests apart */
+    bool rested;        /* before this round */
+};
+
+/* Whether there should be another round. */
+static bool visit_round(struct engine *eng, struct visit *v) {
+    struct pace *pace = &eng->hub->pace;
+    uint64_t commands = eng->stats.commands;
+    bool rung = eng->remote && (v->rested || links_anything(eng->remote->links));
+    int n = serve_round(eng, rung, &v->found);
+    uint64_t now_ns = clock_duration_ns();
+    pace_round(pace, now_ns, eng->stats.commands, (uint64_t)eng->config.gather_delay_us * 1000);
+    v->worked_ns += now_ns - v->round_ns;
+    v->round_ns = now_ns;
+    bool others = (v->found & ~DRAIN_LATER) || eng->hub->ready_n; /* Python has to do something */
+    if (!n || others || now_ns - v->begin_ns > POLL_NS) return false;
+    v->rested = false;
+    if (n >= BUSY) return true;
+    uint64_t rest_ns = pace_rest(pace, eng->stats.commands - commands);
+    if (!rest_ns) return false;
+    v->rested = true;
+    rest(eng, rest_ns);
+    v->round_ns = clock_duration_ns();
+    return true;
+}
+
+/* Under load the next requests are there when the last replies are out, or soon after: a trip
+ * through the event loop of Python is paid once for many rounds. A few clients are not worth a
+ * second look. */
 int engine_poll(struct engine *eng) {
-    int found = 0;
-    uint64_t start_ns = clock_duration_ns(), now_ns;
-    bool busy;
-    do {
-        int n = serve_round(eng, &found);
-        busy = !found && !eng->hub->ready_n && n >= BUSY;
-        now_ns = clock_duration_ns();
-    } while (busy && now_ns - start_ns <= POLL_NS);
-    note_turn(eng, now_ns - start_ns);
-    return eng->hub->ready_n ? found | DRAIN_READY : found;
+    uint64_t now_ns = clock_duration_ns();
+    struct visit v = { .begin_ns = now_ns, .round_ns = now_ns };
+    while (visit_round(eng, &v)) {
+    }
+    note_turn(eng, v.worked_ns);
+    return eng->hub->ready_n ? v.found | DRAIN_READY : v.found;
 }

@@ -30,6 +30,7 @@ struct session {
     bool queued;    /* the socket or the transport's queue was full: no direct sends now */
     bool watched;   /* in the epoll set of net/poll.c, for these events */
     uint32_t events;
+    uint32_t met;   /* net/pace.h */
     bool again;     /* stopped for too much unsent output */
     bool calling;   /* a command of Python is being executed */
     bool skip_next; /* the reply after the present one is to be dropped */

@@ -136,6 +136,7 @@ def _event_loop(ctx: Context) -> Fields:
         ),
         ("eventloop_cycles_with_clients_processing", stats.loop_busy_cycles),
         ("total_client_processing_events", stats.reads),
+        ("eventloop_rests", stats.loop_rests),
     ]
 
 
