@@ -4,7 +4,7 @@ import contextlib
 
 from tests.harness.server import wait_until
 from tests.persistence.logged import LoggedServer, logged_server, stream
-from tests.workers.places import connect_to, key_of, pid_of
+from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of
 
 VICTIM = 1
 KEYS = [key_of(i) for i in range(3)]
@@ -14,7 +14,7 @@ LARGE, SLOW = 32 << 20, 320  # bytes, times: longer than others wait for one who
 def kill_inside(server: LoggedServer, value: int) -> None:
     """The victim dies inside of a command of all three, and is brought back from its log."""
     with connect_to(server, VICTIM) as victim, connect_to(server, 0) as client:
-        pid = pid_of(victim, VICTIM)
+        pid = sure_pid_of(victim, VICTIM)
         with contextlib.suppress(OSError):
             victim.call("DEBUG", "FAULT", "stage.executing:kill")
         assert client.call("MSET", *(word for key in KEYS for word in (key, value))) == b"+OK\r\n"

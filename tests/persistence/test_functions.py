@@ -11,7 +11,7 @@ from tests.harness.resp import Client
 from tests.harness.server import wait_until
 from tests.persistence.logged import LoggedServer
 from tests.persistence.test_restart import PATCHES
-from tests.workers.places import key_of, pid_of
+from tests.workers.places import key_of, pid_of, sure_pid_of
 
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
 WARM = ("--warm-restart", "yes", "--discard-shm", "no")
@@ -107,7 +107,7 @@ def test_an_empty_worker_asks_the_others(server: LoggedServer) -> None:
     server.start("--appendonly", "no", *WARM, workers=3)
     load_some(server)
     with server.client() as client:
-        pid = pid_of(client, 1)
+        pid = sure_pid_of(client, 1)
     os.kill(pid, signal.SIGSTOP)
     with Path(f"/dev/shm/{server.shm_name}.1").open("r+b") as arena:
         arena.seek(PATCHES["busy"][0])

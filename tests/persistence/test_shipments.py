@@ -12,7 +12,7 @@ import pytest
 from tests.harness.resp import encode
 from tests.harness.server import is_alive, wait_until
 from tests.persistence.logged import LoggedServer, logged_server
-from tests.workers.places import connect_to, key_of, pid_of
+from tests.workers.places import connect_to, key_of, sure_pid_of
 
 ALWAYS = ("--appendfsync", "always")
 KEYS = [key_of(i) for i in range(3)]
@@ -30,7 +30,7 @@ def values(server: LoggedServer) -> set[bytes]:
 
 def settled(server: LoggedServer, dead: list[int]) -> bool:
     with contextlib.suppress(OSError, ConnectionError, ValueError), server.client() as client:
-        pids = [pid_of(client, i) for i in range(3)]
+        pids = [sure_pid_of(client, i) for i in range(3)]
         return all(pids) and not set(pids) & set(dead)
     return False
 
@@ -56,7 +56,7 @@ def check(point: str, owner: str | None, old: str, new: str) -> None:
         assert server.call("MSET", *(word for key in KEYS for word in (key, old))) == b"+OK\r\n"
         assert values(server) == before
         with connect_to(server, 0) as client, connect_to(server, 1) as other:
-            pids = [pid_of(client, i) for i in range(3)]
+            pids = [sure_pid_of(client, i) for i in range(3)]
             client.call("DEBUG", "FAULT", f"{point}:kill")
             if owner and owner != "stopped":
                 other.call("DEBUG", "FAULT", f"{owner}:kill")

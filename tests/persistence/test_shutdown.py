@@ -9,7 +9,7 @@ import pytest
 from tests.harness.resp import Client, encode
 from tests.harness.server import is_alive, wait_until
 from tests.persistence.place import Place, place
-from tests.workers.places import connect_to, pid_of
+from tests.workers.places import connect_to, sure_pid_of
 
 FAILED = b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n"
 NONE = b"-ERR No shutdown in progress.\r\n"
@@ -56,7 +56,7 @@ def test_abort_comes_from_another_worker_too() -> None:
 
 def test_a_stuck_worker_is_waited_for_no_longer_than_the_timeout() -> None:
     with place("--shutdown-timeout", "1", workers=3) as here, connect_to(here, 0) as client:
-        stuck = pid_of(client, 2)
+        stuck = sure_pid_of(client, 2)
         os.kill(stuck, signal.SIGSTOP)
         try:
             with connect_to(here, 1) as asker:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.harness.server import wait_until
 from tests.persistence.logged import LoggedServer, logged_server, stream
-from tests.workers.places import connect_to, key_of, pid_of
+from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of
 
 WORKERS = 3
 VICTIM = 1
@@ -190,7 +190,7 @@ def test_a_log_whose_next_file_is_still_empty_fits_its_arena(server: LoggedServe
     server.start(*ALWAYS, *WARM, workers=WORKERS)
     write(server, 10)
     with connect_to(server, VICTIM) as client:  # type: ignore[arg-type]
-        pid = pid_of(client, VICTIM)
+        pid = sure_pid_of(client, VICTIM)
         client.call("DEBUG", "FAULT", "aof.manifest.noted:stop")
         client.call("SET", f"{{{KEYS[VICTIM]}}}large", "x" * (64 << 10))
         wait_until(lambda: state_of(pid) == "T")
@@ -209,7 +209,7 @@ def test_the_same_when_it_comes_back(server: LoggedServer) -> None:
     server.start(*ALWAYS, *WARM, workers=WORKERS)
     write(server, 10)
     with connect_to(server, VICTIM) as client:  # type: ignore[arg-type]
-        pid = pid_of(client, VICTIM)
+        pid = sure_pid_of(client, VICTIM)
         client.call("DEBUG", "FAULT", "aof.before_write:kill")
         with contextlib.suppress(OSError):
             client.call("SET", f"{{{KEYS[VICTIM]}}}other", 1)

@@ -12,7 +12,7 @@ from tests.harness.processes import children_of
 from tests.harness.server import is_alive, wait_until
 from tests.persistence.logged import LoggedServer, logged_server
 from tests.persistence.test_shipments import ALWAYS, KEYS, settled, transaction, values
-from tests.workers.places import connect_to, pid_of
+from tests.workers.places import connect_to, sure_pid_of
 
 
 def is_stopped(pid: int) -> bool:
@@ -50,7 +50,7 @@ def test_an_arena_that_is_to_be_replaced_is_not_taken_for_the_next_one(tmp_path:
         server.start(*ALWAYS, workers=3, faults=f"recovery.refused:stop:1:{token}")
         assert server.call("MSET", *(word for key in KEYS for word in (key, 1))) == b"+OK\r\n"
         with connect_to(server, 0) as client, connect_to(server, 1) as owner:
-            pids = [pid_of(client, i) for i in range(3)]
+            pids = [sure_pid_of(client, i) for i in range(3)]
             owner.call("DEBUG", "FAULT", "cross.before_take_back:stop,cross.taken_back:stop")
             client.send(transaction(2))
             wait_until(lambda: is_stopped(pids[1]))

@@ -5,7 +5,7 @@ import pytest
 from tests.harness.resp import Client, encode
 from tests.harness.server import Server, wait_until
 from tests.persistence.logged import logged_server
-from tests.workers.places import connect_to, key_of, pid_of
+from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of
 
 WORKERS = 3
 OWN = [key_of(owner, WORKERS) for owner in range(WORKERS)]
@@ -193,7 +193,7 @@ def test_a_worker_that_dies_meanwhile_ends_the_script(
     redis.call('FLUSHALL')
     redis.call('SET', KEYS[1], 'never')
     """
-    pid = pid_of(clients[0], 2)
+    pid = sure_pid_of(clients[0], 2)
     with connect_to(server, 2) as victim:
         victim.call("DEBUG", "FAULT", f"{point}:kill")
     reply = clients[0].call("EVAL", script, WORKERS, *OWN, "x")

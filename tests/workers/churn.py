@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.harness.resp import Client, encode
 from tests.harness.server import Server, wait_until
-from tests.workers.places import connect_to, key_of, pid_of
+from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of
 
 __all__ = ["Holdings", "churn", "holdings", "settled"]
 
@@ -45,7 +45,8 @@ def descriptors(pid: int) -> Counter[str]:
 
 
 def holdings(server: Server, watcher: Client) -> Holdings:
-    pids = [pid_of(watcher, worker) for worker in range(WORKERS)]  # in any order: pids wrap around
+    # In any order: pids wrap around.
+    pids = [sure_pid_of(watcher, worker) for worker in range(WORKERS)]
     return Holdings(
         tuple(sorted(path.name for path in server.shm_objects())),
         len(server.children()),
@@ -90,7 +91,7 @@ def churn(server: Server, watcher: Client, connects: int, kills: int, rng: rando
 
 
 def kill(watcher: Client, worker: int) -> None:
-    before = pid_of(watcher, worker)
+    before = sure_pid_of(watcher, worker)
     if before:  # else it has just died
         os.kill(before, signal.SIGKILL)
         wait_until(lambda: pid_of(watcher, worker) not in (0, before))

@@ -5,9 +5,9 @@ from itertools import count
 
 from shmredis.slots import key_slot, slot_owner
 from tests.harness.resp import Client
-from tests.harness.server import Server
+from tests.harness.server import Server, wait_until
 
-__all__ = ["connect_to", "key_of", "pid_of", "worker_lines"]
+__all__ = ["connect_to", "key_of", "pid_of", "sure_pid_of", "worker_lines"]
 
 
 def key_of(worker: int, workers: int = 3, prefix: str = "key") -> str:
@@ -39,3 +39,15 @@ def pid_of(client: Client, worker: int) -> int:
     text = client.value("INFO", "workers").decode()
     found = re.search(rf"^worker{worker}:(?:\S*,)?pid=(\d+)", text, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def sure_pid_of(client: Client, worker: int) -> int:
+    """As soon as it answers: signals to process 0 would go to the tests themselves."""
+    found: list[int] = []
+
+    def answers() -> bool:
+        found.append(pid_of(client, worker))
+        return found[-1] > 0
+
+    wait_until(answers)
+    return found[-1]

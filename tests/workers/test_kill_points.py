@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness.resp import Client, encode, parse
 from tests.harness.server import Server, wait_until
-from tests.workers.places import connect_to, key_of, pid_of, worker_lines
+from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of, worker_lines
 
 WORKERS = 3
 KEYS = [key_of(worker, prefix="kp") for worker in range(WORKERS)]
@@ -164,7 +164,7 @@ def test_a_death_at_any_point(trio: Server, point: str) -> None:
     victim = number % WORKERS
     with connect_to(trio, (victim + 1) % WORKERS) as watcher:
         for again in range(2):  # the second time it has hardly begun
-            before = pid_of(watcher, victim)
+            before = sure_pid_of(watcher, victim)
             loads = loaded(trio, victim, number * 2 + again)
             try:
                 arm(trio, victim, f"{point}:kill:{1 + 4 * again}")

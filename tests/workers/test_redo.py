@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness.resp import Client, encode, parse
 from tests.harness.server import Server, is_alive, wait_until
-from tests.workers.places import connect_to, key_of, pid_of, worker_lines
+from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of, worker_lines
 from tests.workers.test_stuck import is_stopped, stopped
 
 Start = Callable[..., Server]
@@ -28,7 +28,7 @@ def pairs(value: str) -> list[str]:
 def armed(server: Server, point: str, *, plain: bool = False) -> int:
     """The victim will die there, or do what a plain plan says; its process."""
     with connect_to(server, VICTIM) as client:
-        pid = pid_of(client, VICTIM)
+        pid = sure_pid_of(client, VICTIM)
         with suppress(OSError):
             assert client.call("DEBUG", "FAULT", point if plain else f"{point}:kill") == b"+OK\r\n"
     return pid
@@ -169,7 +169,7 @@ def test_who_asked_and_an_owner_die_at_once(
     server = start_server(*COLD, "--appendonly", appendonly, workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
         client.call("MSET", *pairs("old"))
-        pids = armed(server, "stage.before_execute"), pid_of(watcher, 0)
+        pids = armed(server, "stage.before_execute"), sure_pid_of(watcher, 0)
         with suppress(OSError):
             client.call("DEBUG", "FAULT", f"{point}:kill")
             client.call("MSET", *pairs(new))
@@ -186,7 +186,7 @@ def test_who_asked_and_an_owner_die_while_frozen(start_server: Start) -> None:
         client.call("MSET", *pairs("old"))
         client.call("CONFIG", "SET", "rdb-key-save-delay", 1_000_000)
         assert client.call("BGSAVE") == b"+Background saving started\r\n"
-        pids = armed(server, "aof.before_write"), pid_of(watcher, 0)
+        pids = armed(server, "aof.before_write"), sure_pid_of(watcher, 0)
         with suppress(OSError):
             client.call("DEBUG", "FAULT", "aof.before_write:kill")
             client.call("MSET", *pairs("new"))
@@ -206,7 +206,7 @@ def test_an_owner_dies_with_what_it_took_of_a_dead_executor(start_server: Start)
         client.call("CONFIG", "SET", "rdb-key-save-delay", 1_000_000)
         assert client.call("BGREWRITEAOF").startswith(b"+Background append only file rewriting")
         wait_until(lambda: server.log().count("rewriting started by pid") == WORKERS)
-        executor, victim = pid_of(watcher, 0), armed(server, "aof.before_write")
+        executor, victim = sure_pid_of(watcher, 0), armed(server, "aof.before_write")
         with suppress(OSError):
             client.call("DEBUG", "FAULT", "shipment.kept:kill")
             client.call("LMOVE", LISTS[0], LISTS[VICTIM], "LEFT", "LEFT")
@@ -221,7 +221,7 @@ def test_one_dies_while_who_asked_is_stuck(start_server: Start) -> None:
     server = start_server(*COLD, workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
         client.call("MSET", *pairs("old"))
-        victim, stuck = armed(server, "stage.before_execute"), pid_of(watcher, 0)
+        victim, stuck = armed(server, "stage.before_execute"), sure_pid_of(watcher, 0)
         with stopped(stuck):
             client.call("DEBUG", "FAULT", "stage.committed:stop")
             client.send(encode("MSET", *pairs("new")))
@@ -240,7 +240,7 @@ def test_the_executor_dies_while_an_owner_is_stuck(start_server: Start) -> None:
     server = start_server(workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
         client.call("RPUSH", LISTS[0], *"ab")
-        executor, stuck = pid_of(watcher, 0), pid_of(watcher, VICTIM)
+        executor, stuck = sure_pid_of(watcher, 0), sure_pid_of(watcher, VICTIM)
         with stopped(stuck):
             with connect_to(server, VICTIM) as other:
                 other.call("DEBUG", "FAULT", "cross.before_take_back:stop")
@@ -261,7 +261,7 @@ def test_the_executor_and_an_owner_die_at_once(start_server: Start, point: str) 
     server = start_server(workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
         client.call("RPUSH", LISTS[0], *"ab")
-        executor, victim = pid_of(watcher, 0), armed(server, f"{point}:stop", plain=True)
+        executor, victim = sure_pid_of(watcher, 0), armed(server, f"{point}:stop", plain=True)
         with stopped(victim):
             client.send(encode("LMOVE", LISTS[0], LISTS[VICTIM], "LEFT", "LEFT"))
             wait_until(lambda: is_stopped(victim))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness.resp import Client, encode
 from tests.harness.server import Server, wait_until
-from tests.workers.places import connect_to, key_of, pid_of
+from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of
 
 Start = Callable[..., Server]
 WORKERS = 3
@@ -84,7 +84,7 @@ def test_a_worker_that_comes_back_has_what_held_before(start_server: Start) -> N
         reply = client.call("CONFIG", "SET", "slowlog-max-len", "33", "dir", "sub")
         assert reply.startswith(b"-ERR CONFIG SET failed")
         assert client.call("CONFIG", "SET", "hz", "11") == b"+OK\r\n"
-        pid = pid_of(client, 1)
+        pid = sure_pid_of(client, 1)
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: pid_of(client, 1) not in (0, pid))
     with ExitStack() as stack:
@@ -110,7 +110,7 @@ def test_who_dies_while_it_changes_settings_is_not_waited_for(start_server: Star
     server = start_server(workers=WORKERS)
     with ExitStack() as stack:
         clients = [stack.enter_context(connect_to(server, worker)) for worker in (0, 1, 1)]
-        dying, stopped = pid_of(clients[0], 1), pid_of(clients[0], 2)
+        dying, stopped = sure_pid_of(clients[0], 1), sure_pid_of(clients[0], 2)
         os.kill(stopped, signal.SIGSTOP)
         clients[1].send(encode("CONFIG", "SET", "slowlog-max-len", 7))  # worker 2 does not answer
         wait_until(lambda: values(clients[2:], "slowlog-max-len") == {b"7"})

@@ -10,7 +10,7 @@ import pytest
 
 from tests.harness.resp import Client, encode
 from tests.harness.server import Server, wait_until
-from tests.workers.places import connect_to, key_of, pid_of
+from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of
 
 Start = Callable[..., Server]
 WORKERS = 3
@@ -80,7 +80,7 @@ def use_others(server: Server) -> None:
 def test_only_what_needs_it_waits(start_server: Start, point: str, words: list[str]) -> None:
     server = start_server(workers=WORKERS)
     asker = connect_to(server, 0)
-    pid = pid_of(asker, STUCK)
+    pid = sure_pid_of(asker, STUCK)
     with stopped(pid), asker:
         asker.call("MSET", *[word for key in KEYS for word in (key, "old")])
         with connect_to(server, STUCK) as client:
@@ -106,7 +106,7 @@ def test_what_needs_a_stuck_worker_ends_with_an_error_and_changes_nothing(
     server = start_server(workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as other:
         client.call("MSET", *[word for key in KEYS for word in (key, "old")])
-        pid = pid_of(client, STUCK)
+        pid = sure_pid_of(client, STUCK)
         with stopped(pid):
             os.kill(pid, signal.SIGSTOP)
             client.send(encode("COPY", KEYS[STUCK], KEYS[0], "REPLACE"))
@@ -131,7 +131,7 @@ def clients_that_die(server: Server) -> list[Client]:
 def test_clients_may_leave_while_they_wait_for_it(start_server: Start) -> None:
     server = start_server(workers=WORKERS)
     with connect_to(server, 0) as client:
-        pid = pid_of(client, STUCK)
+        pid = sure_pid_of(client, STUCK)
         with stopped(pid):
             os.kill(pid, signal.SIGSTOP)
             for waiting in clients_that_die(server):
@@ -144,7 +144,7 @@ def test_clients_may_leave_while_they_wait_for_it(start_server: Start) -> None:
 def test_it_may_be_killed_while_it_is_stopped_with_a_full_ring(start_server: Start) -> None:
     server = start_server(workers=WORKERS)
     with connect_to(server, 0) as client, connect_to(server, 2) as watcher:
-        pid = pid_of(watcher, STUCK)
+        pid = sure_pid_of(watcher, STUCK)
         with stopped(pid):
             os.kill(pid, signal.SIGSTOP)
             commands = [["SET", KEYS[STUCK], "x" * 50_000] for _ in range(40)]  # rings take 256 KB
