@@ -164,7 +164,7 @@ static void note_round(struct engine *eng, int sockets, uint64_t commands) {
     if (commands > stats->loop_max_commands) stats->loop_max_commands = commands;
 }
 
-/* One look at the sockets, and at the rings if they were rung; how many may have had something. */
+/* One look at the sockets, and at the rings unless nobody has rung; how many had something. */
 static int serve_round(struct engine *eng, bool rung, int *found) {
     uint64_t commands = eng->stats.commands;
     int n = serve_ready(eng, &rung);
@@ -174,7 +174,7 @@ static int serve_round(struct engine *eng, bool rung, int *found) {
     return n > 0 ? n + rung : rung;
 }
 
-/* Until the next round, which looks at the rings in any case: nobody rings meanwhile. */
+/* Until the next round; meanwhile other workers need not ring. */
 static void rest(struct engine *eng, uint64_t ns) {
     struct timespec t = { .tv_nsec = (long)ns };
     if (eng->remote) links_stay_awake(eng->remote->links);
