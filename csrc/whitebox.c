@@ -100,7 +100,7 @@ uint32_t wb_pace_meet(struct pace *p, uint32_t met) {
 
 void wb_engine_rest(struct engine *eng, uint64_t ns) {
     eng->hub->pace =
-        (struct pace){ .resting = true, .rest_ns = ns, .start_ns = clock_duration_ns() };
+        (struct pace){ .phase = PACE_RESTING, .rest_ns = ns, .start_ns = clock_duration_ns() };
 }
 
 void wb_engine_set_worker(struct engine *eng, int self, int workers) {

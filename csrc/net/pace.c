@@ -9,49 +9,28 @@
 #define SHORTEST_NS 8000u    /* a shorter one costs more than it saves */
 #define FULL_ROUND 16        /* commands; more would not make them much cheaper */
 
-static void go_on(struct pace *p, enum pace_phase phase, bool resting) {
-    p->phase = phase;
-    p->resting = resting;
-}
-
-static bool is_decided(const struct pace *p) {
-    return p->favour == FAVOUR || p->favour == -FAVOUR;
-}
-
-static void settle(struct pace *p) {
-    p->left = SETTLED_STRETCHES;
-    go_on(p, PACE_SETTLED, p->favour > 0);
-}
-
 static void judge(struct pace *p, double rate) {
     bool won = rate >= p->plain_rate * SAME_RATE;
     if (won && p->favour < FAVOUR) p->favour++;
     if (!won && p->favour > -FAVOUR) p->favour--;
 }
 
+/* What has won is kept for a while; if nothing has, there is another trial. */
+static enum pace_phase settle(struct pace *p) {
+    if (p->favour != FAVOUR && p->favour != -FAVOUR) return PACE_PLAIN;
+    p->left = SETTLED_STRETCHES;
+    return PACE_SETTLED;
+}
+
 /* A stretch with such a rate is over: what the next one is for. */
-static void choose(struct pace *p, double rate) {
+static enum pace_phase next_phase(struct pace *p, double rate) {
     switch (p->phase) {
-    case PACE_IDLE: /* a load begins: what has won before is good for a while */
-        if (is_decided(p))
-            settle(p);
-        else
-            go_on(p, PACE_PLAIN, false);
-        return;
-    case PACE_PLAIN:
-        p->plain_rate = rate;
-        go_on(p, PACE_RESTING, true);
-        return;
-    case PACE_RESTING:
-        judge(p, rate);
-        if (is_decided(p))
-            settle(p);
-        else
-            go_on(p, PACE_PLAIN, false);
-        return;
-    case PACE_SETTLED:
-        if (!--p->left) go_on(p, PACE_PLAIN, false);
+    case PACE_IDLE: /* a load begins: it is taken to be like the last one */ return settle(p);
+    case PACE_PLAIN: p->plain_rate = rate; return PACE_RESTING;
+    case PACE_RESTING: judge(p, rate); return settle(p);
+    case PACE_SETTLED: return --p->left ? PACE_SETTLED : PACE_PLAIN;
     }
+    return PACE_IDLE;
 }
 
 /* Whether a rest gathers anything, and requests came in all the time. */
@@ -74,13 +53,11 @@ void pace_round(struct pace *p, uint64_t end_ns, uint64_t commands, uint64_t lon
     double rate = ((double)commands - (double)p->commands) * 1e9 / (double)length_ns;
     double rest_ns = rate > 0 ? p->clients * 1e9 / GATHERED / rate : 0;
     p->rest_ns = rest_ns < (double)longest_ns ? (uint64_t)rest_ns : longest_ns;
-    if (was_lively(p, length_ns, rate))
-        choose(p, rate);
-    else
-        go_on(p, PACE_IDLE, false);
+    p->phase = was_lively(p, length_ns, rate) ? next_phase(p, rate) : PACE_IDLE;
     begin(p, end_ns, commands);
 }
 
 uint64_t pace_rest(const struct pace *p, uint64_t commands) {
-    return p->resting && commands < FULL_ROUND ? p->rest_ns : 0;
+    bool rests = p->phase == PACE_RESTING || (p->phase == PACE_SETTLED && p->favour > 0);
+    return rests && commands < FULL_ROUND ? p->rest_ns : 0;
 }

@@ -29,7 +29,6 @@ enum pace_phase {
 
 struct pace {
     enum pace_phase phase;
-    bool resting;      /* in this stretch */
     int favour;        /* trials that rests have won less those that they lost, within bounds */
     unsigned left;     /* stretches until the next trial */
     double plain_rate; /* commands a second in the trial's first stretch */

@@ -164,17 +164,29 @@ static void note_round(struct engine *eng, int sockets, uint64_t commands) {
     if (commands > stats->loop_max_commands) stats->loop_max_commands = commands;
 }
 
-/* One look at the sockets, and at the rings unless nobody has rung; how many had something. */
-static int serve_round(struct engine *eng, bool rung, int *found) {
-    uint64_t commands = eng->stats.commands;
+/* What a call of engine_poll goes through. */
+struct visit {
+    int found;          /* drain_outcome */
+    uint64_t begin_ns;  /* of the visit */
+    uint64_t round_ns;  /* begin of the present round */
+    uint64_t worked_ns; /* rests apart */
+    uint64_t commands;  /* of the present round */
+    bool rested;        /* before it */
+};
+
+/* One look at the sockets, and at the rings if they were rung; how many may have had something. */
+static int serve_round(struct engine *eng, struct visit *v) {
+    uint64_t before = eng->stats.commands;
+    bool rung = eng->remote && (v->rested || links_anything(eng->remote->links));
     int n = serve_ready(eng, &rung);
-    note_round(eng, n, eng->stats.commands - commands);
+    note_round(eng, n, eng->stats.commands - before);
     if (UNLIKELY(eng->unlogged)) gather_more(eng, &rung);
-    if (rung || eng->hub->turn.due) *found = (*found & ~DRAIN_LATER) | engine_drain(eng, false);
+    if (rung || eng->hub->turn.due) v->found = (v->found & ~DRAIN_LATER) | engine_drain(eng, false);
+    v->commands = eng->stats.commands - before;
     return n > 0 ? n + rung : rung;
 }
 
-/* Until the next round; meanwhile other workers need not ring. */
+/* Until the next round, which looks at the rings in any case: nobody rings meanwhile. */
 static void rest(struct engine *eng, uint64_t ns) {
     struct timespec t = { .tv_nsec = (long)ns };
     if (eng->remote) links_stay_awake(eng->remote->links);
@@ -182,21 +194,10 @@ static void rest(struct engine *eng, uint64_t ns) {
     eng->stats.loop_rests++;
 }
 
-/* What a call of engine_poll goes through. */
-struct visit {
-    int found;          /* drain_outcome */
-    uint64_t begin_ns;  /* of the visit */
-    uint64_t round_ns;  /* begin of the present round */
-    uint64_t worked_ns; /* rests apart */
-    bool rested;        /* before this round */
-};
-
 /* Whether there should be another round. */
 static bool visit_round(struct engine *eng, struct visit *v) {
     struct pace *pace = &eng->hub->pace;
-    uint64_t commands = eng->stats.commands;
-    bool rung = eng->remote && (v->rested || links_anything(eng->remote->links));
-    int n = serve_round(eng, rung, &v->found);
+    int n = serve_round(eng, v);
     uint64_t now_ns = clock_duration_ns();
     pace_round(pace, now_ns, eng->stats.commands, (uint64_t)eng->config.gather_delay_us * 1000);
     v->worked_ns += now_ns - v->round_ns;
@@ -205,7 +206,7 @@ static bool visit_round(struct engine *eng, struct visit *v) {
     if (!n || others || now_ns - v->begin_ns > POLL_NS) return false;
     v->rested = false;
     if (n >= BUSY) return true;
-    uint64_t rest_ns = pace_rest(pace, eng->stats.commands - commands);
+    uint64_t rest_ns = pace_rest(pace, v->commands);
     if (!rest_ns) return false;
     v->rested = true;
     rest(eng, rest_ns);

@@ -4,6 +4,7 @@ Order: arena, append only file, RDB file, nothing. An arena is taken over if the
 it (csrc/db/attach.h) and, when the server starts, if the files are those that go with it.
 """
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +24,8 @@ from shmredis.persistence.origin import Origin, Source
 from shmredis.slots import slot_range
 
 __all__ = ["Beginning", "StartError", "begin"]
+
+log = logging.getLogger(__name__)
 
 FROZEN = "as of the start of the last snapshot: what was written later is lost"
 TAIL = "as of the start of the last snapshot, and what was logged since"
@@ -87,6 +90,9 @@ def _take_over(plan: Plan, index: int, birth: Birth, slots: range) -> tuple[Begi
         return None, why
     note = (TAIL if since else FROZEN) if report.frozen else ""
     if report.frozen and not since:
+        log.warning(
+            "Arena %d is %s", index, FROZEN
+        )  # first: a start after this one knows it no more
         lib.engine_load_end(handle)
     origin = Origin(Source.ARENA, keys=report.keys, generation=report.generation, note=note)
     engine = Engine(handle)
