@@ -20,6 +20,7 @@
 #include "net/control.h"
 #include "net/hub.h"
 #include "net/links.h"
+#include "persist/background.h"
 #include "persist/lzf.h"
 
 struct arena *wb_arena_new(uint64_t max_size) {
@@ -81,6 +82,17 @@ int64_t wb_heap_fail_left(const struct arena *a) {
 
 struct arena *wb_engine_arena(struct engine *eng) {
     return &eng->arena;
+}
+
+struct share *wb_share_new(void) {
+    struct share *s = calloc(1, sizeof *s);
+    ASSERT(s);
+    s->idles = true;
+    return s;
+}
+
+void wb_share_delete(struct share *s) {
+    free(s);
 }
 
 struct pace *wb_pace_new(void) {

@@ -38,6 +38,12 @@ bool heap_frozen_block(const struct arena *a, uint32_t r);
 /* --- ds/order.h: the indices of the numbers in the order that came out --- */
 void wb_order_part(const double *by, size_t n, size_t first, size_t end, size_t *indices);
 
+/* --- persist/background.h --- */
+struct share;
+struct share *wb_share_new(void); /* idles, at 0 */
+void wb_share_delete(struct share *s);
+bool share_idles(struct share *s, uint64_t wall_ns, uint64_t cpu_ns);
+
 /* --- net/pace.h --- */
 struct pace;
 struct pace *wb_pace_new(void);

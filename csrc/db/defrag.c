@@ -6,6 +6,7 @@
 #include "mem/share.h"
 
 #define BUCKETS_A_STEP 16u
+#define OWED_CPU 4u   /* percent at most of a pass that nobody has asked for */
 #define SLICE_US 500u /* one cycle's share of the event loop, at most */
 
 enum phase { PHASE_IDLE, PHASE_KEYS, PHASE_TABLE };
@@ -144,7 +145,7 @@ static void start(struct defrag *d) {
 
 /* --- policy --- */
 
-/* Percentage of CPU wanted now; 0: none. */
+/* Percentage of CPU wanted now, by the options; 0: none. */
 static uint64_t wanted_cpu(struct engine *eng) {
     const struct engine_config *c = &eng->config;
     struct heap_stats h;
@@ -175,7 +176,9 @@ bool defrag_cycle(struct engine *eng) {
         return false;
     }
     if (d->phase == PHASE_IDLE) {
-        eng->stats.defrag_running = wanted_cpu(eng);
+        uint64_t wanted = wanted_cpu(eng);
+        bool owed = !eng->config.activedefrag && wanted > OWED_CPU;
+        eng->stats.defrag_running = owed ? OWED_CPU : wanted;
         if (!eng->stats.defrag_running) {
             d->owed = false;
             return false;

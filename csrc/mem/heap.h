@@ -46,7 +46,7 @@ static inline bool heap_frozen(const struct arena *a, ref_t r) {
 /* Bytes usable behind r: its class size or its span's bytes. */
 size_t heap_usable(const struct arena *a, ref_t r);
 
-/* Begins to load what heap_frozen will look at into the processor's cache. */
+/* Begins to load what heap_frozen and heap_free will look at into the processor's cache. */
 void heap_prefetch_page(const struct arena *a, ref_t r);
 /* Begins to load the block, and what a write to it needs. */
 static inline void heap_prefetch(const struct arena *a, ref_t r) {

@@ -4,6 +4,7 @@
 #include "mem/heap_impl.h"
 #include "mem/poison.h"
 
+#define AHEAD 8u /* blocks on their way into the cache */
 #define NOTE_BYTES 2048u
 #define NOTE_REFS ((NOTE_BYTES - 8) / sizeof(ref_t))
 
@@ -47,8 +48,22 @@ bool park_has_room(const struct arena *a) {
     return root->slab_pages << PAGE_SHIFT < root->used + root->used / 2;
 }
 
+bool park_is_urgent(const struct arena *a) {
+    const struct heap_root *root = root_of(a);
+    return root->slab_pages << PAGE_SHIFT > root->used + root->used / 4;
+}
+
+/* The blocks lie all over the arena: loads one that is freed some steps later. */
+static void look_ahead(const struct arena *a, const struct note *note) {
+    if (note->n <= AHEAD) return;
+    ref_t r = note->refs[note->n - 1 - AHEAD];
+    heap_prefetch_page(a, r);
+    __builtin_prefetch(arena_ptr(a, r), 1);
+}
+
 /* Takes the newest off the note. */
 static void free_newest(struct arena *a, struct note *note) {
+    look_ahead(a, note);
     ref_t r = note->refs[--note->n];
     size_t bytes = heap_usable(a, r);
     root_of(a)->parked_bytes -= bytes;

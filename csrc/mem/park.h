@@ -22,6 +22,8 @@
 bool park_block(struct arena *a, ref_t r);
 /* Whether blocks may still be kept apart for the sake of the snapshot. */
 bool park_has_room(const struct arena *a);
+/* Whether half of that room is used: the snapshot should come to its end. */
+bool park_is_urgent(const struct arena *a);
 /* Frees up to n parked blocks of a live arena; true when none is left. */
 bool park_drain(struct arena *a, uint32_t n);
 /* Whether there are any. */

@@ -12,9 +12,11 @@
 #include "db/latency.h"
 #include "mem/fault.h"
 #include "mem/freeze.h"
+#include "mem/park.h"
 #include "mem/poison.h"
 #include "persist/aof.h"
 #include "persist/aof_base.h"
+#include "persist/background.h"
 #include "persist/rdb_save.h"
 #include "persist/spare.h"
 
@@ -33,6 +35,7 @@ struct sheet {
     struct order order;
     struct fork_report report;
     pid_t spare; /* who stands by */
+    bool urgent; /* who is at work should come to its end: memory grows meanwhile */
 };
 
 struct forks {
@@ -129,6 +132,7 @@ static int obey(void *ctx, int fd) {
     struct sheet *sheet = eng->forks->sheet;
     const struct order *order = &sheet->order;
     struct fork_task task = { eng, fd, order->options, &sheet->report };
+    background_work(&sheet->urgent);
     fault_plan((struct str){ order->faults, strlen(order->faults) });
     eng->config = order->config;
     eng->now_ms = order->now_ms;
@@ -247,6 +251,7 @@ bool engine_fork_ended(struct engine *eng, uint64_t budget_us) {
 
 bool forks_cron(struct engine *eng, uint64_t budget_us) {
     struct forks *f = eng->forks;
+    __atomic_store_n(&f->sheet->urgent, park_is_urgent(&eng->arena), __ATOMIC_RELAXED);
     if (f->spare.group && !f->state.pid)
         spare_begin(&f->spare); /* in place of one that was killed */
     return !freeze_prepare(&eng->arena, budget_us);

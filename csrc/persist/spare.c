@@ -14,10 +14,9 @@
 #include <unistd.h>
 
 #include "mem/fault.h"
+#include "persist/background.h"
 
 enum { ORDERS_FD = 3, WORK_FD = 4 };
-#define NICENESS 10         /* a tenth of the share of whoever serves, when all CPUs are busy */
-#define SLICE_NS 100000000u /* who has a shorter one gets its CPU at once; Linux 6.12 on */
 
 void spare_init(struct spare *s, pid_t *who, const struct spare_job *job) {
     *s = (struct spare){ .socket = -1, .who = who, .job = *job };
@@ -81,23 +80,6 @@ static int receive(int socket) {
 
 /* --- the spare's life --- */
 
-/* struct sched_attr of Linux, its first version; no C library before 2025 has it. */
-struct schedule {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns, deadline_ns, period_ns;
-};
-
-/* Work in the background delays nobody who serves: clients wait longer for a CPU than for data. */
-static void step_aside(void) {
-    const struct schedule s = {
-        .size = sizeof s, .policy = SCHED_BATCH, .nice = NICENESS, .runtime_ns = SLICE_NS
-    };
-    syscall(SYS_sched_setattr, 0, &s, 0);
-}
-
 /* Keeps nothing of the parent's but the socket and standard error: clients must see their
  * connections end when the parent goes. */
 static void cut_off(int socket) {
@@ -105,7 +87,7 @@ static void cut_off(int socket) {
     signal(SIGINT, SIG_IGN);  /* of a terminal, meant for the front */
     signal(SIGTERM, SIG_IGN); /* to all of a service, meant for the front */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
-    step_aside();
+    background_begin();
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -1,0 +1,35 @@
+/* background.h - how the kernel schedules a process that writes while others serve.
+ *
+ * It is a nice batch process: when all CPUs are busy it gets a tenth of the share of whoever
+ * serves. That is not all there is to it. The kernel takes a CPU on which a batch process runs for
+ * busy, so a worker that wakes joins its client on the other one. A CPU on which nothing but
+ * processes of the idle class run counts as free, but such a process can be kept from all CPUs for
+ * ever. So this one is of the idle class as long as it gets half of a CPU that way, and a batch
+ * process when it gets less, or while its end is urgent. Leaving the idle class takes CAP_SYS_NICE
+ * or RLIMIT_NICE (systemd: LimitNICE=10); where that is denied it is a batch process all the time.
+ *
+ * Owns      nothing but what this process knows of itself. Callers: spare.c, fork.c, sink.c.
+ */
+#ifndef SHMREDIS_BACKGROUND_H
+#define SHMREDIS_BACKGROUND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a process has got of a CPU. */
+struct share {
+    uint64_t wall_ns, cpu_ns; /* when it was looked at last */
+    int64_t credit_ns;        /* more than half a CPU since then, within bounds; negative: less */
+    bool idles;               /* it is of the idle class */
+};
+/* Now, of a process that has run for `cpu_ns` in all; whether it should be of the idle class. */
+bool share_idles(struct share *s, uint64_t wall_ns, uint64_t cpu_ns);
+
+/* This process is in the background from now on. */
+void background_begin(void);
+/* Its work begins; while *urgent, it is not of the idle class. */
+void background_work(const bool *urgent);
+/* To be called now and then meanwhile; does nothing in a process that serves. */
+void background_check(void);
+
+#endif

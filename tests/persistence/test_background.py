@@ -1,0 +1,51 @@
+"""A child that writes leaves the CPUs to those who serve, but is not kept from them for ever."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness.server import running, wait_until
+from tests.persistence.children import spare_of, writer_of
+
+NICENESS = 10
+TRY = f"""
+import os
+os.nice({NICENESS})
+for policy in (os.SCHED_IDLE, os.SCHED_BATCH):
+    os.sched_setscheduler(0, policy, os.sched_param(0))
+"""
+
+
+def may_leave_the_idle_class() -> bool:
+    done = subprocess.run([sys.executable, "-c", TRY], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+
+
+@pytest.mark.parametrize("command", ["BGSAVE", "BGREWRITEAOF"])
+def test_its_class(command: str) -> None:
+    usual = os.SCHED_IDLE if may_leave_the_idle_class() else os.SCHED_BATCH
+    with running("--rdbcompression", "no") as server:
+        (worker,) = server.children()
+        assert os.sched_getscheduler(spare_of(worker)) == os.SCHED_BATCH
+        with server.client() as client:
+            for i in range(200):
+                client.call("SET", f"key:{i}", os.urandom(65536))
+            client.call("CONFIG", "SET", "rdb-key-save-delay", 20_000)
+            client.call("DEBUG", "FAULT", "fork.writing:stop")
+            client.call(command)
+        writer = writer_of(worker)
+        wait_until(lambda: is_stopped(writer))
+        assert os.sched_getscheduler(writer) == usual
+        assert os.getpriority(os.PRIO_PROCESS, writer) == NICENESS
+        os.kill(writer, signal.SIGCONT)
+        wait_until(lambda: os.sched_getscheduler(writer) == os.SCHED_BATCH)  # it gets too little
+        assert os.sched_getscheduler(spare_of(worker)) == os.SCHED_BATCH
+        os.kill(writer, signal.SIGKILL)
