@@ -112,7 +112,7 @@ static bool act(const struct fault *f, const char *name) {
     static const int signals[] = { SIGKILL, SIGSTOP, SIGABRT };
     if (f->action == FAULT_FAIL) return true;
     fprintf(stderr, "fault: %s at %s\n", f->action == FAULT_STOP ? "stops" : "ends", name);
-    kill(getpid(), signals[f->action]);
+    raise(signals[f->action]); /* this thread takes not one step more */
     return false;
 }
 

@@ -79,7 +79,7 @@ class Backups:
         self.whole = Path(config["backupdirname"]).absolute()
         path = self.whole / f"worker-{workers.index}" if workers else self.whole
         target = Folder(path, config["appendfilename"])
-        self.part = BackupPart(append_log, forks, target)
+        self.part = BackupPart(append_log, forks, target, removes_target=workers is not None)
         self._number = 0
         self._state = BackupState.IDLE
         self._error = ""

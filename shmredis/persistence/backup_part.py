@@ -56,10 +56,13 @@ class PartFigures:
 class BackupPart:
     """Implements aof_rewriter.Keeper."""
 
-    def __init__(self, append_log: AppendLog, forks: Forks, target: Folder) -> None:
+    def __init__(
+        self, append_log: AppendLog, forks: Forks, target: Folder, removes_target: bool
+    ) -> None:
         self._log = append_log
         self._forks = forks
         self._target = target
+        self._removes_target = removes_target  # it lies in the backup's folder
         self._number = 0
         self._step = Step.NONE
         self._error = ""
@@ -112,8 +115,16 @@ class BackupPart:
     def begin(self, number: int) -> None:
         """A new backup; what there was of another one is given up."""
         self.drop()
-        self._number, self._error, self._sealing = number, "", None
+        self._number, self._error = number, ""
         self._step = Step.WAITING
+        if self._sealing:  # of the one before: its thread still puts files there
+            self._sealing.add_done_callback(lambda _: self._begin_base(number))
+        else:
+            self._begin_base(number)
+
+    def _begin_base(self, number: int) -> None:
+        if number != self._number or self._step is not Step.WAITING:
+            return
         try:
             self._log.begin_base()
         except OSError as error:
@@ -162,6 +173,7 @@ class BackupPart:
         self._pinned.append(self._target.manifest_path)
 
     def _sealed(self, work: "asyncio.Future[None]") -> None:
+        self._sealing = None
         if work.cancelled():
             return
         if self._step is not Step.CUTTING:  # it was given up meanwhile
@@ -202,6 +214,9 @@ class BackupPart:
             with contextlib.suppress(OSError):
                 remove(path)
         self._pinned = []
+        if self._removes_target:
+            with contextlib.suppress(OSError):
+                self._target.path.rmdir()
 
     def _fail(self, why: str) -> None:
         self._error = why

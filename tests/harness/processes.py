@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["children_named", "children_of"]
+__all__ = ["children_named", "children_of", "is_stopped", "state_of"]
 
 
 def children_of(pid: int) -> list[int]:
@@ -24,3 +24,12 @@ def _name(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
+
+
+def state_of(pid: int) -> str:
+    """A letter: T is stopped, Z has ended and nobody has asked how. Raises: OSError."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def is_stopped(pid: int) -> bool:
+    return state_of(pid) == "T"

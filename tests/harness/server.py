@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tests.harness.processes import children_of
+from tests.harness.processes import children_of, state_of
 from tests.harness.resp import Client
 
 __all__ = ["Server", "free_port", "is_alive", "running", "wait_until", "with_own_shm"]
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 def is_alive(pid: int) -> bool:
     """Whether the process runs: one that has ended may be there until somebody asks how."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return state_of(pid) != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
 

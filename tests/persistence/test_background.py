@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.harness.processes import is_stopped
 from tests.harness.server import running, wait_until
 from tests.persistence.children import spare_of, writer_of
 
@@ -23,10 +23,6 @@ for policy in (os.SCHED_IDLE, os.SCHED_BATCH):
 def may_leave_the_idle_class() -> bool:
     done = subprocess.run([sys.executable, "-c", TRY], capture_output=True, check=False)
     return done.returncode == 0
-
-
-def is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
 
 
 @pytest.mark.parametrize("command", ["BGSAVE", "BGREWRITEAOF"])

@@ -7,11 +7,13 @@ import threading
 
 import pytest
 
+from tests.harness.processes import is_stopped
 from tests.harness.resp import parse
 from tests.harness.server import wait_until
 from tests.persistence.children import writer_of
 from tests.persistence.logged import LoggedServer
 from tests.persistence.test_aof_server import fill
+from tests.workers.places import connect_to
 
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
 APPENDONLY = pytest.mark.parametrize("appendonly", ["no", "yes"])
@@ -191,6 +193,26 @@ def test_a_worker_that_dies_takes_the_backup_with_him(
     begin(server)
     assert server.call("BACKUP", "SEAL") == b"+OK\r\n"
     assert restored(server, 3) == digest
+
+
+def test_who_is_late_to_hear_of_the_end_leaves_no_folder(server: LoggedServer) -> None:
+    """It puts a manifest in its folder after all others' and its own have been removed."""
+    server.start("--appendonly", "no", workers=3)
+    fill(server)
+    begin(server)
+    pid = server.workers()[2]
+    with connect_to(server, 2, 3) as client:
+        client.call("DEBUG", "FAULT", "backup.seal:stop:1")
+    sealing = threading.Thread(target=server.call, args=("BACKUP", "SEAL"))
+    sealing.start()
+    wait_until(lambda: is_stopped(pid))
+    assert server.call("BACKUP", "ABORT") == b"+OK\r\n"
+    assert not (server.dir / "backupdir/worker-2").exists()
+    os.kill(pid, signal.SIGCONT)
+    sealing.join()
+    wait_until(lambda: server.call("BACKUP", "START") == b"+OK\r\n")
+    wait_until(lambda: state(server) == "incrementing")
+    assert server.call("BACKUP", "SEAL") == b"+OK\r\n"
 
 
 def test_all_logs_end_at_one_instant(server: LoggedServer) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.processes import is_stopped
 from tests.harness.server import wait_until
 from tests.persistence.logged import LoggedServer, logged_server, stream
 from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of
@@ -67,10 +68,6 @@ def dies(server: LoggedServer, point: str, *options: str, workers: int = WORKERS
     server.launch(*options, workers=workers, faults=faults)
     wait_until(lambda: not token.exists(), 20)
     server.kill()
-
-
-def state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 def write(server: LoggedServer, value: int) -> None:
@@ -193,7 +190,7 @@ def test_a_log_whose_next_file_is_still_empty_fits_its_arena(server: LoggedServe
         pid = sure_pid_of(client, VICTIM)
         client.call("DEBUG", "FAULT", "aof.manifest.noted:stop")
         client.call("SET", f"{{{KEYS[VICTIM]}}}large", "x" * (64 << 10))
-        wait_until(lambda: state_of(pid) == "T")
+        wait_until(lambda: is_stopped(pid))
         server.kill()
     server.start(*ALWAYS, *WARM, workers=WORKERS)
     assert "it gets a new base" not in server.log

@@ -8,15 +8,11 @@ import os
 import signal
 from pathlib import Path
 
-from tests.harness.processes import children_of
+from tests.harness.processes import children_of, is_stopped
 from tests.harness.server import is_alive, wait_until
 from tests.persistence.logged import LoggedServer, logged_server
 from tests.persistence.test_shipments import ALWAYS, KEYS, settled, transaction, values
 from tests.workers.places import connect_to, sure_pid_of
-
-
-def is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def switches(pid: int) -> list[str]:

@@ -4,10 +4,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
+from tests.harness.processes import is_stopped
 from tests.harness.resp import Client, encode
 from tests.harness.server import Server, wait_until
 from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of
@@ -38,10 +38,6 @@ def stopped(pid: int) -> Iterator[None]:
     finally:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-
-
-def is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
 
 
 def bring_there(asker: Client, words: list[str], pid: int) -> int:
