@@ -88,7 +88,7 @@ const struct arena *cross_view(struct remote *r, int worker);
 /* --- being held, net/hold.c ---
  * Somebody holds this worker: clients' commands and requests wait. */
 bool cross_held(const struct remote *r);
-/* Who does; -1: nobody. */
+/* Who does; -1: no worker, or it is its own redo (net/redo.h). */
 int cross_holder(const struct remote *r);
 /* Somebody holds it, or waits to. */
 bool cross_wanted(const struct remote *r);

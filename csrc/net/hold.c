@@ -26,7 +26,7 @@ bool cross_held(const struct remote *r) {
 }
 
 int cross_holder(const struct remote *r) {
-    return cross_held(r) ? r->crossing->first->from : -1;
+    return r->crossing->granted ? r->crossing->first->from : -1;
 }
 
 bool cross_wanted(const struct remote *r) {

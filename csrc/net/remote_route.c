@@ -169,9 +169,9 @@ static bool may_follow(const struct remote *r, const struct session *s,
     return owner < 0 && row->spread != SPREAD_NOT && stage_may_follow(r, s);
 }
 
-/* The worker runs a script for long, and the command is none of those that may come then. */
+/* The worker (-1: none) runs a script for long, and the command is none that may come then. */
 static bool is_busy(const struct remote *r, int worker, const struct command_row *row) {
-    return UNLIKELY(busy_state(r, worker)) && !(row->cmd.flags & CMD_ALLOW_BUSY);
+    return worker >= 0 && UNLIKELY(busy_state(r, worker)) && !(row->cmd.flags & CMD_ALLOW_BUSY);
 }
 
 enum remote_verdict remote_route(struct remote *r, struct session *s, const struct command_row *row,
@@ -191,7 +191,7 @@ enum remote_verdict remote_route(struct remote *r, struct session *s, const stru
     if (owner >= 0 && row->only_key) session_vote(s, owner);
     if (owner == r->self) return REMOTE_HERE;
     if (owner >= 0 && row->copied && peek_take(r, s, row, owner, argc, argv)) return REMOTE_COPIED;
-    if (owner >= 0 && is_busy(r, owner, row)) return REMOTE_BUSY;
+    if (is_busy(r, owner, row)) return REMOTE_BUSY;
     if (backed_up(r, owner)) return remote_stall(r);
     note_loggers(r, s, row, owner, argc, argv);
     if (owner >= 0 && row->only_key == 2 && !strcmp(row->cmd.name, "HIMPORT|SET"))

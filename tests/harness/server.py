@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,11 +16,22 @@ from typing import BinaryIO
 from tests.harness.processes import children_of, state_of
 from tests.harness.resp import Client
 
-__all__ = ["Server", "free_port", "is_alive", "running", "wait_until", "with_own_shm"]
+__all__ = [
+    "Server",
+    "check_no_crash",
+    "free_port",
+    "is_alive",
+    "running",
+    "wait_until",
+    "with_own_shm",
+]
 
 POLL_S = 0.01
 LONG_POLL_S = 1.0
 ROOT = Path(__file__).parent.parent.parent
+CRASH = re.compile(
+    r".* by signal (?:4|6|7|8|11)\b.*"
+)  # ILL, ABRT, BUS, FPE, SEGV; others are sent by tests
 
 
 def is_alive(pid: int) -> bool:
@@ -48,6 +60,12 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
         assert before < deadline, "the condition did not become true in time"
         time.sleep(POLL_S)
         deadline += max(0.0, time.monotonic() - before - LONG_POLL_S)
+
+
+def check_no_crash(log: str) -> None:
+    """A worker that crashes is brought back: what clients see need not tell."""
+    crashes = CRASH.findall(log)
+    assert not crashes, crashes
 
 
 def with_own_shm(size: int, argv: list[str]) -> list[str]:
@@ -89,6 +107,7 @@ class Server:
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         if self._log:
             self._log.close()
+            check_no_crash(self.log())
         self.logfile.write_bytes(b"")
         self._log = self.logfile.open("ab")  # those of the server before may still write to it
         self.process = subprocess.Popen(
@@ -138,6 +157,7 @@ class Server:
         left = self.shm_objects()
         for path in left:
             path.unlink(missing_ok=True)
+        check_no_crash(self.log())
         assert not left, left
         shutil.rmtree(self.dir)
 

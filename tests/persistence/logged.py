@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.harness.processes import children_of
 from tests.harness.resp import Client, encode
-from tests.harness.server import ROOT, free_port, is_alive, wait_until
+from tests.harness.server import ROOT, check_no_crash, free_port, is_alive, wait_until
 
 __all__ = ["LoggedServer", "logged_server", "stream"]
 
@@ -124,6 +124,8 @@ class LoggedServer:
             self.kill()
         for path in Path("/dev/shm").glob(f"{self.shm_name}*"):
             path.unlink()
+        for log in self.dir.glob("log.*"):
+            check_no_crash(log.read_text())
 
 
 @contextlib.contextmanager

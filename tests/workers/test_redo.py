@@ -2,8 +2,9 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -74,6 +75,30 @@ def test_what_its_arena_has_already_is_not_done_twice(start_server: Start) -> No
         reborn(client, pid)
         client.call("SELECT", "1")
         assert client.value("GET", KEYS[1]) == b"x"
+
+
+def test_clients_wait_until_all_have_told(start_server: Start) -> None:
+    """Those that come to the successor while a worker that owes something has not told."""
+    server = start_server(workers=WORKERS)
+    with connect_to(server, 0) as client, ExitStack() as stack:
+        victim, debtor = (sure_pid_of(client, worker) for worker in (VICTIM, 2))
+        with connect_to(server, 2) as other:
+            other.call("DEBUG", "FAULT", "stage.before_execute:stop:1")
+        client.send(encode("MSET", *pairs("new")))
+        wait_until(lambda: is_stopped(debtor))
+        with stopped(debtor):
+            os.kill(victim, signal.SIGKILL)
+            wait_until(
+                lambda: victim not in server.children() and len(server.children()) == WORKERS
+            )
+            workers = server.children()
+            clients = []
+            for _ in range(20):  # some are handed to it as soon as it is there
+                clients.append(stack.enter_context(server.client()))
+                clients[-1].send(encode("GET", KEYS[VICTIM]))
+                time.sleep(0.02)
+        assert [waiting.read() for waiting in clients] == [b"$3\r\nnew\r\n"] * len(clients)
+        assert server.children() == workers
 
 
 @pytest.mark.parametrize("point", ["stage.before_execute", "stage.executing", "stage.executed"])
