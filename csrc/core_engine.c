@@ -349,7 +349,7 @@ static int run_cron(struct engine *eng, uint64_t budget_us) {
     more |= !lazyfree_parked(eng, budget_us / 4);
     more |= defrag_cycle(eng);
     arena_leave(&eng->arena);
-    more |= forks_cron(eng, budget_us / 4);
+    uint64_t forks_ms = forks_cron(eng, budget_us / 4);
     latency_note(eng, "expire-cycle", eng->stats.expire_cycle_us - before.expire_cycle_us);
     latency_note(eng, "eviction-cycle", eng->stats.evict_us - before.evict_us);
     latency_note(eng, "active-defrag-cycle", eng->stats.defrag_us - before.defrag_us);
@@ -359,6 +359,7 @@ static int run_cron(struct engine *eng, uint64_t budget_us) {
     turn_log(eng);
     int64_t hz = eng->config.hz > 0 ? eng->config.hz : 10;
     if (next_ms > (uint64_t)(1000 / hz)) next_ms = (uint64_t)(1000 / hz);
+    if (next_ms > forks_ms) next_ms = forks_ms;
     return more ? 0 : (int)next_ms;
 }
 

@@ -43,6 +43,9 @@ struct share;
 struct share *wb_share_new(void); /* idles, at 0 */
 void wb_share_delete(struct share *s);
 bool share_idles(struct share *s, uint64_t wall_ns, uint64_t cpu_ns);
+void background_try(void);
+void background_watch(struct share *s, int child);
+void background_check(struct share *s, int child, bool urgent);
 
 /* --- net/pace.h --- */
 struct pace;

@@ -15,12 +15,7 @@
 #define WANTED 2            /* the second part of a CPU */
 #define SWING_NS 20000000   /* of the credit between two changes of class */
 
-static struct {
-    bool may_return;    /* from the idle class */
-    const bool *urgent; /* NULL: it does not work */
-    bool idles;
-    struct share share;
-} background;
+static bool tried, may_return; /* whether it may come back from the idle class; of children, too */
 
 /* --- the share --- */
 
@@ -51,45 +46,52 @@ struct schedule {
     uint64_t runtime_ns, deadline_ns, period_ns;
 };
 
-static bool set_class(uint32_t policy) {
+/* Of a process; 0: of this one. */
+static bool set_class(pid_t pid, uint32_t policy) {
     const struct schedule s = {
         .size = sizeof s, .policy = policy, .nice = NICENESS, .runtime_ns = SLICE_NS
     };
-    return syscall(SYS_sched_setattr, 0, &s, 0) == 0;
+    return syscall(SYS_sched_setattr, pid, &s, 0) == 0;
 }
 
-/* Tried by a process that is none the worse if it may not. */
-static bool may_return(void) {
+/* By a process that is none the worse if it may not. */
+void background_try(void) {
+    if (tried) return;
+    tried = true;
     pid_t pid = vfork();
-    if (pid == 0) _exit(!(set_class(SCHED_IDLE) && set_class(SCHED_BATCH)));
+    if (pid == 0) _exit(!(set_class(0, SCHED_IDLE) && set_class(0, SCHED_BATCH)));
     int status = 1;
-    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+    may_return = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 void background_begin(void) {
-    set_class(SCHED_BATCH);
-    background.may_return = may_return();
+    set_class(0, SCHED_BATCH);
 }
 
-static uint64_t cpu_ns(void) {
+void background_work(void) {
+    if (may_return) set_class(0, SCHED_IDLE);
+}
+
+/* --- in the parent --- */
+
+/* What it has run; false: it is gone. */
+static bool cpu_ns(pid_t pid, uint64_t *out) {
+    clockid_t clock;
     struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t)) return false;
+    *out = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return true;
 }
 
-void background_work(const bool *urgent) {
-    if (!background.may_return) return;
-    background.urgent = urgent;
-    background.share =
-        (struct share){ .wall_ns = clock_monotonic_ns(), .cpu_ns = cpu_ns(), .idles = true };
-    background.idles = set_class(SCHED_IDLE);
+void background_watch(struct share *s, pid_t child) {
+    *s = (struct share){ .wall_ns = clock_monotonic_ns(), .idles = true };
+    cpu_ns(child, &s->cpu_ns);
 }
 
-void background_check(void) {
-    if (!background.urgent) return;
-    bool idles = share_idles(&background.share, clock_monotonic_ns(), cpu_ns()) &&
-                 !__atomic_load_n(background.urgent, __ATOMIC_RELAXED);
-    if (idles == background.idles) return;
-    set_class(idles ? SCHED_IDLE : SCHED_BATCH);
-    background.idles = idles;
+/* It may still be about to begin, and say of itself that it is idle: so each time anew. */
+void background_check(struct share *s, pid_t child, bool urgent) {
+    uint64_t cpu;
+    if (!may_return || !cpu_ns(child, &cpu)) return;
+    bool idles = share_idles(s, clock_monotonic_ns(), cpu) && !urgent;
+    set_class(child, idles ? SCHED_IDLE : SCHED_BATCH);
 }

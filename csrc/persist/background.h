@@ -4,17 +4,22 @@
  * serves. That is not all there is to it. The kernel takes a CPU on which a batch process runs for
  * busy, so a worker that wakes joins its client on the other one. A CPU on which nothing but
  * processes of the idle class run counts as free, but such a process can be kept from all CPUs for
- * ever. So this one is of the idle class as long as it gets half of a CPU that way, and a batch
- * process when it gets less, or while its end is urgent. Leaving the idle class takes CAP_SYS_NICE
- * or RLIMIT_NICE (systemd: LimitNICE=10); where that is denied it is a batch process all the time.
+ * ever. So it is of the idle class as long as it gets half of a CPU that way, and a batch process
+ * when it gets less, or while its end is urgent. It is its parent who sees to that: it has a CPU.
  *
- * Owns      nothing but what this process knows of itself. Callers: spare.c, fork.c, sink.c.
+ * Leaving the idle class takes CAP_SYS_NICE or RLIMIT_NICE (systemd: LimitNICE=10); where that is
+ * denied it is a batch process all the time.
+ *
+ * Owns      nothing but what this process may do. Callers: spare.c, fork.c.
  */
 #ifndef SHMREDIS_BACKGROUND_H
 #define SHMREDIS_BACKGROUND_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#define BACKGROUND_MS 20 /* between two checks */
 
 /* What a process has got of a CPU. */
 struct share {
@@ -25,11 +30,15 @@ struct share {
 /* Now, of a process that has run for `cpu_ns` in all; whether it should be of the idle class. */
 bool share_idles(struct share *s, uint64_t wall_ns, uint64_t cpu_ns);
 
-/* This process is in the background from now on. */
+/* Finds out what is allowed, once in a process that will be a parent. */
+void background_try(void);
+/* This process, a child, is in the background from now on. */
 void background_begin(void);
-/* Its work begins; while *urgent, it is not of the idle class. */
-void background_work(const bool *urgent);
-/* To be called now and then meanwhile; does nothing in a process that serves. */
-void background_check(void);
+/* Its work begins. */
+void background_work(void);
+/* In its parent: the same. */
+void background_watch(struct share *s, pid_t child);
+/* In its parent, now and then meanwhile. */
+void background_check(struct share *s, pid_t child, bool urgent);
 
 #endif

@@ -35,7 +35,6 @@ struct sheet {
     struct order order;
     struct fork_report report;
     pid_t spare; /* who stands by */
-    bool urgent; /* who is at work should come to its end: memory grows meanwhile */
 };
 
 struct forks {
@@ -46,6 +45,7 @@ struct forks {
     struct sheet *sheet;
     struct spare spare;
     struct fork_state state;
+    struct share share; /* of the child at work */
 };
 
 static void at_instant(struct engine *eng, uint64_t id) {
@@ -132,7 +132,7 @@ static int obey(void *ctx, int fd) {
     struct sheet *sheet = eng->forks->sheet;
     const struct order *order = &sheet->order;
     struct fork_task task = { eng, fd, order->options, &sheet->report };
-    background_work(&sheet->urgent);
+    background_work();
     fault_plan((struct str){ order->faults, strlen(order->faults) });
     eng->config = order->config;
     eng->now_ms = order->now_ms;
@@ -156,6 +156,7 @@ struct forks *forks_new(struct engine *eng) {
     struct forks *f = calloc(1, sizeof *f);
     ASSERT(f);
     f->fd = -1;
+    background_try();
     f->sheet =
         mmap(NULL, sizeof *f->sheet, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT(f->sheet != MAP_FAILED);
@@ -214,6 +215,7 @@ static int fork_prepared(struct engine *eng) {
     if (pid < 0) return -pid;
     freeze_begin(&eng->arena);
     f->state.pid = pid;
+    background_watch(&f->share, pid);
     f->state.dirty = eng->stats.dirty;
     f->state.fork_us = clock_monotonic_us() - started;
     latency_note(eng, "fork", f->state.fork_us);
@@ -249,10 +251,11 @@ bool engine_fork_ended(struct engine *eng, uint64_t budget_us) {
     return freeze_thaw(&eng->arena, budget_us);
 }
 
-bool forks_cron(struct engine *eng, uint64_t budget_us) {
+uint64_t forks_cron(struct engine *eng, uint64_t budget_us) {
     struct forks *f = eng->forks;
-    __atomic_store_n(&f->sheet->urgent, park_is_urgent(&eng->arena), __ATOMIC_RELAXED);
-    if (f->spare.group && !f->state.pid)
-        spare_begin(&f->spare); /* in place of one that was killed */
-    return !freeze_prepare(&eng->arena, budget_us);
+    pid_t child = f->state.pid;
+    if (child) background_check(&f->share, child, park_is_urgent(&eng->arena));
+    if (f->spare.group && !child) spare_begin(&f->spare); /* in place of one that was killed */
+    if (!freeze_prepare(&eng->arena, budget_us)) return 0;
+    return child ? BACKGROUND_MS : UINT64_MAX;
 }

@@ -26,8 +26,8 @@ struct fork_task {
 
 struct forks *forks_new(struct engine *eng);
 void forks_delete(struct forks *f);
-/* Within engine_cron: prepares the next freeze and sees to the spare. True: there is more to do
- * soon. */
-bool forks_cron(struct engine *eng, uint64_t budget_us);
+/* Within engine_cron: prepares the next freeze and sees to the children; when it wants to be called
+ * again, in ms; 0: it has more to do. */
+uint64_t forks_cron(struct engine *eng, uint64_t budget_us);
 
 #endif

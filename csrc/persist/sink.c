@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "persist/background.h"
 #include "persist/crc64.h"
 
 #define BUFFER_BYTES ((size_t)128 << 10) /* stays in the second-level cache for the CRC */
@@ -98,7 +97,6 @@ static void write_file(struct sink *s, const char *p, size_t n) {
         n -= (size_t)done;
         f->at += (uint64_t)done;
     }
-    background_check();
     if (f->sync_every && f->at - f->synced >= f->sync_every) sync_step(f);
 }
 
