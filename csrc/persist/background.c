@@ -59,16 +59,16 @@ void background_try(void) {
     if (tried) return;
     tried = true;
     pid_t pid = vfork();
-    if (pid == 0) _exit(!(set_class(0, SCHED_IDLE) && set_class(0, SCHED_BATCH)));
+    if (pid == 0) {
+        set_class(0, SCHED_BATCH);
+        _exit(!(set_class(0, SCHED_IDLE) && set_class(0, SCHED_BATCH)));
+    }
     int status = 1;
     may_return = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 void background_begin(void) {
-    set_class(0, SCHED_BATCH);
-}
-
-void background_work(void) {
+    set_class(0, SCHED_BATCH); /* the idle class has no niceness of its own: it is kept */
     if (may_return) set_class(0, SCHED_IDLE);
 }
 
@@ -88,7 +88,6 @@ void background_watch(struct share *s, pid_t child) {
     cpu_ns(child, &s->cpu_ns);
 }
 
-/* It may still be about to begin, and say of itself that it is idle: so each time anew. */
 void background_check(struct share *s, pid_t child, bool urgent) {
     uint64_t cpu;
     if (!may_return || !cpu_ns(child, &cpu)) return;

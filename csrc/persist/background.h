@@ -34,9 +34,7 @@ bool share_idles(struct share *s, uint64_t wall_ns, uint64_t cpu_ns);
 void background_try(void);
 /* This process, a child, is in the background from now on. */
 void background_begin(void);
-/* Its work begins. */
-void background_work(void);
-/* In its parent: the same. */
+/* In its parent: its work begins. */
 void background_watch(struct share *s, pid_t child);
 /* In its parent, now and then meanwhile. */
 void background_check(struct share *s, pid_t child, bool urgent);

@@ -132,7 +132,6 @@ static int obey(void *ctx, int fd) {
     struct sheet *sheet = eng->forks->sheet;
     const struct order *order = &sheet->order;
     struct fork_task task = { eng, fd, order->options, &sheet->report };
-    background_work();
     fault_plan((struct str){ order->faults, strlen(order->faults) });
     eng->config = order->config;
     eng->now_ms = order->now_ms;

@@ -87,7 +87,6 @@ static void cut_off(int socket) {
     signal(SIGINT, SIG_IGN);  /* of a terminal, meant for the front */
     signal(SIGTERM, SIG_IGN); /* to all of a service, meant for the front */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
-    background_begin();
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -99,6 +98,7 @@ static void stand_by(const struct spare *s) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != s->parent) _exit(1); /* it died before it could take us along */
     prctl(PR_SET_NAME, "shmredis-spare");
+    background_begin();
     set_who(s, getpid());
 }
 
