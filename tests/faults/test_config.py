@@ -14,8 +14,9 @@ import pytest
 from shmredis.config import Config
 from shmredis.config.options import own
 from shmredis.config.table import OPTIONS
+from tests.harness.ports import free_port
 from tests.harness.resp import Client
-from tests.harness.server import ROOT, Server, free_port, wait_until
+from tests.harness.server import ROOT, Server, wait_until
 
 StartServer = Callable[..., Server]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.harness.resp import Client
-from tests.harness.server import Server, free_port, wait_until, with_own_shm
+from tests.harness.server import Server, wait_until, with_own_shm
 
 StartServer = Callable[..., Server]
 MiB = 1 << 20

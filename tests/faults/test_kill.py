@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.harness.processes import children_of
-from tests.harness.server import ROOT, Server, free_port, is_alive, wait_until
+from tests.harness.server import ROOT, Server, is_alive, wait_until
 
 StartServer = Callable[..., Server]
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults.test_tls import context, may_talk, options
 from tests.harness.certificates import Certificates
-from tests.harness.server import Server, free_port, running
+from tests.harness.ports import free_port
+from tests.harness.server import Server, running
 
 StartServer = Callable[..., Server]
 OK = b"+OK\r\n"

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness.certificates import Certificates, make_certificates
+from tests.harness.ports import free_port
 from tests.harness.resp import encode
-from tests.harness.server import ROOT, Server, free_port, wait_until
+from tests.harness.server import ROOT, Server, wait_until
 
 StartServer = Callable[..., Server]
 

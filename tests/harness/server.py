@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,13 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tests.harness.ports import free_port
 from tests.harness.processes import children_of, state_of
 from tests.harness.resp import Client
 
 __all__ = [
     "Server",
     "check_no_crash",
-    "free_port",
     "is_alive",
     "running",
     "wait_until",
@@ -40,13 +39,6 @@ def is_alive(pid: int) -> bool:
         return state_of(pid) != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -153,7 +145,8 @@ class Server:
         return status
 
     def check_clean(self) -> None:
-        """Nothing may be left of it."""
+        """Nothing may be left of it. The log is shown if the test has failed."""
+        print(self.log())
         left = self.shm_objects()
         for path in left:
             path.unlink(missing_ok=True)

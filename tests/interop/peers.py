@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.harness.ports import free_port
 from tests.harness.resp import Client, parse
-from tests.harness.server import free_port, wait_until
+from tests.harness.server import wait_until
 
 __all__ = ["PEERS", "Peer", "is_old", "running"]
 

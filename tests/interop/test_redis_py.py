@@ -14,7 +14,8 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from tests.harness.certificates import make_certificates
-from tests.harness.server import Server, free_port, wait_until
+from tests.harness.ports import free_port
+from tests.harness.server import Server, wait_until
 
 Start = Callable[..., Server]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.server import ROOT, Server, free_port, wait_until
+from tests.harness.ports import free_port
+from tests.harness.server import ROOT, Server, wait_until
 from tests.module.conftest import SOURCE
 from tests.workers.places import key_of
 

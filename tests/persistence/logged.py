@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.harness.ports import free_port
 from tests.harness.processes import children_of
 from tests.harness.resp import Client, encode
-from tests.harness.server import ROOT, check_no_crash, free_port, is_alive, wait_until
+from tests.harness.server import ROOT, check_no_crash, is_alive, wait_until
 
 __all__ = ["LoggedServer", "logged_server", "stream"]
 
@@ -124,7 +125,8 @@ class LoggedServer:
             self.kill()
         for path in Path("/dev/shm").glob(f"{self.shm_name}*"):
             path.unlink()
-        for log in self.dir.glob("log.*"):
+        for log in sorted(self.dir.glob("log.*")):
+            print(log.name, log.read_text())  # to be seen if the test has failed
             check_no_crash(log.read_text())
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.ports import free_port
 from tests.harness.resp import Client
-from tests.harness.server import Server, free_port, running
+from tests.harness.server import Server, running
 
 REFUSED = b"-ERR Target instance replied with error: "
 OK = b"+OK\r\n"
