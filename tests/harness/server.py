@@ -18,7 +18,7 @@ from tests.harness.resp import Client
 
 __all__ = [
     "Server",
-    "check_no_crash",
+    "check_log",
     "is_alive",
     "running",
     "wait_until",
@@ -54,8 +54,13 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
         deadline += max(0.0, time.monotonic() - before - LONG_POLL_S)
 
 
-def check_no_crash(log: str) -> None:
-    """A worker that crashes is brought back: what clients see need not tell."""
+def check_log(log: str) -> None:
+    """No worker may have crashed; it is brought back, so what clients see need not tell.
+
+    In a test the log is printed, which pytest shows if the test has failed.
+    """
+    if "PYTEST_CURRENT_TEST" in os.environ:
+        print(log)
     crashes = CRASH.findall(log)
     assert not crashes, crashes
 
@@ -99,7 +104,7 @@ class Server:
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         if self._log:
             self._log.close()
-            check_no_crash(self.log())
+            check_log(self.log())
         self.logfile.write_bytes(b"")
         self._log = self.logfile.open("ab")  # those of the server before may still write to it
         self.process = subprocess.Popen(
@@ -145,12 +150,11 @@ class Server:
         return status
 
     def check_clean(self) -> None:
-        """Nothing may be left of it. The log is shown if the test has failed."""
-        print(self.log())
+        """Nothing may be left of it."""
         left = self.shm_objects()
         for path in left:
             path.unlink(missing_ok=True)
-        check_no_crash(self.log())
+        check_log(self.log())
         assert not left, left
         shutil.rmtree(self.dir)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.harness.ports import free_port
 from tests.harness.processes import children_of
 from tests.harness.resp import Client, encode
-from tests.harness.server import ROOT, check_no_crash, is_alive, wait_until
+from tests.harness.server import ROOT, check_log, is_alive, wait_until
 
 __all__ = ["LoggedServer", "logged_server", "stream"]
 
@@ -126,8 +126,7 @@ class LoggedServer:
         for path in Path("/dev/shm").glob(f"{self.shm_name}*"):
             path.unlink()
         for log in sorted(self.dir.glob("log.*")):
-            print(log.name, log.read_text())  # to be seen if the test has failed
-            check_no_crash(log.read_text())
+            check_log(log.read_text())
 
 
 @contextlib.contextmanager
