@@ -90,10 +90,9 @@ def _take_over(plan: Plan, index: int, birth: Birth, slots: range) -> tuple[Begi
         return None, why
     note = (TAIL if since else FROZEN) if report.frozen else ""
     if report.frozen and not since:
-        log.warning(
-            "Arena %d is %s", index, FROZEN
-        )  # first: a start after this one knows it no more
-        lib.engine_load_end(handle)
+        log.warning("Arena %d is %s", index, FROZEN)
+        lib.engine_load_end(handle)  # then the arena tells it no more, if this start is cut short
+        fault("recovery.trusted")
     origin = Origin(Source.ARENA, keys=report.keys, generation=report.generation, note=note)
     engine = Engine(handle)
     engine.stats.dirty = 0 if report.sealed else 1  # the files may be older

@@ -9,12 +9,13 @@ import pytest
 from tests.harness.resp import encode
 from tests.harness.server import wait_until
 from tests.persistence.logged import LoggedServer
-from tests.workers.places import pid_of
+from tests.workers.places import key_of, pid_of
 
 WORKERS = pytest.mark.parametrize("workers", [1, 3])
 OPTIONS = ("--appendfsync", "no", "--warm-restart", "yes", "--discard-shm", "no")
 SLOW = ("rdb-key-save-delay", 1_000_000)  # the child is at it as long as it takes
 VICTIM = 0
+LOST = "as of the start of the last snapshot: what was written later is lost"
 
 
 def fill(server: LoggedServer, name: str) -> None:
@@ -81,6 +82,30 @@ def test_dying_again_on_the_way_it_takes_the_files(server: LoggedServer) -> None
     assert server.digest() == digest
 
 
+@WORKERS
+def test_dying_again_without_a_log_it_is_told_what_is_lost(
+    server: LoggedServer, workers: int
+) -> None:
+    """The first successor has said so when it trusts the arena; to the second it is one like others."""
+    token = server.dir / "token"
+    token.touch()
+    options = (*OPTIONS, "--appendonly", "no")
+    server.start(*options, workers=workers, faults=f"recovery.trusted:kill:1:{token}")
+    fill(server, "before")
+    digest = server.digest()
+    freeze(server, "BGSAVE")
+    server.call("SET", key_of(VICTIM, workers), "later")
+    kill_one(server)
+    assert not token.exists()
+    assert server.log.count(f"Arena {VICTIM} is {LOST}") == 1
+    assert server.digest() == digest
+    server.call("SET", key_of(VICTIM, workers), "later")
+    digest = server.digest()
+    server.kill()
+    server.start(*options, workers=workers)
+    assert server.digest() == digest
+
+
 def test_a_whole_server_of_one_comes_back_so_too(server: LoggedServer) -> None:
     server.start(*OPTIONS)
     fill(server, "before")
@@ -107,7 +132,7 @@ def test_with_a_log_that_is_not_in_use_yet_the_arena_counts(
     server.call("CONFIG", "SET", "appendonly", "yes")
     wait_until(lambda: server.info("aof_rewrite_in_progress") == "1")
     kill_one(server)
-    assert "as of the start of the last snapshot: what was written later is lost" in server.log
+    assert LOST in server.log
     assert server.digest() == digest
 
 
