@@ -1,6 +1,8 @@
 /* hash.c - hashes: setting, getting, counting, deleting fields. */
 #include "cmd/hash.h"
 
+#include "db/expire.h"
+
 /* --- open and close --- */
 
 bool hash_open_read(struct call *c, int i, struct hash *h) {
@@ -36,6 +38,13 @@ void hash_changed(struct call *c, const struct hash *h, const char *event, uint6
                   struct field_list fields) {
     call_changed(c, &h->key, NOTIFY_HASH, NULL, n);
     engine_notify_fields(c->eng, event, h->key.name, h->key.db, &fields);
+}
+
+bool hash_field_at(struct call *c, struct hash *h, struct str name, struct hash_field *f) {
+    if (!h->key.entry || !hash_find(&c->eng->arena, &h->value, name, f)) return false;
+    if (LIKELY(!f->expiry || f->expiry > c->eng->now_ms)) return true;
+    expire_field(c->eng, &h->key, &h->value, name);
+    return false;
 }
 
 void changed_open(const struct call *c, struct changed *x, int max) {
@@ -195,7 +204,7 @@ static void cmd_hdel(struct call *c) {
     changed_open(c, &gone, c->argc);
     int64_t n = 0;
     for (int i = 2; h.key.entry && i < c->argc; i++) {
-        bool deleted = hash_delete(&c->eng->arena, &h.value, c->argv[i], c->eng->now_ms);
+        bool deleted = hash_delete(&c->eng->arena, &h.value, c->argv[i]);
         n += deleted;
         if (deleted) changed_add(&gone, c->argv[i]);
         if (hash_length(&c->eng->arena, &h.value) == 0) break;
@@ -291,12 +300,20 @@ static bool parse_count(struct call *c, int64_t *count, bool *with_values) {
     return true;
 }
 
+static void expire_due(struct call *c, struct hash *h) {
+    uint64_t next = h->key.entry ? hash_next_expiry(&c->eng->arena, &h->value) : 0;
+    if (!next || next > c->eng->now_ms) return;
+    expire_fields(c->eng, &h->key, SIZE_MAX);
+    if (h->key.entry) h->value = entry_value(h->key.entry);
+}
+
 static void cmd_hrandfield(struct call *c) {
     struct hash h;
     int64_t count = 1;
     bool with_values = false;
     if (c->argc > 2 && !parse_count(c, &count, &with_values)) return;
     if (!hash_open_read(c, 1, &h)) return;
+    expire_due(c, &h);
     struct listing l = { .out = c->out, .names = true, .values = with_values };
     if (c->argc == 2) {
         if (h.key.entry) hash_random(c->eng, &h.value, 1, false, list_field, &l);

@@ -34,9 +34,12 @@ static inline struct field_list changed_fields(const struct changed *x) {
     return (struct field_list){ x->at, x->n, 1 };
 }
 
-/* A live field of an open hash (which may be missing). */
-static inline bool hash_field_at(struct call *c, const struct hash *h, struct str name,
-                                 struct hash_field *f) {
+/* A live field of an open hash (which may be missing). One whose time has come is deleted at that,
+ * and the key with the last of them: h->key.entry is NULL then. */
+bool hash_field_at(struct call *c, struct hash *h, struct str name, struct hash_field *f);
+/* The same, which leaves it to others to delete it. */
+static inline bool hash_field_seen(const struct call *c, const struct hash *h, struct str name,
+                                   struct hash_field *f) {
     return h->key.entry && hash_get(&c->eng->arena, &h->value, name, c->eng->now_ms, f);
 }
 

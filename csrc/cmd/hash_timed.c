@@ -3,7 +3,7 @@
 
 /* --- HGETDEL --- */
 
-static void reply_field(struct call *c, const struct hash *h, struct str name) {
+static void reply_field(struct call *c, struct hash *h, struct str name) {
     struct hash_field f;
     if (hash_field_at(c, h, name, &f))
         reply_bulk(c->out, f.value);
@@ -22,15 +22,14 @@ static void cmd_hgetdel(struct call *c) {
     for (int i = 0; i < count; i++) {
         struct str name = c->argv[first + i];
         reply_field(c, &h, name);
-        if (!h.key.entry || !hash_delete(&c->eng->arena, &h.value, name, c->eng->now_ms)) continue;
+        if (!h.key.entry || !hash_delete(&c->eng->arena, &h.value, name)) continue;
         changed_add(&deleted, name);
         gone++;
     }
     if (gone) hash_changed(c, &h, "hdel", gone, changed_fields(&deleted));
     free(deleted.at);
-    if (!h.key.entry) return;
     if (gone) call_propagatef(c, "HDEL %b %a", &c->argv[1], first);
-    hash_close(c, &h);
+    if (h.key.entry) hash_close(c, &h);
 }
 
 /* --- options of HGETEX and HSETEX --- */
@@ -194,7 +193,7 @@ static void cmd_hgetex(struct call *c) {
 
 /* --- HSETEX --- */
 
-static bool fields_allow(struct call *c, const struct hash *h, const struct time_options *t) {
+static bool fields_allow(struct call *c, struct hash *h, const struct time_options *t) {
     for (int i = 0; i < t->count && t->cond; i++) {
         struct hash_field f;
         bool there = hash_field_at(c, h, c->argv[t->first + 2 * i], &f);
@@ -253,7 +252,7 @@ static void hsetex_past(struct call *c, struct hash *h, const struct time_option
     outcome_open(&o, t->count);
     for (int i = 0; i < t->count; i++) {
         struct str name = c->argv[t->first + 2 * i];
-        hash_delete(&c->eng->arena, &h->value, name, 0);
+        hash_delete(&c->eng->arena, &h->value, name);
         o.deleted[o.n_deleted++] = name;
     }
     const struct field_list gone = { o.deleted, (size_t)o.n_deleted, 1 };

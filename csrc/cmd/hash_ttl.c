@@ -142,10 +142,10 @@ void outcome_log_set(struct call *c, const struct str *fields, int count, const 
 int field_expire(struct call *c, struct hash *h, struct str name, const struct hexpire *e,
                  struct outcome *o) {
     struct hash_field f;
-    if (!hash_field_at(c, h, name, &f)) return NO_FIELD;
+    if (!hash_find(&c->eng->arena, &h->value, name, &f)) return NO_FIELD; /* it may be revived */
     if (!condition_met(e->cond, f.expiry, e->when_ms)) return NOT_MET;
     if (e->when_ms <= (int64_t)c->eng->now_ms) {
-        hash_delete(&c->eng->arena, &h->value, name, c->eng->now_ms);
+        hash_delete(&c->eng->arena, &h->value, name);
         o->deleted[o->n_deleted++] = name;
         return DELETED;
     }
@@ -232,7 +232,7 @@ static void read_expiries(struct call *c, int64_t unit_ms, bool relative) {
     if (!hash_open_read(c, 1, &h) || !arg_fields_at(c, 2, &first, &count)) return;
     reply_array(c->out, (size_t)count);
     for (int i = 0; i < count; i++) {
-        if (!hash_field_at(c, &h, c->argv[first + i], &f)) {
+        if (!hash_field_seen(c, &h, c->argv[first + i], &f)) {
             reply_int(c->out, NO_FIELD);
         } else if (!f.expiry) {
             reply_int(c->out, NO_EXPIRY);
@@ -258,7 +258,7 @@ static void cmd_hpexpiretime(struct call *c) {
 
 int field_persist(struct call *c, struct hash *h, struct str name) {
     struct hash_field f;
-    if (!hash_field_at(c, h, name, &f)) return NO_FIELD;
+    if (!hash_field_seen(c, h, name, &f)) return NO_FIELD;
     if (!f.expiry) return NO_EXPIRY;
     return hash_set_expiry(c->eng, &h->value, name, 0) == ST_OK ? DONE : NO_EXPIRY;
 }

@@ -6,6 +6,7 @@
 #include "db/expire.h"
 
 #include "db/clock.h"
+#include "db/type_hash.h"
 #include "mem/share.h"
 
 #define BATCH_BUCKETS 16u
@@ -40,23 +41,34 @@ static void visit(void *ctx, ref_t *place) {
     if (due && b->n < BATCH_MAX) b->due[b->n++] = *place;
 }
 
-/* Deletes the due fields of one hash, and the key with the last of them. k->name is not in the
- * arena. */
-static void expire_fields_of(struct engine *eng, struct key *k, size_t budget) {
-    struct value v = entry_value(k->entry);
-    const struct type_ops *type = type_of(v.type);
-    share_begin(&eng->arena);
-    size_t gone = type->expire_fields(eng, k->db, k->name, &v, budget);
+/* The value lacks what has gone; the key goes with the last field. */
+static void fields_gone(struct engine *eng, struct key *k, struct value *v, size_t gone) {
+    const struct type_ops *type = type_of(v->type);
     eng->stats.expired_fields += gone;
-    key_store(eng, k, &v);
-    if (type->length(&eng->arena, &v) == 0) {
+    key_store(eng, k, v);
+    if (type->length(&eng->arena, v) == 0) {
         key_delete(eng, k, false);
         engine_notify(eng, NOTIFY_GENERIC, "del", k->name, k->db);
-    } else if (type->next_field_expiry(&eng->arena, &v) == 0) {
+    } else if (type->next_field_expiry(&eng->arena, v) == 0) {
         key_set_field_ttl(eng, k, false);
     }
+}
+
+void expire_fields(struct engine *eng, struct key *k, size_t budget) {
+    struct value v = entry_value(k->entry);
+    share_begin(&eng->arena);
+    size_t gone = type_of(v.type)->expire_fields(eng, k->db, k->name, &v, budget);
+    fields_gone(eng, k, &v, gone);
     share_end(&eng->arena);
     if (gone) engine_modified(eng, k->name, k->db);
+}
+
+void expire_field(struct engine *eng, struct key *k, struct value *v, struct str name) {
+    share_begin(&eng->arena); /* reads come here, too */
+    hash_expire_field(eng, k->db, k->name, v, name);
+    fields_gone(eng, k, v, 1);
+    share_end(&eng->arena);
+    engine_modified(eng, k->name, k->db);
 }
 
 /* The entry is looked up by a copy of its name: it may be freed on the way. */
@@ -69,7 +81,7 @@ static void expire_one(struct engine *eng, int db, ref_t ref) {
     struct key k;
     if (key_find(eng, db, (struct str){ copy, in_arena.n }, KEY_PEEK, &k) &&
         entry_flags(k.entry) & ENTRY_FIELD_TTL)
-        expire_fields_of(eng, &k, FIELD_BUDGET);
+        expire_fields(eng, &k, FIELD_BUDGET);
     if (copy != small) free(copy);
 }
 

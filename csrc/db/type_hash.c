@@ -41,9 +41,8 @@ uint64_t hash_length(const struct arena *a, const struct value *v) {
     return lp_length(arena_ptr(a, v->root)) / (v->enc == ENC_LISTPACKEX ? 3 : 2);
 }
 
-/* Whatever its expiry. */
-static bool find(const struct arena *a, const struct value *v, struct str name,
-                 struct hash_field *out) {
+bool hash_find(const struct arena *a, const struct value *v, struct str name,
+               struct hash_field *out) {
     if (v->enc != ENC_HASHTABLE) return pack_find(a, v, name, out);
     struct hash_item item;
     if (!hash_table_find(a, table_of(a, v), name, &item)) return false;
@@ -53,7 +52,7 @@ static bool find(const struct arena *a, const struct value *v, struct str name,
 
 bool hash_get(const struct arena *a, const struct value *v, struct str name, uint64_t now_ms,
               struct hash_field *out) {
-    return find(a, v, name, out) && alive(out, now_ms);
+    return hash_find(a, v, name, out) && alive(out, now_ms);
 }
 
 /* --- conversion --- */
@@ -123,9 +122,9 @@ static status put(struct arena *a, struct value *v, struct str name, struct str 
 status hash_set(struct engine *eng, struct value *v, struct str name, struct str value,
                 uint64_t expiry, bool *created) {
     struct hash_field old;
-    bool there = find(&eng->arena, v, name, &old);
-    *created = !there || !alive(&old, eng->now_ms);
-    if (expiry == HASH_KEEP_EXPIRY) expiry = *created ? 0 : old.expiry;
+    bool there = hash_find(&eng->arena, v, name, &old);
+    *created = !there;
+    if (expiry == HASH_KEEP_EXPIRY) expiry = there ? old.expiry : 0;
     size_t longest = name.n > value.n ? name.n : value.n;
     size_t after = (size_t)hash_length(&eng->arena, v) + !there;
     status st = hash_reserve(eng, v, after, longest);
@@ -134,7 +133,7 @@ status hash_set(struct engine *eng, struct value *v, struct str name, struct str
 
 status hash_set_expiry(struct engine *eng, struct value *v, struct str name, uint64_t expiry) {
     struct hash_field f;
-    if (!find(&eng->arena, v, name, &f)) return ST_NOT_FOUND;
+    if (!hash_find(&eng->arena, v, name, &f)) return ST_NOT_FOUND;
     if (f.expiry == expiry && !(expiry && v->enc == ENC_LISTPACKEX)) return ST_OK;
     status st = hash_admit_expiries(&eng->arena, v);
     if (st != ST_OK) return st;
@@ -147,15 +146,9 @@ status hash_admit_expiries(struct arena *a, struct value *v) {
     return admits ? ST_OK : pack_add_expiries(a, v);
 }
 
-bool hash_delete(struct arena *a, struct value *v, struct str name, uint64_t now_ms) {
-    struct hash_field f;
-    if (!find(a, v, name, &f)) return false;
-    bool counted = alive(&f, now_ms);
-    if (v->enc == ENC_HASHTABLE)
-        hash_table_delete(a, table_of(a, v), name);
-    else
-        pack_delete(a, v, name);
-    return counted;
+bool hash_delete(struct arena *a, struct value *v, struct str name) {
+    if (v->enc == ENC_HASHTABLE) return hash_table_delete(a, table_of(a, v), name);
+    return pack_delete(a, v, name);
 }
 
 /* --- visiting --- */
@@ -360,6 +353,14 @@ static size_t hash_expire_fields(struct engine *eng, int db, struct str key, str
     } while (n && total < budget);
     if (total) tell_expired(&x);
     return total;
+}
+
+void hash_expire_field(struct engine *eng, int db, struct str key, struct value *v,
+                       struct str name) {
+    struct expired x = { .eng = eng, .key = key, .db = db };
+    hash_delete(&eng->arena, v, name);
+    note_expired(&x, copy_name(name));
+    tell_expired(&x);
 }
 
 /* --- the type --- */
