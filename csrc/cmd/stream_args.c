@@ -159,26 +159,56 @@ static struct stream_id lowest_left(const struct call *c, const struct stream *s
     return (struct stream_id){ idtree_word(record, 0), idtree_word(record, 1) };
 }
 
+/* An approximate threshold as an exact one by which the same entries go. */
+struct exact {
+    struct str word, threshold;
+    char text[STREAM_ID_TEXT];
+};
+
+static void exact_id(struct exact *x, struct stream_id id) {
+    x->word = STR("MINID");
+    x->threshold = (struct str){ x->text, stream_id_text(x->text, id) };
+}
+
+/* Whole nodes have gone, or single entries: all that were to go and are not wanted, up to where the
+ * limit came. (Redis 8.10 says the first id left in either case: what its log brings back then,
+ * ours does not.) */
+static void exact_threshold(struct call *c, const struct stream *s,
+                            const struct stream_trim_args *t, struct exact *x) {
+    const struct stream_trim *trim = &t->trim;
+    x->word = c->argv[t->approx_at - 1];
+    x->threshold = c->argv[t->threshold_at];
+    if (trim->refs == REFS_KEEP && trim->how == TRIM_LENGTH)
+        x->threshold = (struct str){ x->text, u64_to_text(x->text, s->length) };
+    else if (trim->refs == REFS_KEEP)
+        exact_id(x, lowest_left(c, s));
+    else if (trim->how == TRIM_LENGTH && stream_id_cmp(trim->stopped_at, STREAM_ID_MAX) < 0)
+        exact_id(x, trim->stopped_at);
+    else if (trim->how == TRIM_ID && stream_id_cmp(trim->stopped_at, trim->id) < 0)
+        exact_id(x, trim->stopped_at);
+}
+
 void stream_propagate_trimmed(struct call *c, const struct stream *s,
                               const struct stream_trim_args *t, int id_at, struct stream_id id) {
-    char left[STREAM_ID_TEXT], text[STREAM_ID_TEXT];
+    char text[STREAM_ID_TEXT];
+    struct exact exact;
     if (!engine_propagates(c->eng)) return;
     struct str *argv = malloc((size_t)c->argc * sizeof *argv);
     ASSERT(argv);
     int n = 0;
-    struct stream_id lowest = lowest_left(c, s);
+    if (t->trim.approximate) exact_threshold(c, s, t, &exact);
     for (int i = 0; i < c->argc; i++) {
         argv[n] = c->argv[i];
         if (t->limit_at && i == t->limit_at) {
             i++;
             continue;
         }
-        if (t->trim.approximate && i == t->approx_at)
+        if (t->trim.approximate && i == t->approx_at - 1)
+            argv[n] = exact.word;
+        else if (t->trim.approximate && i == t->approx_at)
             argv[n] = STR("=");
-        else if (t->trim.approximate && i == t->threshold_at && t->trim.how == TRIM_LENGTH)
-            argv[n] = (struct str){ left, u64_to_text(left, s->length) };
         else if (t->trim.approximate && i == t->threshold_at)
-            argv[n] = (struct str){ left, stream_id_text(left, lowest) };
+            argv[n] = exact.threshold;
         else if (id_at && i == id_at)
             argv[n] = (struct str){ text, stream_id_text(text, id) };
         n++;

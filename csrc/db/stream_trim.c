@@ -48,12 +48,12 @@ static uint64_t trim_entries(struct arena *a, struct stream *s, struct stream_no
 }
 
 /* What to do about the first node that is left; *removed grows. False: nothing more. */
-static bool trim_node(struct arena *a, struct stream *s, uint8_t *record,
-                      const struct stream_trim *t, uint64_t *removed) {
+static bool trim_node(struct arena *a, struct stream *s, uint8_t *record, struct stream_trim *t,
+                      uint64_t *removed) {
     struct stream_node *n = node_of(a, record);
     struct stream_id base = id_of(record);
     if (t->how == TRIM_LENGTH && s->length <= t->length) return false;
-    if (t->limit && *removed + n->live > t->limit) return false;
+    if (t->limit && *removed + n->live > t->limit) return t->stopped_at = base, false;
     bool whole = goes_whole(s, n, base, t);
     if (!whole && t->approximate && t->refs == REFS_KEEP) return false; /* others are exact */
     if (whole && (t->refs == REFS_KEEP || !s->groups.count)) {
@@ -65,8 +65,9 @@ static bool trim_node(struct arena *a, struct stream *s, uint8_t *record,
     return whole;
 }
 
-uint64_t stream_trim(struct arena *a, struct stream *s, const struct stream_trim *t) {
+uint64_t stream_trim(struct arena *a, struct stream *s, struct stream_trim *t) {
     uint64_t removed = 0;
+    t->stopped_at = STREAM_ID_MAX;
     struct idtree_iter it;
     if (t->how == TRIM_NONE) return 0;
     uint8_t *record = idtree_first(a, KIND, &s->nodes, &it);

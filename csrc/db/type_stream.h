@@ -86,9 +86,11 @@ struct stream_trim {
     struct stream_id id; /* keep this one and those above */
     uint64_t limit;      /* look at so many at most, 0: no limit */
     enum stream_refs refs;
+    struct stream_id
+        stopped_at; /* out: the node to which the limit did not reach, or the last id */
 };
 /* How many went. */
-uint64_t stream_trim(struct arena *a, struct stream *s, const struct stream_trim *t);
+uint64_t stream_trim(struct arena *a, struct stream *s, struct stream_trim *t);
 /* Takes out a node that the walk is at; its entries' references are the caller's business. */
 void stream_drop_node(struct arena *a, struct stream *s, struct stream_id base);
 
