@@ -333,6 +333,13 @@ bool engine_db_info(struct engine *eng, int db, struct db_info *out) {
 
 /* --- background work --- */
 
+/* By themselves. While they are loaded they may still become what they are to be, and nothing is
+ * logged. */
+static bool keys_may_go(const struct engine *eng) {
+    bool paused = eng->hub->pause_until_ms > eng->now_ms;
+    return !paused && eng->config.loading != LOADING_SELF;
+}
+
 static int run_cron(struct engine *eng, uint64_t budget_us) {
     engine_tick_clock(eng);
     aof_tick(eng->aof);
@@ -342,9 +349,9 @@ static int run_cron(struct engine *eng, uint64_t budget_us) {
     }
     struct engine_stats before = eng->stats;
     arena_enter(&eng->arena);
-    bool paused = eng->hub->pause_until_ms > eng->now_ms; /* the keys stay what they are */
-    bool more = !paused && expire_cycle(eng, budget_us / 2);
-    if (!paused) evict_share(eng);
+    bool may_go = keys_may_go(eng);
+    bool more = may_go && expire_cycle(eng, budget_us / 2);
+    if (may_go) evict_share(eng);
     if (lazyfree_pending(eng)) more |= !lazyfree_run(eng, budget_us / 2);
     more |= !lazyfree_parked(eng, budget_us / 4);
     more |= defrag_cycle(eng);

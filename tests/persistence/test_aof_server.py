@@ -461,3 +461,22 @@ def test_times_of_consumer_groups_come_back(
         assert 3_600_000 <= idle < 3_700_000
         consumer = client.value("XINFO", "CONSUMERS", "x", "g")[0]
         assert consumer[consumer.index(b"idle") + 1] < 3_600_000
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_goes_by_itself_while_a_log_is_loaded(server: LoggedServer, workers: int) -> None:
+    """A key whose time has come may be about to get another one, and its end would not be logged."""
+    folder = server.files(None if workers == 1 else 0)
+    folder.mkdir(parents=True)
+    begin = stream("SELECT 0", "SET a 1 PXAT 1000", "HSET h f 1", "HPEXPIREAT h 1000 FIELDS 1 f")
+    end = stream("PERSIST a", "APPEND a 2", "HPERSIST h FIELDS 1 f", "SET b 1 PXAT 1000")
+    log = folder / "appendonly.aof.1.incr.aof"
+    slow = (
+        stream("SETRANGE big 30000000 x") + stream("BITCOUNT big") * 300
+    )  # some rounds of the cron
+    log.write_bytes(begin + slow + end)
+    (folder / "appendonly.aof.manifest").write_text(f"file {log.name} seq 1 type i\n")
+    server.start(workers=workers)
+    assert server.call("GET", "a") == b"$2\r\n12\r\n"
+    assert server.call("HGET", "h", "f") == b"$1\r\n1\r\n"
+    wait_until(lambda: any(b"DEL\r\n$1\r\nb" in file.read_bytes() for file in folder.glob("*.aof")))
