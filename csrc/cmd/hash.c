@@ -300,6 +300,7 @@ static bool parse_count(struct call *c, int64_t *count, bool *with_values) {
     return true;
 }
 
+/* All fields whose time has come, since any may be drawn. */
 static void expire_due(struct call *c, struct hash *h) {
     uint64_t next = h->key.entry ? hash_next_expiry(&c->eng->arena, &h->value) : 0;
     if (!next || next > c->eng->now_ms) return;

@@ -176,15 +176,14 @@ static void exact_id(struct exact *x, struct stream_id id) {
 static void exact_threshold(struct call *c, const struct stream *s,
                             const struct stream_trim_args *t, struct exact *x) {
     const struct stream_trim *trim = &t->trim;
+    struct stream_id asked = trim->how == TRIM_ID ? trim->id : STREAM_ID_MAX;
     x->word = c->argv[t->approx_at - 1];
     x->threshold = c->argv[t->threshold_at];
     if (trim->refs == REFS_KEEP && trim->how == TRIM_LENGTH)
         x->threshold = (struct str){ x->text, u64_to_text(x->text, s->length) };
     else if (trim->refs == REFS_KEEP)
         exact_id(x, lowest_left(c, s));
-    else if (trim->how == TRIM_LENGTH && stream_id_cmp(trim->stopped_at, STREAM_ID_MAX) < 0)
-        exact_id(x, trim->stopped_at);
-    else if (trim->how == TRIM_ID && stream_id_cmp(trim->stopped_at, trim->id) < 0)
+    else if (stream_id_cmp(trim->stopped_at, asked) < 0)
         exact_id(x, trim->stopped_at);
 }
 

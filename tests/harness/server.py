@@ -28,9 +28,8 @@ __all__ = [
 POLL_S = 0.01
 LONG_POLL_S = 1.0
 ROOT = Path(__file__).parent.parent.parent
-CRASH = re.compile(
-    r".* by signal (?:4|6|7|8|11)\b.*"
-)  # ILL, ABRT, BUS, FPE, SEGV; others are sent by tests
+# ILL, ABRT, BUS, FPE, SEGV: tests send others.
+CRASH = re.compile(r".* by signal (?:4|6|7|8|11)\b.*")
 
 
 def is_alive(pid: int) -> bool:

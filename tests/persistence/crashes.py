@@ -26,7 +26,7 @@ from tests.persistence.deaths import DEATHS, JOINT, Scene
 from tests.persistence.place import Place
 from tests.workers.places import worker_lines
 
-__all__ = ["Crashes"]
+__all__ = ["Crashes", "is_logged"]
 
 KEYS = 40
 PATIENCE_S = 30  # of clients: who gives up may see its command happen later

@@ -8,10 +8,11 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from tests.harness.processes import is_stopped
 from tests.harness.resp import Client, encode, parse
 from tests.harness.server import Server, is_alive, wait_until
 from tests.workers.places import connect_to, key_of, pid_of, sure_pid_of, worker_lines
-from tests.workers.test_stuck import is_stopped, stopped
+from tests.workers.test_stuck import stopped
 
 Start = Callable[..., Server]
 WORKERS = 3
